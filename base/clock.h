@@ -1,0 +1,23 @@
+/*
+ * clock.h - monotonic time.  Engines take `now_ms` as a parameter; only the
+ * loop and a few blocking edges read the clock.
+ */
+#ifndef SW_BASE_CLOCK_H
+#define SW_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define SW_NEVER INT64_MAX	/* a deadline that does not come */
+
+/* Milliseconds of CLOCK_MONOTONIC.  Async-signal-safe. */
+static inline int64_t
+clock_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+#endif
