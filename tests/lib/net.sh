@@ -23,7 +23,7 @@ SW_ROOT=${SW_ROOT:-$(cd "${0%/*}" && while [ ! -d tests/lib ]; do cd ..; done
     pwd)}
 B=${B:-build/default}
 case $B in /*) ;; *) B=$SW_ROOT/$B;; esac
-LIB=$B/tests/lib
+LIB=${LIB:-$B/tests/lib}
 
 . "$SW_ROOT/tests/lib/tap.sh"
 
@@ -38,7 +38,7 @@ if [ -z "$SW_INSIDE" ]; then
 	T=$(mktemp -d "${TMPDIR:-/tmp}/smolwrap-test.XXXXXX") || exit 1
 	trap 'rm -rf "$T"' EXIT
 	trap 'exit 130' INT TERM HUP
-	export T SW_ROOT B
+	export T SW_ROOT B LIB
 	SW_INSIDE=1 timeout -s KILL "${TEST_SECONDS:-600}" \
 	    unshare -rnmpf --kill-child --mount-proc sh "$0" "$@"
 	exit $?

@@ -1,0 +1,193 @@
+# tests/lib/services.sh - servers on inet, by name. Sourced by net.sh.
+#
+# services NAME...: starts each and waits until it listens. Returns 1, and says
+# which, when one could not be started; a test may skip what needs it.
+
+services() {
+	for svc in "$@"; do
+		"start_$svc" || { diag "could not start $svc"; return 1; }
+	done
+}
+
+start_small() {
+	spawn inet "$LIB/serve" "$T/serve-log"
+	pid_serve=$!
+	within 5 hears inet 5007
+}
+
+# The one place where names are known; `neverland.test` is in none.
+start_dns() {
+	cat >"$T/dnsmasq.conf" <<-END
+		no-resolv
+		no-hosts
+		no-daemon
+		user=root
+		group=root
+		pid-file=
+		local=/#/
+		log-queries
+		log-facility=$T/dns-log
+		host-record=www.example.test,$WWW,$WWW6
+		host-record=v4.example.test,$WWW
+		host-record=v6.example.test,$WWW6
+		host-record=dark.example.test,$DARK
+		host-record=two.example.test,$NOBODY
+		host-record=two.example.test,$WWW
+		cname=alias.example.test,www.example.test
+		mx-host=example.test,www.example.test,10
+		txt-record=example.test,"hello from the far side"
+		srv-host=_http._tcp.example.test,www.example.test,80
+		ptr-record=80.113.0.203.in-addr.arpa,www.example.test
+		enable-tftp
+		tftp-root=$T/www
+	END
+	mkdir -p "$T/www"
+	spawn inet dnsmasq -C "$T/dnsmasq.conf"
+	within 5 hears inet 53
+}
+
+# Pages: / is a line of text, /1m and /10m the same bytes every time, /slow is
+# sent at 100 KB/s, /auth asks who you are.
+start_web() {
+	mkdir -p "$T/www/sub" "$T/nginx"
+	echo '<html><body>the page of www.example.test</body></html>' \
+	    >"$T/www/index.html"
+	echo 'a file in a folder' >"$T/www/sub/file.txt"
+	dd if=/dev/zero bs=1M count=10 2>/dev/null | openssl enc -aes-128-ctr \
+	    -K 00112233445566778899aabbccddeeff -iv 0 >"$T/www/10m" 2>/dev/null
+	head -c 1048576 "$T/www/10m" >"$T/www/1m"
+	cat >"$T/nginx.conf" <<-END
+		user root;
+		worker_processes 1;
+		daemon off;
+		pid $T/nginx/pid;
+		error_log $T/nginx/error.log;
+		events { worker_connections 4000; }
+		http {
+			types { text/html html; text/plain txt; }
+			default_type application/octet-stream;
+			access_log $T/nginx/access.log;
+			client_body_temp_path $T/nginx/body;
+			proxy_temp_path $T/nginx/proxy;
+			fastcgi_temp_path $T/nginx/fastcgi;
+			uwsgi_temp_path $T/nginx/uwsgi;
+			scgi_temp_path $T/nginx/scgi;
+			client_max_body_size 64m;
+			server {
+				listen 80 backlog=2048;
+				listen [::]:80;
+				listen 443 ssl http2;
+				listen [::]:443 ssl http2;
+				server_name www.example.test;
+				ssl_certificate $T/www.crt;
+				ssl_certificate_key $T/www.key;
+				root $T/www;
+				location /slow {
+					alias $T/www/1m;
+					limit_rate 100k;
+				}
+				location /where {
+					return 200 "\$remote_addr\n";
+				}
+			}
+		}
+	END
+	spawn inet nginx -c "$T/nginx.conf" -e "$T/nginx/error.log"
+	pid_nginx=$!
+	within 5 hears inet 443
+}
+
+start_ssh() {
+	start_sshd inet
+}
+
+# A repository served by git daemon, as files, over http (dumb) and over ssh.
+start_git() {
+	(mkdir -p "$T/work" "$T/www" && cd "$T/work" &&
+	git init -q . && echo hello >readme && git add readme &&
+	git -c user.name=t -c user.email=t@example.test commit -qm first &&
+	git clone -q --bare . "$T/www/repo.git" &&
+	git -C "$T/www/repo.git" update-server-info) >"$T/git.log" 2>&1 ||
+		return 1
+	spawn inet git daemon --reuseaddr --export-all \
+	    --base-path="$T/www" "$T/www"
+	within 5 hears inet 9418
+}
+
+start_rsync() {
+	printf '%s\n' "uid = 0" "gid = 0" "use chroot = no" \
+	    "lock file = $T/rsync.lock" "[files]" "path = $T/www" \
+	    >"$T/rsyncd.conf"
+	spawn inet rsync --daemon --no-detach --config="$T/rsyncd.conf"
+	within 5 hears inet 873
+}
+
+start_ftp() {
+	mkdir -p "$T/www"
+	printf '%s\n' listen_ipv6=YES background=NO anonymous_enable=YES \
+	    run_as_launching_user=YES ftp_username=root anon_root="$T/www" \
+	    seccomp_sandbox=NO isolate=NO isolate_network=NO \
+	    no_anon_password=YES one_process_model=NO pasv_enable=YES \
+	    secure_chroot_dir="$T/www" xferlog_enable=NO write_enable=YES \
+	    anon_upload_enable=YES connect_from_port_20=NO >"$T/vsftpd.conf"
+	spawn inet vsftpd "$T/vsftpd.conf"
+	within 5 hears inet 21
+}
+
+start_redis() {
+	spawn inet redis-server --bind "$WWW" "$WWW6" --protected-mode no \
+	    --save "" --dir "$T"
+	within 10 hears inet 6379
+}
+
+# postgres refuses uid 0, so it too runs one user namespace further down.
+start_postgres() {
+	pg=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
+	[ -n "$pg" ] || return 1
+	as_user="unshare -U --map-user=1000 --map-group=1000"
+	# shellcheck disable=SC2086
+	on inet $as_user "$pg/initdb" -D "$T/pg" -A trust -U tester \
+	    >"$T/pg.log" 2>&1 || return 1
+	echo "host all all all trust" >>"$T/pg/pg_hba.conf"
+	# shellcheck disable=SC2086
+	spawn inet $as_user "$pg/postgres" -D "$T/pg" -h "*" -k "$T"
+	within 20 hears inet 5432
+}
+
+start_ldap() {
+	mkdir -p "$T/ldap"
+	[ -x /usr/sbin/slapd ] || return 1
+	cat >"$T/slapd.conf" <<-END
+		include /etc/ldap/schema/core.schema
+		modulepath /usr/lib/ldap
+		moduleload back_mdb
+		pidfile $T/ldap/pid
+		database mdb
+		suffix "dc=example,dc=test"
+		rootdn "cn=admin,dc=example,dc=test"
+		rootpw secret
+		directory $T/ldap
+	END
+	spawn inet slapd -d 0 -f "$T/slapd.conf" -h "ldap://$WWW/"
+	within 10 hears inet 389 || return 1
+	printf '%s\n' "dn: dc=example,dc=test" "objectClass: dcObject" \
+	    "objectClass: organization" "o: example" "dc: example" |
+	    on inet ldapadd -x -H "ldap://$WWW/" -w secret \
+	    -D "cn=admin,dc=example,dc=test" >"$T/ldapadd.log" 2>&1
+}
+
+start_iperf() {
+	spawn inet iperf3 -s
+	within 5 hears inet 5201
+}
+
+start_smtp() {
+	spawn inet /usr/bin/python3 "$SW_ROOT/tests/lib/mail.py" "$T/mail"
+	within 5 hears inet 110
+}
+
+start_ncat_tls() {
+	spawn inet ncat -l -k --ssl --ssl-cert "$T/www.crt" --ssl-key \
+	    "$T/www.key" 4433 -e /bin/cat
+	within 5 hears inet 4433
+}
