@@ -35,13 +35,14 @@ LWIP_SRC := $(addprefix $(LWIP)/src/core/,def.c inet_chksum.c init.c ip.c \
 LWIP_OBJ := $(patsubst $(LWIP)/%.c,$(B)/lwip/%.o,$(LWIP_SRC))
 
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c tests/prop/*_prop.c))
+FUZZ_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 TEST_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/lib/*.c tests/probes/*.c tests/leak/*.c))
-T        ?= $(UNIT_BIN) $(wildcard tests/preload/*.sh tests/net/*.sh)
+T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(wildcard tests/preload/*.sh tests/net/*.sh)
 
 all: $(B)/smolwrap $(B)/libsmolwrap.so
 
 .SECONDARY:
-.PHONY: all deps test check bench demo lint asan tsan install clean
+.PHONY: all deps test check bench demo lint asan tsan fuzz fuzz-run install clean
 
 deps:
 	scripts/deps install
@@ -87,11 +88,17 @@ $(B)/tests/prop/%: tests/prop/%.c $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(TRANS_OBJ) $(B)/libstack.a \
 	    $(LDHARD) -lcmocka -lssh -lpthread -o $@
+# Replays files in an ordinary build; `make fuzz` swaps the driver.
+FUZZ_MAIN ?= tests/fuzz/replay.c
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libstack.a $(TRANS_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) $< $(FUZZ_MAIN) \
+	    $(TRANS_OBJ) $(B)/libstack.a $(LDHARD) -lssh -lpthread -o $@
 $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(CFLAGS) $< -o $@ -ldl -lpthread
 
-check: all $(UNIT_BIN) $(TEST_BIN)
+check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(T)
 test: deps
 	$(MAKE) check
@@ -102,6 +109,18 @@ asan:
 	$(MAKE) B=build/asan SAN=-fsanitize=address,undefined check T='$$(UNIT_BIN)'
 tsan:
 	$(MAKE) B=build/tsan SAN=-fsanitize=thread check T='$$(UNIT_BIN)'
+# FUZZ_SECONDS for each target, one after the other; crashes stay in build/fuzz.
+FUZZ_SECONDS ?= 600
+fuzz:
+	$(MAKE) B=build/fuzz CC=clang FUZZ_MAIN= \
+	    SAN=-fsanitize=fuzzer-no-link,address,undefined fuzz-run
+fuzz-run: LDHARD += -fsanitize=fuzzer
+fuzz-run: $(FUZZ_BIN)
+	for f in $(FUZZ_BIN); do n=$$(basename $$f _fuzz); \
+	    mkdir -p tests/fuzz/corpus/$$n; \
+	    $$f -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -close_fd_mask=3 \
+		-artifact_prefix=build/fuzz/$$n- tests/fuzz/corpus/$$n || exit 1; \
+	done
 
 install: all
 	install -Dm755 $(B)/smolwrap $(DESTDIR)$(PREFIX)/bin/smolwrap
