@@ -105,6 +105,8 @@ test: deps
 demo: deps
 	$(MAKE) all
 	B=$(B) scripts/demo.sh
+lint: $(LWIP)/.complete
+	scripts/lint
 asan:
 	$(MAKE) B=build/asan SAN=-fsanitize=address,undefined check T='$$(UNIT_BIN)'
 tsan:
