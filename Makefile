@@ -94,9 +94,10 @@ $(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) $< $(FUZZ_MAIN) \
 	    $(TRANS_OBJ) $(B)/libstack.a $(LDHARD) -lssh -lpthread -o $@
+$(B)/tests/leak/static: SAN += -static
 $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
-	$(CC) $(BASIC) $(CFLAGS) $< -o $@ -ldl -lpthread
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< -o $@ $(SAN) -ldl -lpthread
 
 check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(T)
