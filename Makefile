@@ -7,6 +7,7 @@
 B      ?= build/default
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec
 CC     ?= cc
 LWIP   ?= build/src/lwip
 
@@ -23,7 +24,11 @@ BASE_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard base/*.c))
 STACK_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard stack/*.c))
 SHIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard preload/shim_*.c)) \
 	     $(patsubst %.S,$(B)/%.o,$(wildcard preload/shim_*.S))
-PROG_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/shim_%,$(wildcard preload/*.c)))
+PROG_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/shim_% \
+	     preload/main.c preload/session_main.c,$(wildcard preload/*.c)))
+# The launcher is started for every wrapped program, so it carries its own
+# libc: no dynamic loading before the exec.  Sanitizers cannot be static.
+LAUNCH_LD := $(if $(SAN),,-static-pie)
 TRANS_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard transport/*.c))
 
 LWIP_SRC := $(addprefix $(LWIP)/src/core/,def.c inet_chksum.c init.c ip.c \
@@ -39,7 +44,7 @@ FUZZ_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 TEST_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/lib/*.c tests/probes/*.c tests/leak/*.c))
 T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(wildcard tests/preload/*.sh tests/net/*.sh)
 
-all: $(B)/smolwrap $(B)/libsmolwrap.so
+all: $(B)/smolwrap $(B)/smolwrap-session $(B)/libsmolwrap.so
 
 .SECONDARY:
 .PHONY: all deps test check bench demo lint asan tsan fuzz fuzz-run install clean
@@ -77,12 +82,20 @@ $(B)/libsmolwrap.so: $(SHIM_OBJ) $(B)/libstack.a preload/exports.map
 	$(CC) -shared -o $@ $(SHIM_OBJ) $(B)/libstack.a $(LDHARD) \
 	    -Wl,-Bsymbolic,-z,nodelete,--no-undefined,--gc-sections \
 	    -Wl,--version-script=preload/exports.map
-$(B)/smolwrap: $(PROG_OBJ) $(TRANS_OBJ) $(B)/libstack.a
+$(B)/libprogram.a: $(PROG_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/smolwrap: $(B)/preload/main.o $(B)/libprogram.a $(BASE_OBJ)
+	$(CC) -o $@ $(filter-out %.a,$^) $(filter %.a,$^) $(LDHARD) $(LAUNCH_LD)
+$(B)/smolwrap-session: $(B)/preload/session_main.o $(B)/libprogram.a \
+    $(TRANS_OBJ) $(B)/libstack.a
 	$(CC) -o $@ $^ $(LDHARD) -lssh -lpthread
+$(B)/preload/launch.o: CFLAGS += -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
+    -DSW_LIBEXECDIR='"$(LIBEXECDIR)"'
 
-$(B)/tests/unit/%: tests/unit/%.c $(B)/libstack.a $(TRANS_OBJ)
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(TRANS_OBJ) $(B)/libstack.a \
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a \
 	    $(LDHARD) -lcmocka -lssh -lpthread -o $@
 $(B)/tests/prop/%: tests/prop/%.c $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
@@ -127,6 +140,7 @@ fuzz-run: $(FUZZ_BIN)
 
 install: all
 	install -Dm755 $(B)/smolwrap $(DESTDIR)$(PREFIX)/bin/smolwrap
+	install -Dm755 $(B)/smolwrap-session $(DESTDIR)$(LIBEXECDIR)/smolwrap-session
 	install -Dm755 $(B)/libsmolwrap.so $(DESTDIR)$(LIBDIR)/smolwrap/libsmolwrap.so
 	install -Dm644 man/smolwrap.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolwrap.1
 clean:
