@@ -42,6 +42,7 @@ LWIP_OBJ := $(patsubst $(LWIP)/%.c,$(B)/lwip/%.o,$(LWIP_SRC))
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c tests/prop/*_prop.c))
 FUZZ_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 TEST_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/lib/*.c tests/probes/*.c tests/leak/*.c))
+BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(wildcard tests/preload/*.sh tests/net/*.sh)
 
 all: $(B)/smolwrap $(B)/smolwrap-session $(B)/libsmolwrap.so
@@ -121,6 +122,8 @@ demo: deps
 	B=$(B) scripts/demo.sh
 lint: $(LWIP)/.complete
 	scripts/lint
+bench: all $(BENCH_BIN) $(TEST_BIN)
+	B=$(B) sh tests/bench/run.sh
 asan:
 	$(MAKE) B=build/asan SAN=-fsanitize=address,undefined check T='$$(UNIT_BIN)'
 tsan:
