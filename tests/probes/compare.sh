@@ -1,45 +1,63 @@
 # tests/probes/compare.sh - sets two reports of a probe side by side.
 #
-# compare NATIVE WRAPPED DIFFERENCES: a test for each line "KEY VALUE" of
-# NATIVE. WRAPPED must have the same, or what DIFFERENCES ("KEY VALUE REASON",
-# # comments; KEY may end in *, VALUE may be * ) says, with the reason.
+# A report is lines "KEY VALUE". DIFFERENCES is a file of lines "KEY VALUE
+# REASON", where KEY may hold * for anything and VALUE be *: what the wrapped
+# program may see instead, and why. Anything else that differs is a failure.
+#
+# compare NATIVE WRAPPED DIFFERENCES		a test for each key
+# compare_groups NATIVE WRAPPED DIFFERENCES	a test for each group of keys,
+#						named by all before the last -
 
-compare() {
-	awk -v differs="$3" -v wrapped="$2" '
-	function expect(k, v,   i) {
+compare() { compare_by key "$@"; }
+compare_groups() { compare_by group "$@"; }
+
+compare_by() {
+	awk -v by="$1" -v differs="$4" -v wrapped="$3" '
+	function expected(k, v,   i) {
 		for (i = 1; i <= n; i++)
-			if ((k == key[i] || (star[i] &&
-			    index(k, key[i]) == 1)) &&
-			    (value[i] == "*" || value[i] == v))
+			if (k ~ key[i] && (value[i] == "*" || value[i] == v))
 				return why[i]
 		return ""
+	}
+	function rest(l) { sub(/^[^ ]* ?/, "", l); return l }
+	function test(name, why) {
+		printf "%sok %d - %s\n%s", why == "" ? "" : "not ", ++t,
+		    name, why
+		why = ""
 	}
 	BEGIN {
 		while ((getline l < differs) > 0) {
 			if (l ~ /^#/ || split(l, f, " ") < 3) continue
-			key[++n] = f[1]; value[n] = f[2]
-			star[n] = sub(/\*$/, "", key[n])
+			value[++n] = f[2]; key[n] = f[1]
+			gsub(/[.+?()|]/, "\\\\&", key[n])
+			gsub(/\*/, ".*", key[n]); key[n] = "^" key[n] "$"
 			sub(/^[^ \t]+[ \t]+[^ \t]+[ \t]+/, "", l); why[n] = l
 		}
 		while ((getline l < wrapped) > 0) {
-			k = l; sub(/ .*/, "", k); sub(/^[^ ]* ?/, "", l)
-			got[k] = l; seen[k] = 1
+			k = l; sub(/ .*/, "", k); got[k] = rest(l); seen[k] = 1
 		}
 	}
 	{
-		k = $1; v = $0; sub(/^[^ ]* ?/, "", v)
-		t++
-		if (!(k in seen)) {
-			print "not ok", t, "-", k
-			print "# kernel:  " v; print "# wrapped: no answer"
-		} else if (got[k] == v)
-			print "ok", t, "-", k, v
-		else if ((w = expect(k, got[k])) != "")
-			print "ok", t, "-", k, got[k], "(" w ")"
-		else {
-			print "not ok", t, "-", k
-			print "# kernel:  " v; print "# wrapped: " got[k]
+		k = $1; v = rest($0); bad = known = ""
+		if (!(k in seen))
+			bad = "# " k ": kernel " v ", wrapped: no answer\n"
+		else if (got[k] != v && (known = expected(k, got[k])) == "")
+			bad = "# " k ": kernel " v ", wrapped " got[k] "\n"
+		if (by == "key") {
+			test(k " " got[k] (known == "" ? "" : " (" known ")"),
+			    bad)
+			next
 		}
+		g = k; sub(/-[^-]*$/, "", g)
+		if (g != group && group != "") {
+			test(group " (" cells " cells)", all); all = ""
+			cells = 0
+		}
+		group = g; cells++; all = all bad
 	}
-	END { print "1.." t }' "$1"
+	END {
+		if (group != "")
+			test(group " (" cells " cells)", all)
+		print "1.." t
+	}' "$2"
 }

@@ -7,7 +7,7 @@
 
 hosts && services small dns || exit 1
 on server "$B/tests/probes/state" $WWW $WWW6 $DARK >"$T/native"
-[ -x "$B/smolwrap" ] || skip_all "no smolwrap yet"
+product || skip_all "smolwrap is not built"
 wrapped "$B/tests/probes/state" $WWW $WWW6 $DARK >"$T/wrapped" 2>"$T/err"
 diag "$(cat "$T/err")"
 compare "$T/native" "$T/wrapped" "$SW_ROOT/tests/probes/state.differs"
