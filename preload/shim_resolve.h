@@ -64,8 +64,12 @@ int names_lookup(const struct names_source *src, const char *name, int family,
 int names_reverse(const struct names_source *src, const struct sw_addr *a,
     struct names *out) SW_MUST_CHECK;
 
-/* May `name` be spoken outside this machine?  Not .onion, .i2p, .alt, .local,
- * localhost and its kin, and not a single label. */
+/* Is `name` under a domain that is never asked for outside this machine:
+ * .onion, .i2p, .alt, .local, localhost and its kin? */
+bool names_special(const char *name);
+
+/* The same, or a single label, which only a search list could complete; the
+ * search list would tell the exit where we are, so it is not used. */
 bool names_stay(const char *name);
 
 /* Well-formed enough to be asked: labels of 1..63 printable ASCII bytes, 255

@@ -38,18 +38,21 @@ is_localhost(const char *name)
 }
 
 bool
-names_stay(const char *name)
+names_special(const char *name)
 {
 	static const char *const never[] = { "onion", "i2p", "alt", "local",
 	    "localhost", "localdomain" };
-	const char *dot = strchr(name, '.');
 
-	if (dot == NULL)
-		return true;
 	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
 		if (ends_with_label(name, never[i]))
 			return true;
 	return false;
+}
+
+bool
+names_stay(const char *name)
+{
+	return strchr(name, '.') == NULL || names_special(name);
 }
 
 bool
