@@ -107,19 +107,30 @@ rendezvous_listen(const char *name, char path[static RENDEZVOUS_MAX],
 {
 	char lock[RENDEZVOUS_MAX + 8];
 	struct sockaddr_un un;
+	struct stat st;
 	int s = -1, l = -1, r;
 
 	*fd = *lock_fd = -1;
 	if ((r = rendezvous_path(path, name, true)) != SW_OK)
 		return r;
 	snprintf(lock, sizeof(lock), "%s.lock", path);
-	l = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (l < 0)
-		return SW_ERR_SYS;
-	if (flock(l, LOCK_EX | LOCK_NB) != 0) {
-		r = errno == EWOULDBLOCK ? SW_ERR_IN_USE : SW_ERR_SYS;
-		goto out;
-	}
+	do {
+		/* A session that ends removes the file: a lock on a file that
+		 * has no name any more holds nothing, so take it anew. */
+		if (l >= 0)
+			close(l);
+		l = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (l < 0)
+			return SW_ERR_SYS;
+		if (flock(l, LOCK_EX | LOCK_NB) != 0) {
+			r = errno == EWOULDBLOCK ? SW_ERR_IN_USE : SW_ERR_SYS;
+			goto out;
+		}
+		if (fstat(l, &st) != 0) {
+			r = SW_ERR_SYS;
+			goto out;
+		}
+	} while (st.st_nlink == 0);
 	/* The lock is ours, so whatever lies there is a dead session's. */
 	(void)unlink(path);
 	r = SW_ERR_SYS;
