@@ -122,6 +122,27 @@ tunnels_end() {
 	: >"$T/client-ssh.log"
 }
 
+# Processor time, in hundredths of a second, of all that we ever started: we
+# are alone in this process namespace.
+ticks() {
+	cat /proc/[0-9]*/stat 2>/dev/null |
+	    awk '{ sub(/.*\) /, ""); n += $12 + $13 + $14 + $15 }
+	END { print n }'
+}
+
+# moved DIRECTION CONTENDER ROUND BYTES CURL-ARGUMENT...: one transfer.
+moved() {
+	v_what=$1 v_way=$2 v_round=$3 v_bytes=$4; shift 4
+	v_before=$(ticks)
+	v_speed=$(through "$v_way" curl -s -o /dev/null -m 120 "$@")
+	v_after=$(ticks)
+	[ "${v_speed%.*}" -gt 0 ] || return 0
+	record "$v_what" "$v_way" "$v_round" \
+	    "$(awk "BEGIN { print $v_speed / 1e6 }")"
+	record "cpu-$v_what" "$v_way" "$v_round" "$(awk "BEGIN {
+	    print ($v_after - $v_before) * 1e7 / $v_bytes }")"
+}
+
 # bulk METRIC-SUFFIX ROUNDS BYTES CONTENDER...
 bulk() {
 	b_suffix=$1 b_rounds=$2 b_bytes=$3; shift 3
@@ -130,23 +151,21 @@ bulk() {
 	while [ $((b_i += 1)) -le "$b_rounds" ]; do
 		for b_way in $(turns $b_i "$@"); do
 			# shellcheck disable=SC2046
-			record "download$b_suffix" "$b_way" $b_i "$(
-			    through "$b_way" curl -s -o /dev/null -m 120 \
-			    -w '%{speed_download}' $(url "$b_way")/"$b_bytes" |
-			    mega)"
+			moved "download$b_suffix" "$b_way" $b_i "$b_bytes" \
+			    -w '%{speed_download}' $(url "$b_way")/"$b_bytes"
 			# shellcheck disable=SC2046
-			record "upload$b_suffix" "$b_way" $b_i "$(
-			    through "$b_way" curl -s -o /dev/null -m 120 \
-			    -H Expect: -T "$T/body" -w '%{speed_upload}' \
-			    $(url "$b_way")/ | mega)"
+			moved "upload$b_suffix" "$b_way" $b_i "$b_bytes" \
+			    -w '%{speed_upload}' -H Expect: -T "$T/body" \
+			    $(url "$b_way")/
 		done
 	done
 }
-mega() { awk '$1 > 0 { printf "%.1f", $1 / 1e6 }'; }
 
 part_bulk() {
 	metric download MB/s ssh-L "smolwrap >= 1.0"
 	metric upload MB/s ssh-L "smolwrap >= 1.0"
+	metric cpu-download core-s/GB ssh-L ""
+	metric cpu-upload core-s/GB ssh-L ""
 	# shellcheck disable=SC2086
 	bulk "" $rounds $bytes direct ssh-L ssh-D $others $smol
 }
