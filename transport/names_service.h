@@ -8,7 +8,7 @@
  *
  *   localhost, *.localhost, this machine's name   127.0.0.1 / ::1
  *   names of /etc/hosts                           the addresses given there
- *   .onion .i2p .alt .local .invalid .test's kin  no such name
+ *   .onion .i2p .alt .local .invalid              no such name
  *   single labels (unless allowed)                no such name
  *   numeric text                                  itself
  *   PTR of virtual addresses                      the name
