@@ -17,7 +17,7 @@ folder(char *buf, size_t len, bool make)
 	struct stat st;
 	int n;
 
-	if (run != NULL && *run == '/' && strlen(run) < 40 &&
+	if (run != NULL && *run == '/' && strlen(run) <= 70 &&
 	    stat(run, &st) == 0 && S_ISDIR(st.st_mode) &&
 	    st.st_uid == geteuid())
 		n = snprintf(buf, len, "%s/smolwrap", run);
