@@ -67,15 +67,20 @@ choose(struct chosen *c, const struct kind *k, const struct addrinfo *hints,
 	c->n++;
 }
 
-/* strtoul's idea of a number, as programs pass " 80", "+80" and "-1". */
-static bool
-numeric_service(const char *s, uint16_t *port)
+enum service_form { SERVICE_NAME, SERVICE_NUMBER, SERVICE_BAD };
+
+/* strtoul's idea of a number, as programs pass " 80" and "+80"; and as in
+ * glibc 65616 is 80, but what an int has as negative is nothing. */
+static enum service_form
+parse_service(const char *s, uint16_t *port)
 {
 	char *end;
 	unsigned long v = strtoul(s, &end, 10);
 
-	*port = (uint16_t)v;		/* 65616 is 80, as in glibc */
-	return end != s && *end == '\0';
+	*port = (uint16_t)v;
+	if (end == s || *end != '\0')
+		return SERVICE_NAME;
+	return (int)v < 0 ? SERVICE_BAD : SERVICE_NUMBER;
 }
 
 /* The caller's one kind (socktype or protocol named), or all usual ones. */
@@ -85,16 +90,21 @@ choose_kinds(struct chosen *c, const struct addrinfo *hints,
 {
 	bool named = hints->ai_socktype != 0 || hints->ai_protocol != 0;
 	const struct kind *k = kinds, *end = kinds + N_KINDS;
+	enum service_form form = SERVICE_NUMBER;
 	uint16_t port = 0;
 
 	c->n = 0;
+	if (service != NULL)
+		form = parse_service(service, &port);
+	if (form == SERVICE_NAME && hints->ai_flags & AI_NUMERICSERV)
+		return EAI_NONAME;
 	while (named && k < end && !kind_fits(k, hints))
 		k++;
 	if (k == end)
 		return hints->ai_socktype != 0 ? EAI_SOCKTYPE : EAI_SERVICE;
 	if (service != NULL && named && k->services == NULL)
 		return EAI_SERVICE;
-	if (service == NULL || numeric_service(service, &port)) {
+	if (form == SERVICE_NUMBER) {
 		if (named) {
 			choose(c, k, hints, port);
 			return 0;
@@ -104,8 +114,8 @@ choose_kinds(struct chosen *c, const struct addrinfo *hints,
 				choose(c, k, hints, port);
 		return 0;
 	}
-	if (hints->ai_flags & AI_NUMERICSERV)
-		return EAI_NONAME;
+	if (form == SERVICE_BAD)
+		return EAI_SERVICE;
 	for (; k < end; k++) {
 		if (k->services == NULL || !kind_fits(k, hints))
 			continue;

@@ -62,6 +62,15 @@ endhostent(void)
 	rewind_hosts(false);
 }
 
+/* The walk is older than IPv6: it shows IPv4, and ::1 as 127.0.0.1. */
+static bool
+as_v4(struct sw_addr *a)
+{
+	if (!addr_is_v4(a) && addr_is_loopback(a))
+		*a = addr_v4(INADDR_LOOPBACK, 0);
+	return addr_is_v4(a);
+}
+
 static bool
 next_host(struct names *found)
 {
@@ -75,7 +84,8 @@ next_host(struct names *found)
 	while (!host_walk.kept) {
 		if (!hosts_next(&host_walk.file, &host_walk.line))
 			return false;
-		host_walk.kept = strlen(line->names) < sizeof(found->canon);
+		host_walk.kept = as_v4(&host_walk.line.addr) &&
+		    strlen(line->names) < sizeof(found->canon);
 	}
 	found->n = 1;
 	found->addr[0] = line->addr;
@@ -108,8 +118,7 @@ gethostent_r(struct hostent *out, char *buf, size_t len,
 	if (!next_host(&found)) {
 		*h_err = HOST_NOT_FOUND;
 		r = ENOENT;
-	} else if (!host_pack(out, &found, addr_is_v4(&found.addr[0]) ?
-	    AF_INET : AF_INET6, buf, len)) {
+	} else if (!host_pack(out, &found, AF_INET, buf, len)) {
 		*h_err = NETDB_INTERNAL;
 		r = ERANGE;
 	} else {
@@ -264,9 +273,6 @@ getnetbyaddr_r(uint32_t net, int type, struct netent *out, char *buf,
 	*h_err = HOST_NOT_FOUND;
 	if (type != AF_INET && type != AF_UNSPEC)
 		return 0;
-	/* "127" may be written for 127.0.0.0. */
-	while (net != 0 && (net & 0xff000000u) == 0)
-		net <<= 8;
 	return find_net(NULL, net, out, buf, len, result, h_err);
 }
 

@@ -88,6 +88,10 @@ gethostbyaddr_r(const void *addr, socklen_t addr_len, int family,
 		a = addr_v4(ntohl(v4), 0);
 	} else
 		memcpy(a.ip, addr, 16);
+	if (family == AF_INET6 && addr_is_any(&a)) {
+		*h_err = HOST_NOT_FOUND;
+		return ENOENT;
+	}
 	names_source_live(&src);
 	r = names_reverse(&src, &a, &found);
 	errno = saved;

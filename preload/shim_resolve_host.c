@@ -105,6 +105,8 @@ host_lookup(const struct names_source *src, const char *name, int family,
 	size_t n = strlen(name) + 1;
 	int r;
 
+	if (*name == '\0')
+		return SW_ERR_FORMAT;
 	if ((r = numeric(name, family, out)) != SW_ERR_FORMAT)
 		return r;
 	if ((r = names_lookup(src, name, family, true, out)) != SW_OK)

@@ -164,6 +164,9 @@ name_info(const struct names_source *src, const struct sockaddr *sa,
 	if (sa->sa_family == AF_UNIX)
 		return local_info(sa, len, host, hostlen, serv, servlen,
 		    flags);
+	/* Unlike connect(2), no short form without the scope. */
+	if (sa->sa_family == AF_INET6 && len < sizeof(struct sockaddr_in6))
+		return EAI_FAMILY;
 	if (addr_from_sockaddr(&a, sa, len) != SW_OK)
 		return EAI_FAMILY;
 	if (host != NULL && hostlen > 0 &&

@@ -133,6 +133,20 @@ take_line(struct names *out, const struct hosts_line *line)
 	}
 }
 
+/* ::1 goes before 127.0.0.1, by RFC 6724, however the file has them. */
+static void
+prefer_v6_loopback(struct names *out)
+{
+	for (size_t i = 1; i < out->n; i++) {
+		struct sw_addr a = out->addr[i];
+
+		if (addr_is_v4(&a) || !addr_is_loopback(&a))
+			continue;
+		memmove(out->addr + 1, out->addr, i * sizeof(a));
+		out->addr[0] = a;
+	}
+}
+
 /*
  * SW_OK with n > 0, SW_ERR_NO_NAME when no line names it with this family, or
  * SW_ERR_NOMEM.
@@ -154,6 +168,7 @@ lookup_file(const char *path, const char *name, int family, struct names *out)
 		take_line(out, &line);
 	}
 	hosts_close(&h);
+	prefer_v6_loopback(out);
 	return out->n > 0 ? SW_OK : SW_ERR_NO_NAME;
 }
 
@@ -258,6 +273,14 @@ reverse_file(const char *path, const struct sw_addr *a, struct names *out)
 	return r;
 }
 
+static bool
+is_link_local(const struct sw_addr *a)
+{
+	if (addr_is_v4(a))
+		return a->ip[12] == 169 && a->ip[13] == 254;
+	return a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80;
+}
+
 int
 names_reverse(const struct names_source *src, const struct sw_addr *a,
     struct names *out)
@@ -277,7 +300,7 @@ names_reverse(const struct names_source *src, const struct sw_addr *a,
 	}
 	/* Private ranges are not judged here: the session's synthetic
 	 * addresses lie in one, and it answers the rest itself. */
-	if (addr_is_any(a) || addr_is_multicast(a))
+	if (addr_is_any(a) || addr_is_multicast(a) || is_link_local(a))
 		return SW_ERR_NO_NAME;
 	if ((r = src->reverse(a, out->canon)) != SW_OK)
 		return r;
