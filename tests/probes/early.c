@@ -70,7 +70,7 @@ static char heap[64 << 20] __attribute__((aligned(16)));
 static size_t heap_used;
 static bool in_malloc;
 
-void *
+__attribute__((visibility("default"))) void *
 malloc(size_t n)
 {
 	size_t at;
@@ -89,19 +89,19 @@ malloc(size_t n)
 	return heap + at + 16;
 }
 
-void
+__attribute__((visibility("default"))) void
 free(void *p)
 {
 	(void)p;
 }
 
-void *
+__attribute__((visibility("default"))) void *
 calloc(size_t n, size_t size)
 {
 	return malloc(n * size);	/* fresh pages are zero */
 }
 
-void *
+__attribute__((visibility("default"))) void *
 realloc(void *p, size_t n)
 {
 	size_t had;
