@@ -96,6 +96,13 @@ $(B)/smolwrap-session: $(B)/preload/session_main.o $(SESS_OBJ) \
 $(B)/preload/launch.o: CFLAGS += -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
     -DSW_LIBEXECDIR='"$(LIBEXECDIR)"'
 
+# The parts of the shim that export nothing are tested alone.
+SHIM_PURE := $(addprefix $(B)/preload/shim_,hosts.o dnsmsg.o execenv.o \
+	resolve_names.o resolve_addrinfo.o resolve_host.o)
+$(B)/tests/unit/shim_%: tests/unit/shim_%.c $(SHIM_PURE) $(B)/libstack.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(SHIM_PURE) $(B)/libstack.a \
+	    $(LDHARD) -lcmocka -o $@
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a \
