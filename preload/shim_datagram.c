@@ -295,6 +295,11 @@ recv_connected(int fd, struct shim_tag t, struct msghdr *m, int flags)
 
 	if (r < 0)
 		return r;
+	/* An empty record is a datagram, or the owner's way to wake us for an
+	 * ICMP error. */
+	if (r == 0 && shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) == 0 &&
+	    s.error != 0)
+		return -s.error;
 	if (m->msg_name != NULL) {
 		if (!table_get_asked(shim_cookie(fd), &peer) &&
 		    shim_owner_state(fd, t, 0, &s) == 0)

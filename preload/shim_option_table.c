@@ -210,7 +210,7 @@ static const struct option_rule rules[] = {
 #define RULES (sizeof(rules) / sizeof(rules[0]))
 
 const struct option_rule *
-option_find(int level, int name)
+shim_option_find(int level, int name)
 {
 	for (size_t i = 0; i < RULES; i++)
 		if (rules[i].level == level && rules[i].name == name)
@@ -219,13 +219,13 @@ option_find(int level, int name)
 }
 
 uint16_t
-option_number(const struct option_rule *r)
+shim_option_number(const struct option_rule *r)
 {
 	return (uint16_t)(r - rules + 1);
 }
 
 const struct option_rule *
-option_at(uint16_t number)
+shim_option_at(uint16_t number)
 {
 	return number >= 1 && number <= RULES ? &rules[number - 1] : NULL;
 }

@@ -34,9 +34,9 @@ struct option_rule {
 };
 
 /* NULL for an option that does not exist. */
-const struct option_rule *option_find(int level, int name);
+const struct option_rule *shim_option_find(int level, int name);
 /* By number, from 1; the number is stable within one build. */
-uint16_t option_number(const struct option_rule *r);
-const struct option_rule *option_at(uint16_t number);
+uint16_t shim_option_number(const struct option_rule *r);
+const struct option_rule *shim_option_at(uint16_t number);
 
 #endif

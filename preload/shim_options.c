@@ -39,7 +39,7 @@ store(int fd, struct shim_tag t, const struct option_rule *r, int32_t v)
 {
 	uint64_t cookie = shim_cookie(fd);
 
-	table_put_option(cookie, option_number(r), v);
+	table_put_option(cookie, shim_option_number(r), v);
 	/* Sockets the table does not know must be remembered by the owner. */
 	if (r->set == OPT_STORE && table_has(cookie))
 		return 0;
@@ -56,7 +56,7 @@ recall(int fd, struct shim_tag t, const struct option_rule *r,
 	int32_t v = initial;
 
 	if (table_has(m.cookie))
-		return table_get_option(m.cookie, option_number(r), &v) ? v :
+		return table_get_option(m.cookie, shim_option_number(r), &v) ? v :
 		    initial;
 	if (shim_owner_ask(t, m, NULL, 0, &rep, &v, sizeof(v)) < 0 ||
 	    rep.len != sizeof(v))
@@ -78,7 +78,7 @@ set_linger(int fd, struct shim_tag t, const struct option_rule *r,
 	t.flags &= (uint16_t)~(SHIM_LINGER | SHIM_RSTONCLOSE);
 	if (l.l_onoff)
 		t.flags |= l.l_linger == 0 ? SHIM_RSTONCLOSE : SHIM_LINGER;
-	table_put_option(shim_cookie(fd), option_number(r),
+	table_put_option(shim_cookie(fd), shim_option_number(r),
 	    l.l_onoff ? l.l_linger : LINGER_OFF);
 	shim_tag_set(fd, t);
 	return tell_option(fd, t, r, &l, sizeof(l));
@@ -93,7 +93,7 @@ set_buffer(int fd, struct shim_tag t, const struct option_rule *r, int32_t v)
 		v = BUF_MAX;
 	v *= 2;
 	v = v < least ? least : v;
-	table_put_option(shim_cookie(fd), option_number(r), v);
+	table_put_option(shim_cookie(fd), shim_option_number(r), v);
 	return tell_option(fd, t, r, &v, sizeof(v));
 }
 
@@ -180,7 +180,7 @@ find_rule(struct shim_tag t, int level, int name)
 	const struct option_rule *r;
 
 	/* SOL_IP and IPPROTO_IP are one number, and so for the others. */
-	r = option_find(level, name);
+	r = shim_option_find(level, name);
 	if (r == NULL || ((r->kind & OPT_TCP) && (t.flags & SHIM_DGRAM)) ||
 	    ((r->kind & OPT_UDP) && !(t.flags & SHIM_DGRAM)))
 		return NULL;
@@ -270,7 +270,7 @@ void
 shim_replay_option(int fd, struct shim_tag t, uint16_t number, int32_t value,
     bool native)
 {
-	const struct option_rule *r = option_at(number);
+	const struct option_rule *r = shim_option_at(number);
 	struct linger l = { value != LINGER_OFF, value };
 
 	if (r == NULL)
@@ -508,7 +508,7 @@ getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 void
 shim_linger(int fd, struct shim_tag t)
 {
-	const struct option_rule *r = option_find(SOL_SOCKET, SO_LINGER);
+	const struct option_rule *r = shim_option_find(SOL_SOCKET, SO_LINGER);
 	struct owner_msg m = { .op = OWNER_DRAIN, .cookie = shim_cookie(fd) };
 	struct owner_reply rep;
 	int32_t seconds;

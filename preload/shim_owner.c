@@ -25,7 +25,11 @@
 #define WAITING_MAX 64		/* messages, before the owner is started */
 #define ASK_TIMEOUT_MS 10000
 
-#define PAGE 16384		/* the largest page size in use, aarch64 */
+#if defined(__x86_64__)
+#define PAGE 4096
+#else
+#define PAGE 65536		/* the largest in use */
+#endif
 
 static union {
 	struct image image;
