@@ -127,7 +127,7 @@ check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
 test: deps
 	$(MAKE) check
 demo: deps
-	$(MAKE) all
+	$(MAKE) all $(TEST_BIN)
 	B=$(B) scripts/demo.sh
 lint: $(LWIP)/.complete
 	scripts/lint
