@@ -58,9 +58,11 @@ $(LWIP)/.complete:
 	scripts/deps source lwip $(LWIP)
 $(LWIP_SRC) &: $(LWIP)/.complete ;
 
-$(B)/lwip/%.o: $(LWIP)/%.c stack/lwip/lwipopts.h
+# lwIP shifts bytes into the sign bit of an int.
+$(B)/lwip/%.o: $(LWIP)/%.c stack/lwip/lwipopts.h stack/lwip/arch/cc.h
 	@mkdir -p $(@D)
-	$(CC) $(BASIC) $(CFLAGS) -w $(LWIP_INC) -c $< -o $@
+	$(CC) $(BASIC) $(CFLAGS) $(if $(SAN),-fno-sanitize=shift) -w \
+	    $(LWIP_INC) -c $< -o $@
 $(B)/stack/%.o: stack/%.c | $(LWIP)/.complete
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) -c $< -o $@

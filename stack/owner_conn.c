@@ -23,8 +23,7 @@
 #include "lwip/priv/tcp_priv.h"
 
 #define CONNECT_MS 130000	/* as Linux with its 6 retries */
-
-static err_t poll_time(void *arg, struct tcp_pcb *pcb);
+#define ORPHAN_MS 60000		/* FIN_WAIT_2 without a program, as Linux */
 
 static void
 forget_pcb(struct flow *f)
@@ -94,9 +93,9 @@ conn_adopt(struct flow *f, struct tcp_pcb *pcb)
 	tcp_recv(pcb, pump_received);
 	tcp_sent(pcb, pump_acked);
 	tcp_err(pcb, pcb_gone);
-	tcp_poll(pcb, poll_time, 1000 / TCP_SLOW_INTERVAL);
 	f->unacked_since_ms = f->owner->loop->now_ms;
 	option_apply_all(f);
+	conn_watch_time(f);
 }
 
 static err_t
@@ -109,30 +108,47 @@ connected(void *arg, struct tcp_pcb *pcb, err_t e)
 	if (f == NULL)
 		return ERR_OK;
 	f->state = OWNER_CONNECTED;
+	conn_watch_time(f);
 	pump_discard_filler(f);
 	f->in_ready = true;		/* something may wait behind it */
 	flow_touch(f);
 	return ERR_OK;
 }
 
-/* Once a second.  lwIP would give a SYN up after 12 tries, 36 seconds, and
- * knows no TCP_USER_TIMEOUT. */
+/* Once a second, where conn_watch_time() asks for it.  lwIP would give a SYN
+ * up after 12 tries, 36 seconds, knows no TCP_USER_TIMEOUT, and waits for ever
+ * for the FIN of a peer whose program is gone. */
 static err_t
 poll_time(void *arg, struct tcp_pcb *pcb)
 {
 	struct flow *f = arg;
-	int64_t now;
+	int64_t passed;
 
 	if (f == NULL)
 		return ERR_OK;
-	now = f->owner->loop->now_ms;
-	if (f->state == OWNER_CONNECTING)
-		pcb->nrtx = now - f->unacked_since_ms < CONNECT_MS ? 0 :
-		    TCP_SYNMAXRTX;
-	else if (f->user_timeout_ms != 0 && f->tx_held > 0 &&
-	    now - f->unacked_since_ms > f->user_timeout_ms)
-		pcb->nrtx = TCP_MAXRTX;
+	passed = f->owner->loop->now_ms - f->unacked_since_ms;
+	if (f->state == OWNER_CONNECTING) {
+		pcb->nrtx = passed < CONNECT_MS ? 0 : TCP_SYNMAXRTX;
+	} else if ((f->user_timeout_ms != 0 && f->tx_held > 0 &&
+	    passed > f->user_timeout_ms) ||
+	    (f->app_gone && pcb->state == FIN_WAIT_2 && passed > ORPHAN_MS)) {
+		forget_pcb(f);
+		tcp_abort(pcb);
+		conn_fail(f, ETIMEDOUT);
+		return ERR_ABRT;
+	}
 	return ERR_OK;
+}
+
+void
+conn_watch_time(struct flow *f)
+{
+	bool on = f->state == OWNER_CONNECTING || f->app_gone ||
+	    f->user_timeout_ms != 0;
+
+	if (f->pcb != NULL)
+		tcp_poll(f->pcb, on ? poll_time : NULL,
+		    1000 / TCP_SLOW_INTERVAL);
 }
 
 static int

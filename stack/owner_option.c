@@ -89,6 +89,7 @@ apply_tcp(struct flow *f, const struct option *o)
 		break;
 	case TCP_USER_TIMEOUT:
 		f->user_timeout_ms = (uint32_t)v;
+		conn_watch_time(f);
 		break;
 	default:
 		break;

@@ -176,6 +176,8 @@ void conn_start(struct flow *f, const struct sw_addr *to, uint32_t filler);
 void conn_fail(struct flow *f, int err);
 void conn_abort(struct flow *f, int err);	/* ... and send a reset */
 void conn_adopt(struct flow *f, struct tcp_pcb *pcb);
+/* Have lwIP call us once a second, if there is something to time. */
+void conn_watch_time(struct flow *f);
 void conn_icmp(struct owner *o, const struct packet *quoted, int err);
 /* Free the flow if nothing is left to do for it. */
 void conn_settle(struct flow *f);

@@ -414,9 +414,9 @@ turn_connected(struct flow *f)
 	if (!f->fin_sent || f->w.fd < 0)
 		return;
 	if (f->app_gone) {
-		/* Data that comes now has no reader: lwIP answers with RST. */
-		if (f->pcb != NULL)
-			tcp_set_flags(f->pcb, TF_RXCLOSED);
+		/* Data that comes now has no reader: see above. */
+		f->unacked_since_ms = f->owner->loop->now_ms;
+		conn_watch_time(f);
 		close_clean(f);
 	} else if (f->rx_fin_done) {
 		close_clean(f);

@@ -182,7 +182,7 @@ dial_data(void *arg, const uint8_t *buf, size_t len)
 	if (j->reset)
 		return len;		/* nobody is left to read them */
 	while (done < len && j->pcb != NULL && !j->fin_sent) {
-		size_t n = len - done, room = tcp_sndbuf(j->pcb);
+		size_t n = len - done, room = j->pcb->snd_buf;
 
 		if (n > room)
 			n = room;
@@ -272,7 +272,7 @@ acked(void *arg, struct tcp_pcb *pcb, u16_t len)
 	struct joint *j = arg;
 
 	(void)len;
-	if (j != NULL && j->data_full && tcp_sndbuf(pcb) >= RESUME_MIN)
+	if (j != NULL && j->data_full && pcb->snd_buf >= RESUME_MIN)
 		joint_touch(j);
 	return ERR_OK;
 }
@@ -500,7 +500,7 @@ work_joined(struct joint *j)
 {
 	write_dial(j);
 	if (j->data_full && j->dial != NULL && j->pcb != NULL &&
-	    tcp_sndbuf(j->pcb) >= RESUME_MIN) {
+	    j->pcb->snd_buf >= RESUME_MIN) {
 		j->data_full = false;
 		j->ops->resume(j->dial);
 	}

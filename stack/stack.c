@@ -388,7 +388,8 @@ static bool
 is_timed(const struct tcp_pcb *p)
 {
 	if (p->state != ESTABLISHED && p->state != CLOSE_WAIT &&
-	    (p->state != FIN_WAIT_2 || (p->flags & TF_RXCLOSED) != 0))
+	    (p->state != FIN_WAIT_2 || p->poll != NULL ||
+	    (p->flags & TF_RXCLOSED) != 0))
 		return true;
 	return p->unacked != NULL || p->unsent != NULL || p->ooseq != NULL ||
 	    p->refused_data != NULL ||

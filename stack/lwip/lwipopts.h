@@ -19,12 +19,12 @@
 #define LWIP_SOCKET		0
 
 /* Memory: everything, pools included, from stack/arena.c. */
-#define MEM_LIBC_MALLOC		1
+#define MEM_CUSTOM_ALLOCATOR	1
 #define MEMP_MEM_MALLOC		1
 #define MEM_ALIGNMENT		16
-#define mem_clib_malloc		arena_get
-#define mem_clib_calloc		arena_get_zeroed
-#define mem_clib_free		arena_put
+#define MEM_CUSTOM_MALLOC	arena_get
+#define MEM_CUSTOM_CALLOC	arena_get_zeroed
+#define MEM_CUSTOM_FREE		arena_put
 void *arena_get(size_t n);
 void *arena_get_zeroed(size_t count, size_t n);
 void arena_put(void *p);
