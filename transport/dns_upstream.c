@@ -308,7 +308,8 @@ conn_get(struct dns_upstream *u, const struct dial_target *to, int *err)
 	c->u = u;
 	c->to = *to;
 	c->used_ms = u->l->now_ms;
-	(void)getrandom(&c->last_id, sizeof(c->last_id), 0);
+	if (getrandom(&c->last_id, sizeof(c->last_id), 0) < 0)
+		c->last_id = 1;		/* TCP: guessing it helps nobody */
 	if ((c->d = u->ops->open(u->dialer, to, &events, c, err)) == NULL) {
 		free(c);
 		return NULL;

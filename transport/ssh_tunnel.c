@@ -49,7 +49,8 @@ back_off(struct ssh_tunnel *t, int err)
 	    (1 << n) * 1000;
 	uint16_t r = 0;
 
-	(void)getrandom(&r, sizeof(r), GRND_NONBLOCK);
+	if (getrandom(&r, sizeof(r), GRND_NONBLOCK) < 0)
+		r = 0;
 	ms += ms * r / 65535 / 5;
 	t->attempt++;
 	loop_set_timer(t->l, &t->retry, t->l->now_ms + ms);
