@@ -488,7 +488,9 @@ dns_age(uint8_t *msg, size_t len, uint32_t seconds)
 uint16_t
 dns_get_id(const uint8_t *msg, size_t len)
 {
-	return len < 2 ? 0 : (uint16_t)(msg[0] << 8 | msg[1]);
+	if (len < 2)
+		return 0;
+	return (uint16_t)(msg[0] << 8 | msg[1]);
 }
 
 void

@@ -743,10 +743,10 @@ ssh_dial_end_all(struct ssh_tunnel *t)
 		d->ch = NULL;
 	while ((d = TAILQ_FIRST(&s->pending)) != NULL)
 		fail(d, SW_ERR_DOWN);
-	while ((d = TAILQ_FIRST(&s->open)) != NULL) {
+	TAILQ_FOREACH(d, &s->open, link)
 		if (d->state == DIAL_OPEN)
 			end(d, SW_ERR_RESET);
+	STAILQ_INIT(&s->ready);		/* it held none but those */
+	while ((d = TAILQ_FIRST(&s->open)) != NULL)
 		reap(d);
-	}
-	STAILQ_INIT(&s->ready);		/* held none but those */
 }
