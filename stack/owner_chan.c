@@ -153,11 +153,11 @@ about_flow(struct owner *o, const struct owner_msg *m, const uint8_t *payload,
 		err = listen_start(f, m->arg);
 		break;
 	case OWNER_SETOPT:
-		option_set(f, m->arg, m->arg2, payload, m->len);
+		flow_option_set(f, m->arg, m->arg2, payload, m->len);
 		err = 0;
 		break;
 	case OWNER_GETOPT:
-		option_reply(f, m->arg, m->arg2, fd);
+		flow_option_reply(f, m->arg, m->arg2, fd);
 		return;
 	default:
 		err = EINVAL;

@@ -94,7 +94,7 @@ conn_adopt(struct flow *f, struct tcp_pcb *pcb)
 	tcp_sent(pcb, pump_acked);
 	tcp_err(pcb, pcb_gone);
 	f->unacked_since_ms = f->owner->loop->now_ms;
-	option_apply_all(f);
+	flow_option_apply_all(f);
 	conn_watch_time(f);
 }
 

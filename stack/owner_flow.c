@@ -39,7 +39,7 @@ flow_new(struct owner *o, uint64_t cookie, int far_fd, bool dgram, bool v6)
 		.fd = far_fd, .ready = dgram ? udp_ready : pump_ready,
 	};
 	/* Streams: edges, so that the byte kept unread wakes nobody. */
-	if (loop_add(o->loop, &f->w, dgram ? EPOLLIN :
+	if (far_fd >= 0 && loop_add(o->loop, &f->w, dgram ? EPOLLIN :
 	    EPOLLIN | EPOLLRDHUP | EPOLLET) != SW_OK) {
 		arena_put(f);
 		return NULL;
@@ -200,7 +200,7 @@ flow_free(struct flow *f)
 		sys_close(f->app_fd);
 	pump_drop_rx(f);
 	pump_drop_tx(f);
-	option_free_all(f);
+	flow_option_free_all(f);
 	unlink_dirty(f);
 	while (*at != f)
 		at = &(*at)->hash_next;

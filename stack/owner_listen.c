@@ -30,10 +30,23 @@ make_pair(int *app, int *far, uint64_t *cookie)
 	return SW_OK;
 }
 
+void
+listen_append(struct flow *l, struct flow *f)
+{
+	struct flow **at = &l->backlog;
+
+	while (*at != NULL)
+		at = &(*at)->accept_next;
+	*at = f;
+	f->listener = l;
+	l->backlog_len++;
+	flow_touch(l);
+}
+
 static err_t
 accepted(void *arg, struct tcp_pcb *pcb, err_t e)
 {
-	struct flow *l = arg, *f, **at;
+	struct flow *l = arg, *f;
 	int app, far;
 	uint64_t cookie;
 
@@ -54,12 +67,7 @@ accepted(void *arg, struct tcp_pcb *pcb, err_t e)
 	f->local = stack_addr(&pcb->local_ip, pcb->local_port);
 	f->peer = stack_addr(&pcb->remote_ip, pcb->remote_port);
 	conn_adopt(f, pcb);
-	f->listener = l;
-	for (at = &l->backlog; *at != NULL; at = &(*at)->accept_next)
-		;
-	*at = f;
-	l->backlog_len++;
-	flow_touch(l);
+	listen_append(l, f);
 	return ERR_OK;
 }
 

@@ -13,7 +13,7 @@
 #define LOCAL_MTU 9000			/* above: a hop inside this machine */
 
 const struct option *
-option_find(const struct flow *f, uint32_t level, uint32_t name)
+flow_option_find(const struct flow *f, uint32_t level, uint32_t name)
 {
 	const struct option *o = f->options;
 
@@ -119,7 +119,7 @@ apply(struct flow *f, const struct option *o)
 }
 
 void
-option_set(struct flow *f, uint32_t level, uint32_t name, const void *value,
+flow_option_set(struct flow *f, uint32_t level, uint32_t name, const void *value,
     size_t len)
 {
 	struct option *o = f->options;
@@ -144,7 +144,7 @@ option_set(struct flow *f, uint32_t level, uint32_t name, const void *value,
 }
 
 void
-option_apply_all(struct flow *f)
+flow_option_apply_all(struct flow *f)
 {
 	if (f->owner->config.mtu > LOCAL_MTU)
 		tcp_nagle_disable(f->pcb);
@@ -153,9 +153,9 @@ option_apply_all(struct flow *f)
 }
 
 void
-option_reply(struct flow *f, uint32_t level, uint32_t name, int reply_fd)
+flow_option_reply(struct flow *f, uint32_t level, uint32_t name, int reply_fd)
 {
-	const struct option *o = option_find(f, level, name);
+	const struct option *o = flow_option_find(f, level, name);
 	int mss;
 
 	if (level == IPPROTO_TCP && name == TCP_MAXSEG && f->pcb != NULL) {
@@ -169,7 +169,7 @@ option_reply(struct flow *f, uint32_t level, uint32_t name, int reply_fd)
 }
 
 void
-option_free_all(struct flow *f)
+flow_option_free_all(struct flow *f)
 {
 	struct option *o;
 

@@ -200,6 +200,8 @@ void pump_discard_filler(struct flow *f);
 int listen_start(struct flow *f, uint32_t backlog);
 void listen_ready(struct flow *f);
 void listen_stop(struct flow *f);
+/* `f` waits to be accepted from `l`. */
+void listen_append(struct flow *l, struct flow *f);
 void listen_forget_waiting(struct flow *f);
 
 /* owner_udp.c */
@@ -209,15 +211,15 @@ void udp_input_packet(const struct packet *head, const struct pbuf *p);
 void udp_icmp(struct owner *o, const struct packet *quoted, int err);
 
 /* owner_option.c */
-void option_set(struct flow *f, uint32_t level, uint32_t name,
+void flow_option_set(struct flow *f, uint32_t level, uint32_t name,
     const void *value, size_t len);
 /* Put the stored options to work on f->pcb. */
-void option_apply_all(struct flow *f);
+void flow_option_apply_all(struct flow *f);
 /* Answer OWNER_GETOPT. */
-void option_reply(struct flow *f, uint32_t level, uint32_t name,
+void flow_option_reply(struct flow *f, uint32_t level, uint32_t name,
     int reply_fd);
-const struct option *option_find(const struct flow *f, uint32_t level,
+const struct option *flow_option_find(const struct flow *f, uint32_t level,
     uint32_t name);
-void option_free_all(struct flow *f);
+void flow_option_free_all(struct flow *f);
 
 #endif

@@ -196,8 +196,8 @@ udp_icmp(struct owner *o, const struct packet *quoted, int err)
 	if (is_connected(f)) {
 		f->error = err;
 		(void)sys_send(f->w.fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} else if (option_find(f, IPPROTO_IP, IP_RECVERR) != NULL ||
-	    option_find(f, IPPROTO_IPV6, IPV6_RECVERR) != NULL) {
+	} else if (flow_option_find(f, IPPROTO_IP, IP_RECVERR) != NULL ||
+	    flow_option_find(f, IPPROTO_IPV6, IPV6_RECVERR) != NULL) {
 		(void)sys_send(f->w.fd, &rec, sizeof(rec),
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 	}

@@ -93,10 +93,11 @@ stack_isn(const struct ip_addr *local, uint16_t local_port,
 }
 
 void
-stack_force_isn(uint32_t isn)
+stack_force_isn(const uint32_t *isn)
 {
-	stack.forced_isn = isn;
-	stack.force_isn = true;
+	stack.force_isn = isn != NULL;
+	if (isn != NULL)
+		stack.forced_isn = *isn;
 }
 
 void
@@ -525,9 +526,11 @@ raw_shut(struct raw_pcb **r)
 	*r = NULL;
 }
 
-/* What still lingers on the side: connections in TIME_WAIT or finishing. */
+/* What still lingers on the side: connections that end by themselves, with all
+ * their bytes acknowledged.  No reset: it could overtake, at the other end, what
+ * was received but not yet passed on. */
 static void
-abort_side(const struct netif *n)
+drop_side(const struct netif *n)
 {
 	u8_t idx = netif_get_index(n);
 	struct tcp_pcb *p;
@@ -535,12 +538,12 @@ abort_side(const struct netif *n)
 again:
 	for (p = tcp_active_pcbs; p != NULL; p = p->next)
 		if (p->netif_idx == idx) {
-			tcp_abort(p);
+			tcp_abandon(p, 0);
 			goto again;
 		}
 	for (p = tcp_tw_pcbs; p != NULL; p = p->next)
 		if (p->netif_idx == idx) {
-			tcp_abort(p);
+			tcp_abandon(p, 0);
 			goto again;
 		}
 }
@@ -552,7 +555,7 @@ stack_close(enum stack_side side)
 
 	if (s->ops == NULL)
 		return;
-	abort_side(&s->netif);
+	drop_side(&s->netif);
 	s->ops = NULL;
 	raw_shut(&s->udp);
 	raw_shut(&s->icmp);

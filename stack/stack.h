@@ -74,8 +74,9 @@ int stack_send_udp(enum stack_side side, const struct sw_addr *src,
     const struct sw_addr *dst, const struct iovec *iov, int n, uint8_t tos,
     uint8_t ttl) SW_MUST_CHECK;
 
-/* The next connection starts with this sequence number (handover). */
-void stack_force_isn(uint32_t isn);
+/* The next connection starts with this sequence number (handover); NULL: one
+ * of our choice again. */
+void stack_force_isn(const uint32_t *isn);
 
 ip_addr_t stack_ip(const struct sw_addr *a);
 struct sw_addr stack_addr(const ip_addr_t *ip, uint16_t port);

@@ -473,7 +473,10 @@ rig_tell(struct owner_msg *m, const void *payload, int fd)
 		c->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(c), &fd, sizeof(int));
 	}
-	assert_true(sendmsg(rig.chan, &h, MSG_NOSIGNAL) > 0);
+	while (sendmsg(rig.chan, &h, MSG_NOSIGNAL) < 0) {
+		assert_int_equal(errno, EAGAIN);
+		assert_int_equal(loop_run_once(&rig.loop, 5), SW_OK);
+	}
 }
 
 /* Ask, turn the loop, give the answer's error; payload to `out`. */
