@@ -17,7 +17,7 @@ output(void *arg, const struct sw_addr *dst, const struct iovec *iov, int n)
 	struct hop *h = hop_find_inner(s, dst);
 
 	/* Nobody there (any more): the packet is lost, as in a network. */
-	return h == NULL ? SW_OK : hop_send(h, iov, n);
+	return h != NULL && hop_send(h, iov, n) == SW_AGAIN ? SW_AGAIN : SW_OK;
 }
 
 static int

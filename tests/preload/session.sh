@@ -2,10 +2,10 @@
 # The session: up, down and status; many processes; how it ends, and what its
 # death does to programs. Prints what a warm start costs.
 
+# shellcheck disable=SC2086,SC2016,SC2154,SC1091 # VIA is a list of words; the
+# quoted dollars are for inner shells
 . "${0%/*}/../lib/net.sh"
 
-export XDG_RUNTIME_DIR="$T/run"
-mkdir -m 700 "$T/run"
 SW=$B/smolwrap
 
 hosts && services small || exit 1
