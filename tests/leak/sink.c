@@ -5,7 +5,9 @@
  *	net	"port N from ADDRESS" for TCP connections and datagrams to ports
  *		FIRST to LAST; "name NAME from ADDRESS" for queries to port 53,
  *		answered with "no such name"
- *	unix	"unix PATH" for each connection
+ *	unix	"unix PATH" for each connection; of nscd's clients only for
+ *		those that ask for a host: users and groups are no secret of
+ *		the network's, and libc asks for them outside the wrap as well
  *	stub	"lo" for each datagram to 127.0.0.53:53
  * Prints "ready" once it listens.
  */
@@ -15,6 +17,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -115,6 +118,19 @@ take_query(int fd, uint8_t *q, size_t n, const struct sockaddr_in6 *from)
 	}
 }
 
+/* The first words of an nscd request: version, type, length of the key. */
+static bool
+asks_for_host(int fd)
+{
+	int32_t head[3] = { 0 };
+
+	(void)poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 500);
+	if (recv(fd, head, sizeof(head), MSG_DONTWAIT) < (ssize_t)sizeof(head))
+		return true;		/* not nscd's language: a probe's */
+	return (head[1] >= 4 && head[1] <= 7) ||
+	    head[1] == 14;
+}
+
 static void
 take(nfds_t i)
 {
@@ -138,7 +154,8 @@ take(nfds_t i)
 	fd = accept(pfd[i].fd, (struct sockaddr *)&from, &from_len);
 	if (fd < 0)
 		return;
-	note(what[i], from.sin6_family == AF_INET6 ? &from : NULL);
+	if (strstr(what[i], "nscd") == NULL || asks_for_host(fd))
+		note(what[i], from.sin6_family == AF_INET6 ? &from : NULL);
 	(void)close(fd);
 }
 
