@@ -58,11 +58,13 @@ $(LWIP)/.complete:
 	scripts/deps source lwip $(LWIP)
 $(LWIP_SRC) &: $(LWIP)/.complete ;
 
-# lwIP shifts bytes into the sign bit of an int.
+# lwIP's variables get a section of their own, so that a forked child can forget
+# them all (stack_forget).  And it shifts bytes into the sign bit of an int.
 $(B)/lwip/%.o: $(LWIP)/%.c stack/lwip/lwipopts.h stack/lwip/arch/cc.h
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(CFLAGS) $(if $(SAN),-fno-sanitize=shift) -w \
 	    $(LWIP_INC) -c $< -o $@
+	@objcopy --rename-section .bss=lwip_bss $@
 $(B)/stack/%.o: stack/%.c | $(LWIP)/.complete
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) -c $< -o $@

@@ -330,6 +330,12 @@ owner_free(struct owner *o)
 	owner_dispose(o);
 }
 
+void
+owner_forget_all(void)
+{
+	all = owner_input = NULL;
+}
+
 size_t
 owner_count_flows(const struct owner *o)
 {

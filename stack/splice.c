@@ -175,6 +175,12 @@ splice_set_dialer(struct splice *s, struct dialer *d,
 	s->dialer_ops = ops;
 }
 
+void
+splice_forget_all(void)
+{
+	the_splice = NULL;
+}
+
 /* True when the packet is dealt with and lwIP must not see it. */
 static bool
 intercept(struct splice *s, const struct packet *head, const uint8_t *p,

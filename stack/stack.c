@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "stack/arena.h"
+#include "stack/owner.h"
 
 #include "lwip/inet_chksum.h"
 #include "lwip/init.h"
@@ -448,6 +449,23 @@ tick(struct loop_timer *t)
 }
 
 /* ---- life ---- */
+
+/* lwIP's variables (see the Makefile); the linker knows where they are. */
+extern uint8_t __start_lwip_bss[] __attribute__((visibility("hidden")));
+extern uint8_t __stop_lwip_bss[] __attribute__((visibility("hidden")));
+
+/* The sanitizers' borders between variables are zeroed too. */
+__attribute__((no_sanitize("address", "undefined", "thread")))
+void
+stack_forget(void)
+{
+	for (volatile uint8_t *p = __start_lwip_bss; p < __stop_lwip_bss; p++)
+		*p = 0;
+	memset(&stack, 0, sizeof(stack));
+	owner_forget_all();
+	splice_forget_all();
+	arena_wipe();
+}
 
 static err_t
 netif_start(struct netif *n)

@@ -81,10 +81,8 @@ void stack_force_isn(const uint32_t *isn);
 ip_addr_t stack_ip(const struct sw_addr *a);
 struct sw_addr stack_addr(const ip_addr_t *ip, uint16_t port);
 
-/*
- * In a forked child, before anything else here: forget the parent's stack,
- * flows and memory (nothing is closed or sent), so that a new one may begin.
- */
-void stack_forget(void);
+/* Parts of stack_forget() (owner.h). */
+void owner_forget_all(void);
+void splice_forget_all(void);
 
 #endif

@@ -1,6 +1,7 @@
 #include "tests/unit/stack_rig.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
 
 /* lwIP is one per process, so the two halves of a handover cannot run at the
  * same time here: this thread keeps the messages in between. */
@@ -315,6 +316,33 @@ datagrams_and_listeners_move(void **state)
 	close(l);
 }
 
+/* In a child the memory is a copy, caught at any moment; there a new stack
+ * must come up. */
+static void
+a_forked_child_starts_afresh(void **state)
+{
+	int fd = rig_connect(7), status;
+	pid_t pid;
+
+	(void)state;
+	rig_write_all(fd, 0, 100000);
+	rig_turns(1);
+	pid = fork();
+	if (pid == 0) {
+		stack_forget();
+		rig_up_mtu(65535);
+		fd = rig_connect(7);
+		rig_write_all(fd, 0, 100000);
+		rig_read_all(fd, 0, 100000);
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	rig_read_all(fd, 0, 100000);
+	close(fd);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_up, rig_down)
 
 int
@@ -330,6 +358,7 @@ main(void)
 		T(requests_in_the_channel_move),
 		T(errors_and_options_are_remembered),
 		T(datagrams_and_listeners_move),
+		T(a_forked_child_starts_afresh),
 	};
 
 	if (getenv("CMOCKA_TEST_FILTER") != NULL)
