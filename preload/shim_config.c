@@ -1,15 +1,16 @@
 /*
- * shim_config.c - what the launcher wrote into the environment, read once.
+ * shim_config.c - what the launcher wrote into the environment, read once, at
+ * the first call that needs it, and copied: the program may do with its
+ * environment what it likes, its children still get ours.
  *
- * The constructor below is the library's only one: it copies a few strings, so
- * that a program may clear or overwrite its environment and its children
- * still get ours.  It opens nothing and allocates nothing.
+ * There is no constructor: a program that uses no network pays for none.
  */
 #include "preload/shim.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 enum { ENV_PRELOAD, ENV_CTL, ENV_PATH, ENV_POLICY, ENV_LOG,
 	ENV_LOG_FILE };
@@ -27,11 +28,37 @@ static struct shim_config config;
 static char text[SHIM_ENV_MAX][640];
 static atomic_bool ready;
 
+/* The value of `name` as the process was given it.  The strings lie one after
+ * another below the file name that the kernel put at the very top of the
+ * stack; where that layout does not hold nothing is found. */
+static const char *
+initial_value(const char *name)
+{
+	const char *p = (const char *)getauxval(AT_EXECFN);
+	size_t n = strlen(name);
+
+	if (p == NULL || getauxval(AT_SECURE) != 0)
+		return NULL;
+	for (unsigned i = 0; i < 4096 && p[-1] == '\0'; i++) {
+		const char *start = p - 1;
+
+		while (p - start < 131072 && start[-1] != '\0')
+			start--;
+		if (strchr(start, '=') == NULL)
+			return NULL;	/* the arguments begin */
+		if (strncmp(start, name, n) == 0 && start[n] == '=')
+			return start + n + 1;
+		p = start;
+	}
+	return NULL;
+}
+
 /* "NAME=value" into text[i]; for LD_PRELOAD only the first entry, ours. */
 static bool
-keep_string(unsigned i)
+keep_string(unsigned i, bool initial)
 {
-	const char *v = secure_getenv(env_name[i]);
+	const char *v = initial ? initial_value(env_name[i]) :
+	    secure_getenv(env_name[i]);
 	size_t at = strlen(env_name[i]), n;
 
 	if (v == NULL)
@@ -98,11 +125,15 @@ read_environment(void)
 	struct shim_config c = { .ctl_fd = -1, .udp = true, .ipv6 = true,
 		.loopback = true };
 	unsigned kept = 0;
+	bool initial;
 	const char *s;
 	uint64_t fd;
 
+	/* A program may have cleared its environment before the first call
+	 * that brings us here. */
+	initial = secure_getenv(env_name[ENV_CTL]) == NULL;
 	for (unsigned i = 0; i < SHIM_ENV_MAX; i++)
-		if (keep_string(i))
+		if (keep_string(i, initial))
 			c.env[kept++] = text[i];
 	if (text[ENV_CTL][0] != '\0') {
 		s = value_of(ENV_CTL);
@@ -134,10 +165,4 @@ shim_config(void)
 		atomic_store_explicit(&ready, true, memory_order_release);
 	}
 	return &config;
-}
-
-__attribute__((constructor)) static void
-start_early(void)
-{
-	(void)shim_config();
 }

@@ -9,8 +9,9 @@
  *   newborn --connect--> CONNECT --owner: connected--> CONNECT|UP
  *                           |
  *                           +--owner: failed--> CONNECT, error pending
- *                                 --connect reports it--> FAILED
- *                                 --connect--> a fresh pair, same number
+ *                                 --connect reports it--> a fresh pair
+ *                                 under the same number, newborn
+ * FAILED marks the pair when no fresh one could be had.
  *
  * UP is set when a call of ours has seen the success; until then the owner is
  * asked.
@@ -103,14 +104,14 @@ wait_outcome(int fd)
 static uint32_t
 fill_with_zeros(int fd)
 {
-	static const char zeros[16384];
+	static char zeros[16384];
 	struct iovec iov[16];
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 16 };
 	uint32_t total = 0;
 	ssize_t r;
 
 	for (unsigned i = 0; i < 16; i++)
-		iov[i] = (struct iovec){ (void *)zeros, sizeof(zeros) };
+		iov[i] = (struct iovec){ zeros, sizeof(zeros) };
 	while ((r = sys_sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0 ||
 	    r == -EINTR)
 		if (r > 0)
@@ -149,8 +150,11 @@ read_outcome(int fd, struct shim_tag t)
 		shim_tag_set(fd, t);
 		return -s.error;
 	}
-	t.flags = (uint16_t)((t.flags & ~SHIM_CONNECT) | SHIM_FAILED);
-	shim_tag_set(fd, t);
+	/* A reported failure leaves the socket as new, as in the kernel. */
+	if (shim_renew(fd, &t, 0) < 0) {
+		t.flags = (uint16_t)((t.flags & ~SHIM_CONNECT) | SHIM_FAILED);
+		shim_tag_set(fd, t);
+	}
 	if (r < 0)		/* no owner to ask: it died with the session */
 		return -ENETUNREACH;
 	return s.error != 0 ? -s.error : -ECONNABORTED;
@@ -171,7 +175,8 @@ begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
 		if ((r = shim_note_asked(fd, t, asked)) < 0)
 			return -ENETUNREACH;
 	}
-	t.flags |= SHIM_CONNECT | SHIM_TUNNEL;
+	t.flags = (uint16_t)((t.flags & ~SHIM_ABORTED) | SHIM_CONNECT |
+	    SHIM_TUNNEL);
 	if ((r = shim_tag_set(fd, t)) < 0)
 		return r;
 	m.arg = fill_with_zeros(fd);
@@ -210,7 +215,7 @@ continue_stream(int fd, struct shim_tag t, int flags)
 		if (flags & O_NONBLOCK)
 			return -EALREADY;
 		if ((r = wait_outcome(fd)) < 0)
-			return r;
+			return r == -EINPROGRESS ? -EALREADY : r;
 	} else if (r == 0 && s.state == OWNER_CONNECTED) {
 		t.flags |= SHIM_UP;
 		return shim_tag_set(fd, t);
@@ -248,7 +253,7 @@ connect_stream(int fd, struct shim_tag t, struct sw_addr *to, int flags)
 		return -EISCONN;
 	if (t.flags & SHIM_CONNECT)
 		return continue_stream(fd, t, flags);
-	if ((t.flags & SHIM_FAILED) && (r = shim_renew(fd, &t)) < 0)
+	if ((t.flags & SHIM_FAILED) && (r = shim_renew(fd, &t, 0)) < 0)
 		return r;
 	r = shim_judge(t, to, &alias);
 	if (r == WHERE_LOOPBACK)
@@ -322,7 +327,7 @@ disconnect(int fd, struct shim_tag t)
 	if (!(t.flags & (SHIM_CONNECT | SHIM_FAILED)))
 		return 0;
 	if (shim_is_stream(t))
-		return shim_renew(fd, &t);
+		return shim_renew(fd, &t, SHIM_ABORTED);
 	if ((r = ask_peer(fd, t, &nobody)) < 0)
 		return r;
 	t.flags &= (uint16_t)~(SHIM_CONNECT | SHIM_ALIAS);

@@ -92,7 +92,8 @@ send_stream(int fd, struct shim_tag t, const struct msghdr *m, int flags)
 			    flags & ~MSG_FASTOPEN);
 	}
 	if (!(t.flags & SHIM_CONNECT))
-		return shim_broken_pipe(flags);
+		return shim_take_aborted(fd, t) ? -ECONNRESET :
+		    shim_broken_pipe(flags);
 	if ((r = check_stream_control(m)) < 0)
 		return r;
 	r = native_sendmsg(fd, &plain, (flags & SEND_FLAGS) | MSG_NOSIGNAL);
@@ -180,7 +181,7 @@ recv_ours(int fd, struct shim_tag t, struct msghdr *m, int flags)
 SW_EXPORT ssize_t
 send(int fd, const void *buf, size_t n, int flags)
 {
-	struct iovec iov = { (void *)buf, n };
+	struct iovec iov = { (void *)(uintptr_t)buf, n };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct shim_tag t;
 
@@ -201,9 +202,9 @@ SW_EXPORT ssize_t
 sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa,
     socklen_t len)
 {
-	struct iovec iov = { (void *)buf, n };
+	struct iovec iov = { (void *)(uintptr_t)buf, n };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_name = (void *)sa, .msg_namelen = sa != NULL ? len : 0 };
+		.msg_name = (void *)(uintptr_t)sa, .msg_namelen = sa != NULL ? len : 0 };
 	struct shim_tag t;
 	int r;
 

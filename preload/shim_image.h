@@ -25,8 +25,7 @@ struct image_fd {
 	uint64_t cookie;
 };
 
-enum image_fd_name { IMAGE_CHANNEL, IMAGE_SERVER, IMAGE_STOP, IMAGE_CTL,
-	IMAGE_FDS };
+enum image_fd_name { IMAGE_CHANNEL, IMAGE_SERVER, IMAGE_CTL, IMAGE_FDS };
 
 struct image {
 	int32_t pid;		/* 0: new, or wiped by fork */
@@ -44,13 +43,16 @@ struct image {
 
 enum thread_word {
 	THREAD_STARTING, THREAD_RUNNING, THREAD_FAILED,
-	THREAD_ASKED,		/* to hand over */
+	THREAD_ASKED,		/* to hand over: set, then wake its loop by any
+				 * message on the channel */
 	THREAD_IDLE,		/* nothing to hand over; still running */
 	THREAD_GONE,		/* handed over, or ended */
 };
 
-/* The image if its memory is this process's, else NULL (vfork child). */
+/* The image if its memory is this process's, else NULL (vfork child).  get
+ * begins it if need be, peek answers NULL for one that has not begun. */
 struct image *image_get(void);
+struct image *image_peek(void);
 
 bool image_fd_valid(const struct image *im, enum image_fd_name n);
 void image_fd_set(struct image *im, enum image_fd_name n, int fd);
@@ -63,11 +65,10 @@ int image_host_owner(struct image *im);
 
 /*
  * shim_thread.c: run an owner on a thread of its own, with its own descriptor
- * table.  server, link, stop, ctl: borrowed, copied by the thread; the caller
- * closes its own after success.  0 or -errno.
+ * table.  server, link, ctl: borrowed, copied by the thread; the caller closes
+ * its own after success.  0, or -EPERM where there can be no thread.
  */
-int shim_thread_start(struct image *im, int server, int link, int stop,
-    int ctl);
+int shim_thread_start(struct image *im, int server, int link, int ctl);
 
 void shim_futex_wait(uint32_t *word, uint32_t value, int timeout_ms);
 void shim_futex_wake(uint32_t *word);

@@ -100,9 +100,12 @@ shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias)
 	}
 	if (addr_is_loopback(a))
 		return c->loopback ? WHERE_LOOPBACK : -EACCES;
-	if (is_broadcast(a))
-		return t.flags & SHIM_BROADCAST ? -ENETUNREACH : -EACCES;
-	if (addr_is_multicast(a) || is_link_local6(a))
+	if (is_broadcast(a) && (t.flags & SHIM_DGRAM) &&
+	    !(t.flags & SHIM_BROADCAST))
+		return -EACCES;
+	if (is_link_local6(a) && a->scope == 0)
+		return -EINVAL;
+	if (is_broadcast(a) || addr_is_multicast(a) || is_link_local6(a))
 		return -ENETUNREACH;
 	if (!addr_is_v4(a) && !c->ipv6)
 		return -ENETUNREACH;

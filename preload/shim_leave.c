@@ -13,67 +13,62 @@
 
 #define LEAVE_TIMEOUT_MS 3000
 
-static void
-leave(struct image *im)
+/* A message that means nothing, to wake the thread's loop. */
+static bool
+wake_thread(struct image *im)
 {
-	uint32_t word;
+	struct owner_msg m = { .magic = OWNER_MAGIC, .op = OWNER_STATE,
+		.owner = im->id };
 
-	if (im->stage != IMAGE_THREAD || !image_fd_valid(im, IMAGE_STOP) ||
-	    im->word == THREAD_GONE)
-		return;
-	__atomic_store_n(&im->word, THREAD_ASKED, __ATOMIC_RELEASE);
-	if (sys_send(im->fds[IMAGE_STOP].fd, "", 1,
-	    MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return;
-	for (unsigned i = 0; i < LEAVE_TIMEOUT_MS / 100; i++) {
-		word = __atomic_load_n(&im->word, __ATOMIC_ACQUIRE);
-		if (word != THREAD_ASKED)
-			break;
-		shim_futex_wait(&im->word, THREAD_ASKED, 100);
-	}
-	if (im->word == THREAD_GONE) {
-		/* The channel has moved with the flows and goes on working. */
-		image_fd_close(im, IMAGE_STOP);
-		im->stage = IMAGE_HOSTED;
-	}
+	return image_fd_valid(im, IMAGE_CHANNEL) &&
+	    sys_send(im->fds[IMAGE_CHANNEL].fd, &m, sizeof(m),
+	    MSG_NOSIGNAL) == sizeof(m);
 }
 
 static void
-leave_locked(bool newborn_too)
+ask_thread(struct image *im)
 {
-	struct image *im = image_get();
+	if (im->word == THREAD_GONE)
+		return;
+	__atomic_store_n(&im->word, THREAD_ASKED, __ATOMIC_RELEASE);
+	if (!wake_thread(im))
+		return;
+	for (unsigned i = 0; i < LEAVE_TIMEOUT_MS / 100 &&
+	    __atomic_load_n(&im->word, __ATOMIC_ACQUIRE) == THREAD_ASKED; i++)
+		shim_futex_wait(&im->word, THREAD_ASKED, 100);
+	/* The channel has moved with the flows and goes on working. */
+	if (im->word == THREAD_GONE)
+		im->stage = IMAGE_HOSTED;
+}
+
+/* Sockets that never reached the network may be inherited too, or passed. */
+void
+shim_hand_over(void)
+{
+	struct image *im = image_peek();
 	struct shim_guard g;
-	int saved = errno;
 
 	if (im == NULL || im->stage == IMAGE_NONE ||
 	    im->stage == IMAGE_HOSTED)
 		return;
 	shim_lock(&g, &im->lock);
 	if (im->stage == IMAGE_THREAD)
-		leave(im);
-	else if (newborn_too && im->stage == IMAGE_WAITING && im->newborn > 0)
+		ask_thread(im);
+	else if (im->stage == IMAGE_WAITING && im->newborn > 0)
 		(void)image_host_owner(im);
 	shim_unlock(&g, &im->lock);
-	errno = saved;
-}
-
-/* For exec: sockets that never reached the network are inherited as well. */
-void
-shim_hand_over(void)
-{
-	leave_locked(true);
 }
 
 __attribute__((destructor)) static void
 at_exit(void)
 {
-	leave_locked(false);
+	shim_hand_over();
 }
 
 static _Noreturn void
 end_process(int status)
 {
-	leave_locked(false);
+	shim_hand_over();
 	for (;;)
 		sys_call3(SYS_exit_group, status, 0, 0);
 }
@@ -93,11 +88,12 @@ _Exit(int status)
 SW_EXPORT _Noreturn void
 quick_exit(int status)
 {
-	void (*real)(int) __attribute__((noreturn));
+	void (*real)(int);
 
-	leave_locked(false);
+	shim_hand_over();
 	*(void **)&real = shim_libc_symbol("quick_exit");
 	real(status);
+	end_process(status);
 }
 
 /* The parent leaves by libc's internal _exit, which nobody can interpose. */

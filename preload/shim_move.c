@@ -122,8 +122,10 @@ shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to)
 	if (known)
 		replay_options(real, t, &e, true);
 	r = take_number(fd, real, known ? &e : NULL);
-	if (r == 0)
+	if (r == 0) {
 		table_move(old, shim_cookie(fd));
+		shim_owner_lost(t);
+	}
 	return r;
 }
 
@@ -147,11 +149,22 @@ fresh_pair(int fd, struct shim_tag *t)
 }
 
 int
-shim_renew(int fd, struct shim_tag *t)
+shim_renew(int fd, struct shim_tag *t, uint16_t mark)
 {
 	t->flags &= SHIM_DGRAM | SHIM_V6 | SHIM_V6ONLY | SHIM_BROADCAST |
 	    SHIM_LINGER | SHIM_RSTONCLOSE | SHIM_INFO;
+	t->flags |= mark;
 	return fresh_pair(fd, t);
+}
+
+bool
+shim_take_aborted(int fd, struct shim_tag t)
+{
+	if (!(t.flags & SHIM_ABORTED))
+		return false;
+	t.flags &= (uint16_t)~SHIM_ABORTED;
+	shim_tag_set(fd, t);
+	return true;
 }
 
 bool
@@ -176,7 +189,7 @@ shim_to_tunnel(int fd, struct shim_tag *t)
 	if (!(t->flags & SHIM_V6))
 		m.addr.ip[10] = m.addr.ip[11] = 0xff;
 	t->flags &= (uint16_t)~SHIM_WILDCARD;
-	if ((r = shim_renew(fd, t)) < 0)
+	if ((r = shim_renew(fd, t, 0)) < 0)
 		return r;
 	m.cookie = shim_cookie(fd);
 	if ((r = shim_owner_ask(*t, m, NULL, 0, &rep, NULL, 0)) < 0)

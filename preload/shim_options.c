@@ -327,7 +327,7 @@ pending_error(int fd, struct shim_tag t)
 	socklen_t len = sizeof(native);
 
 	if (!(t.flags & SHIM_CONNECT))
-		return 0;
+		return shim_take_aborted(fd, t) ? ECONNRESET : 0;
 	if (shim_is_stream(t)) {
 		/* Healthy or still trying: no need to ask. */
 		sys_poll(&p, 1, 0);

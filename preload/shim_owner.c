@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "base/clock.h"
 
@@ -44,10 +45,32 @@ static bool stack_used;
 
 /* ---- memory ------------------------------------------------------------- */
 
+static void watch_forks(void);
+
 static int32_t
 own_pid(void)
 {
 	return (int32_t)sys_call3(SYS_getpid, 0, 0, 0);
+}
+
+/* A vfork child runs in its parent's memory; the kernel's note of where to
+ * clear a thread's id is set in every process and thread that libc made, and
+ * not in one made by vfork. */
+static bool
+is_vfork_child(void)
+{
+	uint32_t *tid = NULL;
+
+	return sys_call6(SYS_prctl, PR_GET_TID_ADDRESS, (long)&tid, 0, 0, 0,
+	    0) == 0 && tid == NULL;
+}
+
+struct image *
+image_peek(void)
+{
+	struct image *im = &home.image;
+
+	return im->pid != 0 && im->pid == own_pid() ? im : NULL;
 }
 
 struct image *
@@ -58,10 +81,13 @@ image_get(void)
 
 	if (im->pid == pid)
 		return im;
-	if (im->pid != 0)
+	if (im->pid != 0 || is_vfork_child())
 		return NULL;
-	__atomic_compare_exchange_n(&im->pid, &none, pid, false,
-	    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	if (__atomic_compare_exchange_n(&im->pid, &none, pid, false,
+	    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		madvise(&home, sizeof(home), MADV_WIPEONFORK);
+		watch_forks();
+	}
 	return im;
 }
 
@@ -161,19 +187,14 @@ unsigned
 shim_owned_fds(int out[static SHIM_OWNED_MAX])
 {
 	const struct shim_config *c = shim_config();
-	struct image *im = image_get();
+	const struct image *im = image_peek();
 	unsigned n = 0;
 
-	if (im != NULL)
-		for (unsigned i = 0; i < IMAGE_CTL; i++)
-			if (im->fds[i].cookie != 0 && image_fd_valid(im, i))
-				out[n++] = im->fds[i].fd;
-	if (c->wrapped) {
-		int ctl = shim_ctl();
-
-		if (ctl >= 0)
-			out[n++] = ctl;
-	}
+	for (unsigned i = 0; im != NULL && i < IMAGE_FDS; i++)
+		if (image_fd_valid(im, i))
+			out[n++] = im->fds[i].fd;
+	if (c->wrapped && shim_is_ctl(c->ctl_fd))
+		out[n++] = c->ctl_fd;
 	for (unsigned i = 1; i < n; i++)
 		for (unsigned k = i; k > 0 && out[k] < out[k - 1]; k--) {
 			int swap = out[k];
@@ -187,16 +208,15 @@ shim_owned_fds(int out[static SHIM_OWNED_MAX])
 bool
 shim_owns_fd(int fd)
 {
-	int own[SHIM_OWNED_MAX];
-	unsigned n;
+	const struct shim_config *c = shim_config();
+	const struct image *im = &home.image;
 
-	/* The common answer first: nothing of ours is below 3. */
-	if (fd < 3)
-		return false;
-	n = shim_owned_fds(own);
-	while (n > 0)
-		if (own[--n] == fd)
-			return true;
+	/* Every close() asks: compare numbers before calling the kernel. */
+	if (c->wrapped && fd == c->ctl_fd && shim_is_ctl(fd))
+		return true;
+	for (unsigned i = 0; i < IMAGE_FDS; i++)
+		if (im->fds[i].cookie != 0 && im->fds[i].fd == fd)
+			return image_peek() != NULL && image_fd_valid(im, i);
 	return false;
 }
 
@@ -305,7 +325,7 @@ extern void __msan_init(void) __attribute__((weak));
 static int
 run_thread(struct image *im)
 {
-	int link[2], stop[2], ctl = shim_ctl(), r;
+	int link[2], ctl = shim_ctl(), r;
 
 	if (ctl < 0)
 		return -ENETUNREACH;
@@ -319,15 +339,7 @@ run_thread(struct image *im)
 		return r;
 	}
 	im->has_config = true;
-	if ((r = make_channel(stop)) == 0) {
-		r = shim_thread_start(im, im->fds[IMAGE_SERVER].fd, link[0],
-		    stop[1], ctl);
-		sys_close(stop[1]);
-		if (r == 0)
-			image_fd_set(im, IMAGE_STOP, stop[0]);
-		else
-			sys_close(stop[0]);
-	}
+	r = shim_thread_start(im, im->fds[IMAGE_SERVER].fd, link[0], ctl);
 	sys_close(link[0]);
 	if (r < 0)
 		return r;
@@ -364,7 +376,6 @@ ready_channel(struct image *im)
 	/* Lost to a program that closes what it does not know: begin anew. */
 	image_fd_close(im, IMAGE_CHANNEL);
 	image_fd_close(im, IMAGE_SERVER);
-	image_fd_close(im, IMAGE_STOP);
 	if ((r = make_channel(fds)) < 0)
 		return r;
 	image_fd_set(im, IMAGE_CHANNEL, fds[0]);
@@ -476,13 +487,27 @@ shim_open_pair(int type, struct shim_tag *t, int *app)
 		r = r == -ETOOMANYREFS ? -EMFILE : -ENETDOWN;
 		goto out;
 	}
-	im->waiting++;
+	__atomic_add_fetch(&im->waiting, 1, __ATOMIC_RELAXED);
 	im->newborn++;
 	*app = pair[0];
 	r = 0;
 out:
 	shim_unlock(&g, &im->lock);
 	return r;
+}
+
+void
+shim_owner_lost(struct shim_tag t)
+{
+	struct image *im = image_peek();
+	struct shim_guard g;
+
+	if (im == NULL || im->id != t.owner)
+		return;
+	shim_lock(&g, &im->lock);
+	if (im->id == t.owner && im->newborn > 0)
+		im->newborn--;
+	shim_unlock(&g, &im->lock);
 }
 
 int
@@ -542,7 +567,7 @@ send_message(struct shim_tag t, struct owner_msg *m, const void *payload,
 	if (im != NULL && im->id == t.owner &&
 	    image_fd_valid(im, IMAGE_CHANNEL)) {
 		struct iovec iov[2] = { { m, sizeof(*m) },
-			{ (void *)payload, len } };
+			{ (void *)(uintptr_t)payload, len } };
 		ssize_t n;
 
 		if (im->stage == IMAGE_WAITING &&
@@ -610,7 +635,7 @@ shim_owner_state(int fd, struct shim_tag t, uint16_t flags,
 static void
 before_fork(void)
 {
-	struct image *im = image_get();
+	struct image *im = image_peek();
 	struct shim_guard g;
 
 	if (im == NULL || im->stage != IMAGE_WAITING || im->newborn == 0)
@@ -635,14 +660,16 @@ in_child(void)
 		inherited[i] = (struct image_fd){ 0 };
 	}
 	memset(&home, 0, sizeof(home.image));
-	home.image.pid = own_pid();
 }
 
-/* No descriptor, no allocation: two system calls. */
-__attribute__((constructor)) static void
-know_ourselves(void)
+static void
+watch_forks(void)
 {
-	madvise(&home, sizeof(home), MADV_WIPEONFORK);
-	(void)image_get();
+	/* In ordinary memory: a child inherits it with the handlers. */
+	static bool watched;
+
+	if (watched)
+		return;
+	watched = true;
 	pthread_atfork(before_fork, NULL, in_child);
 }

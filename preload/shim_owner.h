@@ -19,6 +19,9 @@ ssize_t shim_send_fds(int sock, const struct iovec *iov, unsigned iovlen,
 ssize_t shim_receive(int sock, void *head, size_t head_len, void *buf,
     size_t cap, int *fd_out, int timeout_ms);
 
+/* Is fd the control channel that the environment names? */
+bool shim_is_ctl(int fd);
+
 /* A control channel that was opened again, kept in the image; -1 for none. */
 int shim_kept_ctl(void);
 void shim_keep_ctl(int fd, uint64_t cookie);
@@ -31,6 +34,9 @@ int shim_open_pair(int type, struct shim_tag *t, int *app);
 /* Start the owner of the socket if it waits to be started.  -ENETUNREACH when
  * the session does not take it. */
 int shim_owner_start(struct shim_tag t);
+
+/* A newborn socket of that owner has become another (loopback). */
+void shim_owner_lost(struct shim_tag t);
 
 /* What the session said at ATTACH; starts an owner if none was.  */
 int shim_owner_config(struct link_config *out);

@@ -16,9 +16,10 @@
 #include "base/clock.h"
 #include "preload/shim_owner.h"
 
-static bool
-is_control_channel(int fd, uint64_t inode)
+bool
+shim_is_ctl(int fd)
 {
+	uint64_t inode = shim_config()->ctl_inode;
 	struct stat st;
 
 	if (fd < 0)
@@ -71,7 +72,7 @@ shim_ctl(void)
 
 	if (!c->wrapped)
 		return -ENETDOWN;
-	if (is_control_channel(c->ctl_fd, c->ctl_inode))
+	if (shim_is_ctl(c->ctl_fd))
 		return c->ctl_fd;
 	fd = shim_kept_ctl();
 	if (fd >= 0)
@@ -91,7 +92,7 @@ shim_send_fds(int sock, const struct iovec *iov, unsigned iovlen,
 		struct cmsghdr align;
 		char space[CMSG_SPACE(4 * sizeof(int))];
 	} control;
-	struct msghdr m = { .msg_iov = (struct iovec *)iov,
+	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov,
 		.msg_iovlen = iovlen };
 	struct pollfd p = { .fd = sock, .events = POLLOUT };
 	ssize_t n;
@@ -188,7 +189,7 @@ shim_session_request(const struct session_msg *in, const void *payload,
 {
 	struct session_msg m = *in;
 	struct iovec iov[2] = { { &m, sizeof(m) },
-		{ (void *)payload, len } };
+		{ (void *)(uintptr_t)payload, len } };
 	int send[4], pair[2] = { -1, -1 }, ctl = shim_ctl();
 	unsigned n = 0;
 	ssize_t r;

@@ -41,9 +41,14 @@ confined_socket(int domain, int type, int protocol)
 	return -ENETDOWN;
 }
 
+#define TYPE_MAX 11		/* the kernel's SOCK_MAX */
+#define PROTOCOL_MAX 263	/* IPPROTO_MAX: MPTCP is the last */
+
 static int
 judge_inet(int domain, int type, int protocol, bool *dgram)
 {
+	if (protocol < 0 || protocol >= PROTOCOL_MAX)
+		return -EINVAL;
 	switch (type) {
 	case SOCK_STREAM:
 		*dgram = false;
@@ -69,7 +74,7 @@ judge_inet(int domain, int type, int protocol, bool *dgram)
 	case SOCK_DCCP:
 		return -ESOCKTNOSUPPORT;
 	default:
-		return -EINVAL;
+		return -ESOCKTNOSUPPORT;
 	}
 }
 
@@ -96,7 +101,7 @@ inet_socket(int domain, int type, int protocol)
 static long
 do_socket(int domain, int type, int protocol)
 {
-	if (type & ~TYPE_FLAGS & ~0xf)
+	if (type < 0 || (type & ~TYPE_FLAGS) >= TYPE_MAX)
 		return -EINVAL;
 	switch (domain) {
 	case AF_INET:
@@ -160,11 +165,22 @@ bind_loopback(int fd, struct shim_tag t, struct sw_addr a, bool wildcard)
 	return wildcard ? shim_tag_set(fd, t) : 0;
 }
 
+static bool
+may_reuse(int fd)
+{
+	int v = 0;
+	socklen_t len = sizeof(v);
+
+	return (getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &v, &len) == 0 &&
+	    v != 0) || (getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &v, &len) ==
+	    0 && v != 0);
+}
+
 static long
 bind_tunnel(int fd, struct shim_tag t, const struct sw_addr *a)
 {
 	struct owner_msg m = { .op = OWNER_BIND, .cookie = shim_cookie(fd),
-		.addr = *a };
+		.addr = *a, .flags = may_reuse(fd) ? OWNER_REUSE : 0 };
 	struct link_config net;
 	struct owner_reply rep;
 	long r;
@@ -191,7 +207,9 @@ do_bind(int fd, struct shim_tag t, const struct sockaddr *sa, socklen_t len)
 
 	if ((r = shim_parse_address(t, sa, len, true, &a)) < 0)
 		return r;
-	if (t.flags & (SHIM_BOUND | SHIM_CONNECT | SHIM_LISTEN))
+	/* A datagram socket that has sent has a port. */
+	if ((t.flags & (SHIM_BOUND | SHIM_CONNECT | SHIM_LISTEN)) ||
+	    ((t.flags & SHIM_DGRAM) && (t.flags & SHIM_TUNNEL)))
 		return -EINVAL;
 	if ((t.flags & SHIM_V6ONLY) && addr_is_v4(&a))
 		return -EINVAL;
@@ -384,8 +402,8 @@ do_shutdown(int fd, struct shim_tag t, int how)
 		/* While in progress it aborts the attempt (spec 5.1). */
 		if (shim_owner_state(fd, t, 0, &s) == 0 &&
 		    s.state == OWNER_CONNECTING)
-			how = SHUT_RDWR;
-		else if (s.state == OWNER_FAILED)
+			return shim_renew(fd, &t, SHIM_ABORTED);
+		if (s.state == OWNER_FAILED)
 			return -ENOTCONN;
 	}
 	return sys_shutdown(fd, how);

@@ -42,8 +42,12 @@ int shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to);
  * same port.  *t is its new tag. */
 int shim_to_tunnel(int fd, struct shim_tag *t);
 
-/* A fresh pair instead of one whose connection attempt has failed. */
-int shim_renew(int fd, struct shim_tag *t);
+/* A fresh pair instead of one whose connection or attempt is over.  mark:
+ * SHIM_ABORTED, or 0. */
+int shim_renew(int fd, struct shim_tag *t, uint16_t mark);
+
+/* Is ECONNRESET due on a newborn stream?  Clears it. */
+bool shim_take_aborted(int fd, struct shim_tag t);
 
 /* Is fd a loopback socket that asked for the wildcard address? */
 bool shim_is_wildcard(int fd, struct shim_tag *t);

@@ -36,14 +36,15 @@
 
 struct start {
 	struct image *im;
-	int server, link, stop, ctl;
+	int server, link, ctl;
 };
 
 struct runner {
 	struct loop loop;
-	struct loop_fd stop;
+	struct loop_turn turn;
 	struct owner *owner;
-	bool asked, ended;
+	struct image *im;
+	bool ended;
 };
 
 /* ---- a thread pointer ------------------------------------------------------ */
@@ -158,21 +159,22 @@ open_log(void)
 	return fd;
 }
 
-static void
-on_stop(struct loop_fd *w, uint32_t events)
+static bool
+is_asked(const struct runner *r)
 {
-	struct runner *r = (struct runner *)((char *)w -
-	    offsetof(struct runner, stop));
-	char byte;
+	return __atomic_load_n(&r->im->word, __ATOMIC_ACQUIRE) ==
+	    THREAD_ASKED;
+}
 
-	(void)events;
-	while (sys_recv(w->fd, &byte, 1, MSG_DONTWAIT) > 0)
-		r->asked = true;
-	if (r->asked)
+/* At the end of each turn: a packet boundary. */
+static void
+on_turn(struct loop_turn *h)
+{
+	struct runner *r = (struct runner *)((char *)h -
+	    offsetof(struct runner, turn));
+
+	if (is_asked(r))
 		r->loop.stop = true;
-	else
-		/* The program closed its end; it will not ask any more. */
-		loop_del(&r->loop, w);
 }
 
 static void
@@ -231,36 +233,34 @@ thread_main(void *arg)
 	/* Static: one such thread runs in a process. */
 	static struct runner r;
 	struct start s = *(struct start *)arg;
-	int keep[5] = { s.server, s.link, s.stop, s.ctl, -1 };
+	int keep[4] = { s.server, s.link, s.ctl, -1 };
 	uint32_t id = s.im->id;
-	unsigned kept = 4;
+	unsigned kept = 3;
 
 	if (sys_call3(SYS_unshare, CLONE_FILES, 0, 0) < 0) {
 		say(s.im, THREAD_FAILED);
 		return 0;
 	}
 	sys_call6(SYS_prctl, PR_SET_NAME, (long)"smolwrap", 0, 0, 0, 0);
-	if ((keep[4] = open_log()) >= 0)
-		kept = 5;
+	if ((keep[3] = open_log()) >= 0)
+		kept = 4;
 	close_all_but(keep, kept);
-	r = (struct runner){ .stop = { .fd = s.stop, .ready = on_stop } };
+	r = (struct runner){ .turn = { .run = on_turn }, .im = s.im };
 	if (loop_init(&r.loop) != SW_OK)
 		goto fail;
+	loop_add_turn(&r.loop, &r.turn);
 	r.owner = owner_new(&r.loop, id, s.server, s.link, &owner_events, &r);
-	if (r.owner == NULL || loop_add(&r.loop, &r.stop, EPOLLIN) != SW_OK)
+	if (r.owner == NULL)
 		goto fail;
 	say(s.im, THREAD_RUNNING);
 	for (;;) {
 		if (loop_run(&r.loop) != SW_OK || r.ended)
 			break;
-		r.loop.stop = false;
-		if (!r.asked)
+		if (!is_asked(&r))
 			continue;
-		r.asked = false;
-		if (hand_over(&r, id, s.ctl))
+		if (hand_over(&r, id, s.ctl) || r.ended)
 			break;
-		if (r.ended)
-			break;
+		r.loop.stop = false;
 		say(s.im, THREAD_IDLE);
 	}
 	if (r.owner != NULL)
@@ -273,9 +273,9 @@ fail:
 }
 
 int
-shim_thread_start(struct image *im, int server, int link, int stop, int ctl)
+shim_thread_start(struct image *im, int server, int link, int ctl)
 {
-	struct start s = { im, server, link, stop, ctl };
+	struct start s = { im, server, link, ctl };
 	uint8_t *area, *tp;
 	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
 	    CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS;
