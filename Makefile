@@ -113,11 +113,11 @@ $(B)/tests/unit/shim_%: tests/unit/shim_%.c $(SHIM_PURE) $(B)/libstack.a
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a \
-	    $(LDHARD) -lcmocka -lssh -lpthread -o $@
+	    $(LDHARD) -lcmocka -lssh -lresolv -lpthread -o $@
 $(B)/tests/prop/%: tests/prop/%.c $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(TRANS_OBJ) $(B)/libstack.a \
-	    $(LDHARD) -lcmocka -lssh -lpthread -o $@
+	    $(LDHARD) -lcmocka -lssh -lresolv -lpthread -o $@
 # Replays files in an ordinary build; `make fuzz` swaps the driver.
 FUZZ_MAIN ?= tests/fuzz/replay.c
 $(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libstack.a $(TRANS_OBJ)
