@@ -73,6 +73,16 @@ check_stream_control(const struct msghdr *m)
 	return 0;
 }
 
+/* What has been told is not told again by the pair. */
+static void
+forget_native_error(int fd)
+{
+	int e;
+	socklen_t len = sizeof(e);
+
+	sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len);
+}
+
 static ssize_t
 send_stream(int fd, struct shim_tag t, const struct msghdr *m, int flags)
 {
@@ -100,7 +110,9 @@ send_stream(int fd, struct shim_tag t, const struct msghdr *m, int flags)
 	if (r == -EPIPE || r == -ECONNRESET) {
 		/* A reset is told once by its own name, then it is EPIPE. */
 		r = shim_true_error(fd, t, (int)r);
-		if (r == -EPIPE)
+		if (r != -EPIPE)
+			forget_native_error(fd);
+		else
 			shim_broken_pipe(flags);
 	}
 	return r;

@@ -398,12 +398,11 @@ do_shutdown(int fd, struct shim_tag t, int how)
 		return sys_shutdown(fd, how);
 	if (!(t.flags & SHIM_CONNECT))
 		return -ENOTCONN;
-	if (shim_is_stream(t) && !(t.flags & SHIM_UP)) {
+	if (shim_is_stream(t) && shim_owner_state(fd, t, 0, &s) == 0) {
 		/* While in progress it aborts the attempt (spec 5.1). */
-		if (shim_owner_state(fd, t, 0, &s) == 0 &&
-		    s.state == OWNER_CONNECTING)
+		if (s.state == OWNER_CONNECTING)
 			return shim_renew(fd, &t, SHIM_ABORTED);
-		if (s.state == OWNER_FAILED)
+		if (s.state == OWNER_FAILED || s.state == OWNER_ENDED)
 			return -ENOTCONN;
 	}
 	return sys_shutdown(fd, how);

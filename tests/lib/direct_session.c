@@ -372,9 +372,6 @@ on_idle(void *arg, struct owner *o)
 
 static const struct owner_events owner_events = { on_idle };
 
-/* Not linked when the stack cannot hand over yet. */
-#pragma weak owner_import
-
 static void
 do_attach(const struct session_msg *m, int *fds, unsigned n)
 {
@@ -465,8 +462,7 @@ on_ctl(struct loop_fd *w, uint32_t events)
 		do_attach(&m, fds, n);
 		break;
 	case SESSION_HANDOVER:
-		if (owner_import != NULL && owner_import(&loop, fds[0],
-		    &owner_events, NULL) == NULL)
+		if (owner_import(&loop, fds[0], &owner_events, NULL) == NULL)
 			log_err("import failed");
 		break;
 	case SESSION_REQUEST:
