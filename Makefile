@@ -25,9 +25,7 @@ STACK_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard stack/*.c))
 SHIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard preload/shim_*.c)) \
 	     $(patsubst %.S,$(B)/%.o,$(wildcard preload/shim_*.S))
 PROG_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/shim_% \
-	     preload/session% preload/main.c,$(wildcard preload/*.c)))
-SESS_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/session_main.c, \
-	     $(wildcard preload/session*.c)))
+	     preload/main.c preload/session_main.c,$(wildcard preload/*.c)))
 # The launcher is started for every wrapped program, so it carries its own
 # libc: no dynamic loading before the exec.  Sanitizers cannot be static.
 LAUNCH_LD := $(if $(SAN),,-static-pie)
@@ -97,8 +95,8 @@ $(B)/libprogram.a: $(PROG_OBJ)
 	ar rcs $@ $^
 $(B)/smolwrap: $(B)/preload/main.o $(B)/libprogram.a $(BASE_OBJ)
 	$(CC) -o $@ $(filter-out %.a,$^) $(filter %.a,$^) $(LDHARD) $(LAUNCH_LD)
-$(B)/smolwrap-session: $(B)/preload/session_main.o $(SESS_OBJ) \
-    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a
+$(B)/smolwrap-session: $(B)/preload/session_main.o $(B)/libprogram.a \
+    $(TRANS_OBJ) $(B)/libstack.a
 	$(CC) -o $@ $^ $(LDHARD) -lssh -lpthread
 $(B)/preload/launch.o: CFLAGS += -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
     -DSW_LIBEXECDIR='"$(LIBEXECDIR)"'
