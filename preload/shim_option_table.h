@@ -15,6 +15,7 @@ enum option_treatment {
 	OPT_NATIVE = -2,	/* the pair's own does the same */
 	OPT_OWN = -3,		/* a function of shim_options.c */
 	OPT_FIXED = -4,		/* get: the default; set: no effect */
+	OPT_EMPTY = -5,		/* get: no bytes */
 };
 
 enum option_kind {
@@ -24,6 +25,7 @@ enum option_kind {
 	OPT_INET6 = 1 << 2,	/* only on AF_INET6 sockets */
 	OPT_BOOL = 1 << 3,	/* reported as 0 or 1 */
 	OPT_BYTE = 1 << 4,	/* one byte is a valid length (IP level) */
+	OPT_WIDE = 1 << 5,	/* reported as two ints, the second 0 */
 };
 
 struct option_rule {
@@ -33,8 +35,8 @@ struct option_rule {
 	int32_t initial, min, max;	/* min == max: any value */
 };
 
-/* NULL for an option that does not exist. */
-const struct option_rule *shim_option_find(int level, int name);
+/* NULL for an option that a socket of that kind does not have. */
+const struct option_rule *shim_option_find(int level, int name, bool dgram);
 /* By number, from 1; the number is stable within one build. */
 uint16_t shim_option_number(const struct option_rule *r);
 const struct option_rule *shim_option_at(uint16_t number);

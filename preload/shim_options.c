@@ -177,25 +177,21 @@ set_own(int fd, struct shim_tag t, const struct option_rule *r,
 static const struct option_rule *
 find_rule(struct shim_tag t, int level, int name)
 {
-	const struct option_rule *r;
-
-	/* SOL_IP and IPPROTO_IP are one number, and so for the others. */
-	r = shim_option_find(level, name);
-	if (r == NULL || ((r->kind & OPT_TCP) && (t.flags & SHIM_DGRAM)) ||
-	    ((r->kind & OPT_UDP) && !(t.flags & SHIM_DGRAM)))
+	if (level == IPPROTO_IPV6 && !(t.flags & SHIM_V6))
 		return NULL;
-	return r;
+	return shim_option_find(level, name, t.flags & SHIM_DGRAM);
 }
 
-/* A level that the protocol does not have at all. */
+/* What an option that is not there answers: the IPv4 family has one word for
+ * unknown names and another, when asked, for unknown levels. */
 static int
-missing(struct shim_tag t, int level)
+missing(struct shim_tag t, int level, bool get)
 {
 	bool known = level == SOL_SOCKET || level == IPPROTO_IP ||
-	    (level == IPPROTO_IPV6 && (t.flags & SHIM_V6)) ||
 	    level == (t.flags & SHIM_DGRAM ? IPPROTO_UDP : IPPROTO_TCP);
 
-	return known ? -ENOPROTOOPT : -EOPNOTSUPP;
+	return get && !known && !(t.flags & SHIM_V6) ? -EOPNOTSUPP :
+	    -ENOPROTOOPT;
 }
 
 static int
@@ -208,9 +204,7 @@ do_setsockopt(int fd, struct shim_tag t, int level, int name, const void *val,
 	if ((int)len < 0)
 		return -EINVAL;
 	if (r == NULL)
-		return missing(t, level);
-	if ((r->kind & OPT_INET6) && !(t.flags & SHIM_V6))
-		return missing(t, level);
+		return missing(t, level, false);
 	if (r->set > 0)
 		return -r->set;
 	if (r->set == OPT_NATIVE)
@@ -234,6 +228,10 @@ do_setsockopt(int fd, struct shim_tag t, int level, int name, const void *val,
 		return -EINVAL;
 	if (v == -1 && r->min == -1)
 		v = r->initial;
+	/* The two lowest bits of a stream's class are the stack's (ECN). */
+	if (shim_is_stream(t) && ((level == IPPROTO_IP && name == IP_TOS) ||
+	    (level == IPPROTO_IPV6 && name == IPV6_TCLASS)))
+		v &= ~3;
 	return store(fd, t, r, v);
 }
 
@@ -315,6 +313,11 @@ put_int(int32_t v, const struct option_rule *r, void *val, socklen_t *len)
 		*len = 1;
 		return 0;
 	}
+	if (r->kind & OPT_WIDE) {
+		const int32_t wide[2] = { v, 0 };
+
+		return put_value(wide, sizeof(wide), val, len);
+	}
 	return put_value(&v, sizeof(v), val, len);
 }
 
@@ -359,22 +362,26 @@ get_tcp_info(int fd, struct shim_tag t, void *val, socklen_t *len)
 		[OWNER_LISTENING] = TCP_LISTEN, [OWNER_FAILED] = TCP_CLOSE,
 		[OWNER_ENDED] = TCP_CLOSE,
 	};
+	/* Newer kernels tell more; what we do not know is 0. */
+	union {
+		struct tcp_info i;
+		uint8_t room[280];
+	} u = { .room = { 0 } };
 	struct owner_state s = { 0 };
-	struct tcp_info i = { 0 };
 
 	if ((t.flags & SHIM_TUNNEL) && shim_owner_state(fd, t, 0, &s) < 0)
 		s.state = OWNER_ENDED;
-	i.tcpi_state = s.state < sizeof(tcp_state) ? tcp_state[s.state] :
+	u.i.tcpi_state = s.state < sizeof(tcp_state) ? tcp_state[s.state] :
 	    TCP_CLOSE;
-	i.tcpi_rtt = s.rtt_ms * 1000;
-	i.tcpi_rto = s.rto_ms * 1000;
-	i.tcpi_snd_mss = i.tcpi_rcv_mss = i.tcpi_advmss = s.mss;
+	u.i.tcpi_rtt = s.rtt_ms * 1000;
+	u.i.tcpi_rto = s.rto_ms * 1000;
+	u.i.tcpi_snd_mss = u.i.tcpi_rcv_mss = u.i.tcpi_advmss = s.mss;
 	if (s.mss > 0) {
-		i.tcpi_snd_cwnd = s.cwnd / s.mss;
-		i.tcpi_unacked = (s.unsent + s.mss - 1) / s.mss;
+		u.i.tcpi_snd_cwnd = s.cwnd / s.mss;
+		u.i.tcpi_unacked = (s.unsent + s.mss - 1) / s.mss;
 	}
-	i.tcpi_total_retrans = s.rexmits;
-	return put_value(&i, sizeof(i), val, len);
+	u.i.tcpi_total_retrans = s.rexmits;
+	return put_value(&u, sizeof(u), val, len);
 }
 
 static int
@@ -476,9 +483,7 @@ do_getsockopt(int fd, struct shim_tag t, int level, int name, void *val,
 	if ((int)*len < 0)
 		return -EINVAL;
 	if (r == NULL)
-		return missing(t, level);
-	if ((r->kind & OPT_INET6) && !(t.flags & SHIM_V6))
-		return missing(t, level);
+		return missing(t, level, true);
 	if (r->get > 0)
 		return -r->get;
 	if (r->get == OPT_NATIVE)
@@ -487,9 +492,28 @@ do_getsockopt(int fd, struct shim_tag t, int level, int name, void *val,
 		return -EFAULT;
 	if (r->get == OPT_FIXED)
 		return put_int(r->initial, r, val, len);
+	if (r->get == OPT_EMPTY) {
+		*len = 0;
+		return 0;
+	}
 	if (r->get == OPT_OWN)
 		return get_own(fd, t, r, val, len);
 	return put_int(recall(fd, t, r, r->initial), r, val, len);
+}
+
+/* A socket of the kernel's does not show its pin. */
+static long
+native_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
+{
+	long r = sys_getsockopt(fd, level, name, val, len);
+
+	if (r < 0 || level != SOL_SOCKET || !shim_config()->wrapped)
+		return r;
+	if (name == SO_BINDTODEVICE && *len == 3 && memcmp(val, "lo", 3) == 0)
+		*len = 0;
+	if (name == SO_BINDTOIFINDEX)
+		memset(val, 0, *len);
+	return r;
 }
 
 SW_EXPORT int
@@ -498,7 +522,7 @@ getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 	struct shim_tag t;
 
 	if (!shim_tag_get(fd, &t))
-		return (int)shim_ret(sys_getsockopt(fd, level, name, val,
+		return (int)shim_ret(native_getsockopt(fd, level, name, val,
 		    len));
 	return (int)shim_ret(do_getsockopt(fd, t, level, name, val, len));
 }
@@ -508,7 +532,8 @@ getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 void
 shim_linger(int fd, struct shim_tag t)
 {
-	const struct option_rule *r = shim_option_find(SOL_SOCKET, SO_LINGER);
+	const struct option_rule *r = shim_option_find(SOL_SOCKET, SO_LINGER,
+	    false);
 	struct owner_msg m = { .op = OWNER_DRAIN, .cookie = shim_cookie(fd) };
 	struct owner_reply rep;
 	int32_t seconds;

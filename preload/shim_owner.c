@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 
 #include "base/clock.h"
+#include "stack/owner.h"
 
 #define WAITING_MAX 64		/* messages, before the owner is started */
 #define ASK_TIMEOUT_MS 10000
@@ -40,8 +41,8 @@ static union {
 /* The same descriptors in ordinary memory, for the forked child to close. */
 static struct image_fd inherited[IMAGE_FDS];
 
-/* Set once lwIP has run in this memory; a forked child inherits the dirt. */
-static bool stack_used;
+/* The process whose lwIP has used this memory; a forked child inherits it. */
+static int32_t stack_pid;
 
 /* ---- memory ------------------------------------------------------------- */
 
@@ -343,7 +344,7 @@ run_thread(struct image *im)
 	sys_close(link[0]);
 	if (r < 0)
 		return r;
-	stack_used = true;
+	stack_pid = own_pid();
 	image_fd_close(im, IMAGE_SERVER);
 	im->stage = IMAGE_THREAD;
 	return 0;
@@ -352,7 +353,8 @@ run_thread(struct image *im)
 int
 image_start_owner(struct image *im)
 {
-	bool host = shim_config()->host || stack_used ||
+	/* One thread for an image: lwIP's state cannot serve two. */
+	bool host = shim_config()->host || stack_pid == own_pid() ||
 	    __tsan_init != NULL || __msan_init != NULL;
 	int r;
 
@@ -360,6 +362,8 @@ image_start_owner(struct image *im)
 		return im->stage == IMAGE_NONE ? -ENETUNREACH : 0;
 	if (!image_fd_valid(im, IMAGE_SERVER))
 		return -ENETUNREACH;
+	if (!host && stack_pid != 0)
+		stack_forget();
 	if (!host && (r = run_thread(im)) != -EPERM)
 		return r;
 	return image_host_owner(im);

@@ -181,22 +181,24 @@ bind_tunnel(int fd, struct shim_tag t, const struct sw_addr *a)
 {
 	struct owner_msg m = { .op = OWNER_BIND, .cookie = shim_cookie(fd),
 		.addr = *a, .flags = may_reuse(fd) ? OWNER_REUSE : 0 };
-	struct link_config net;
 	struct owner_reply rep;
 	long r;
 
-	if (!addr_is_any(a)) {
-		if (shim_owner_config(&net) < 0 ||
-		    (!addr_same_ip(a, &net.inner4) &&
-		    !addr_same_ip(a, &net.inner6)))
-			return -EADDRNOTAVAIL;
-	}
 	if (a->port != 0 && a->port < 1024 && geteuid() != 0)
 		return -EACCES;
 	if ((r = shim_owner_ask(t, m, NULL, 0, &rep, NULL, 0)) < 0)
 		return r;
 	t.flags |= SHIM_BOUND | SHIM_TUNNEL;
 	return shim_tag_set(fd, t);
+}
+
+static bool
+is_inner(const struct sw_addr *a)
+{
+	struct link_config net;
+
+	return shim_owner_config(&net) == 0 && (addr_same_ip(a, &net.inner4) ||
+	    addr_same_ip(a, &net.inner6));
 }
 
 static long
@@ -207,6 +209,8 @@ do_bind(int fd, struct shim_tag t, const struct sockaddr *sa, socklen_t len)
 
 	if ((r = shim_parse_address(t, sa, len, true, &a)) < 0)
 		return r;
+	if (!addr_is_any(&a) && !addr_is_loopback(&a) && !is_inner(&a))
+		return -EADDRNOTAVAIL;
 	/* A datagram socket that has sent has a port. */
 	if ((t.flags & (SHIM_BOUND | SHIM_CONNECT | SHIM_LISTEN)) ||
 	    ((t.flags & SHIM_DGRAM) && (t.flags & SHIM_TUNNEL)))
