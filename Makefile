@@ -88,7 +88,8 @@ $(B)/libstack.a: $(STACK_OBJ) $(LWIP_OBJ) $(BASE_OBJ)
 	ar rcs $@ $^
 $(B)/libsmolwrap.so: $(SHIM_OBJ) $(B)/libstack.a preload/exports.map
 	$(CC) -shared -o $@ $(SHIM_OBJ) $(B)/libstack.a $(LDHARD) \
-	    -Wl,-Bsymbolic,-z,nodelete,--no-undefined,--gc-sections \
+	    -Wl,-Bsymbolic,-z,nodelete,-z,noseparate-code,--no-undefined \
+	    -Wl,--gc-sections \
 	    -Wl,--version-script=preload/exports.map
 $(B)/libprogram.a: $(PROG_OBJ)
 	@rm -f $@
@@ -102,7 +103,7 @@ $(B)/preload/launch.o: CFLAGS += -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
     -DSW_LIBEXECDIR='"$(LIBEXECDIR)"'
 
 # The parts of the shim that export nothing are tested alone.
-SHIM_PURE := $(addprefix $(B)/preload/shim_,hosts.o dnsmsg.o execenv.o \
+SHIM_PURE := $(addprefix $(B)/preload/shim_,hosts.o dnsmsg.o execenv.o libc.o \
 	resolve_names.o resolve_addrinfo.o resolve_host.o)
 $(B)/tests/unit/shim_%: tests/unit/shim_%.c $(SHIM_PURE) $(B)/libstack.a
 	@mkdir -p $(@D)
@@ -125,6 +126,9 @@ $(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libstack.a $(TRANS_OBJ)
 $(B)/tests/lib/%: tests/lib/%.c $(B)/libstack.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libstack.a -o $@ $(SAN) -ldl -lpthread
+$(B)/tests/bench/stack_%: tests/bench/stack_%.c $(B)/libstack.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libstack.a -o $@ $(SAN) -lpthread
 $(B)/tests/leak/static: SAN += -static
 $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
