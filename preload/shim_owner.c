@@ -298,6 +298,8 @@ attach(uint32_t id, bool host, int fd, struct link_config *config)
 	memset(config, 0, sizeof(*config));
 	r = shim_session_request(&m, NULL, 0, &fd, 1, &rep, config,
 	    sizeof(*config), NULL, ASK_TIMEOUT_MS);
+	if (r == -EMFILE || r == -ENFILE)
+		return r;
 	if (r < 0 || rep.error != 0)
 		return -ENETUNREACH;
 	return 0;
@@ -364,7 +366,8 @@ image_start_owner(struct image *im)
 		return -ENETUNREACH;
 	if (!host && stack_pid != 0)
 		stack_forget();
-	if (!host && (r = run_thread(im)) != -EPERM)
+	/* Hosting takes two descriptors less. */
+	if (!host && (r = run_thread(im)) != -EPERM && r != -EMFILE)
 		return r;
 	return image_host_owner(im);
 }
