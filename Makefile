@@ -119,10 +119,10 @@ $(B)/tests/prop/%: tests/prop/%.c $(B)/libstack.a $(TRANS_OBJ)
 	    $(LDHARD) -lcmocka -lssh -lresolv -lpthread -o $@
 # Replays files in an ordinary build; `make fuzz` swaps the driver.
 FUZZ_MAIN ?= tests/fuzz/replay.c
-$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libstack.a $(TRANS_OBJ)
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) $< $(FUZZ_MAIN) \
-	    $(TRANS_OBJ) $(B)/libstack.a $(LDHARD) -lssh -lpthread -o $@
+	    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a $(LDHARD) -lssh -lpthread -o $@
 $(B)/tests/lib/%: tests/lib/%.c $(B)/libstack.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libstack.a -o $@ $(SAN) -ldl -lpthread
