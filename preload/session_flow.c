@@ -118,7 +118,7 @@ session_tell_tunnel(struct session *s, bool up)
 static void
 tell_launcher(struct session *s, enum start_answer kind, const char *text)
 {
-	char msg[1024];
+	char msg[START_ANSWER_MAX];
 	size_t n = strlen(text);
 
 	if (s->start_fd < 0)

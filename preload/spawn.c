@@ -96,7 +96,7 @@ show(const char *text)
 static int
 await(int fd, char path[static RENDEZVOUS_MAX])
 {
-	char msg[1024];
+	char msg[START_ANSWER_MAX];
 	bool shown = false, terminal = isatty(2) == 1;
 	int r = SW_ERR_CLOSED;
 
