@@ -342,16 +342,19 @@ void
 session_wipe(struct session *s)
 {
 	control_free_hosted(s);
-	while (s->hops != NULL)
-		hop_free(s->hops);
+	for (struct hop *h = s->hops, *next; h != NULL; h = next) {
+		next = h->next;
+		hop_free(h);
+	}
 	names_service_free(s->service);
-	while (s->questions != NULL)
-		session_ask_done(s->questions);
+	for (struct question *q = s->questions, *next; q != NULL; q = next) {
+		next = q->next;
+		session_ask_done(q);
+	}
 	splice_free(s->splice);
 	ssh_tunnel_free(s->tunnel);
 	names_free(s->names);
-	while (s->controls != NULL)
-		control_free(s->controls);
+	control_free_all(s);
 	if (s->listen_fd >= 0) {
 		char lock[RENDEZVOUS_MAX + 8];
 

@@ -2,7 +2,7 @@
  * What the splice asks and the tunnel tells: where flows go, datagrams, names,
  * published ports.
  */
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -119,15 +119,14 @@ static void
 tell_launcher(struct session *s, enum start_answer kind, const char *text)
 {
 	char msg[START_ANSWER_MAX];
-	size_t n = strlen(text);
+	int n;
 
 	if (s->start_fd < 0)
 		return;
-	if (n > sizeof(msg) - 1)
+	n = snprintf(msg, sizeof(msg), "%c%s", kind, text);
+	if (n < 0 || (size_t)n > sizeof(msg) - 1)
 		n = sizeof(msg) - 1;
-	msg[0] = (char)kind;
-	memcpy(msg + 1, text, n);
-	(void)send(s->start_fd, msg, n + 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)send(s->start_fd, msg, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (kind == START_READY)
 		session_end_start(s);
 }
