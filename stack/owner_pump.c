@@ -431,8 +431,9 @@ pump_turn(struct flow *f)
 		turn_connected(f);
 		break;
 	case OWNER_CONNECTING:
-		/* Closed or shut down in the middle of it: give up. */
-		if (f->app_done) {
+		/* Closed or shut down in the middle of it: give up.  (Without
+		 * filler the program could write already, and be done.) */
+		if (f->app_gone || (f->app_done && f->discard > 0)) {
 			conn_abort(f, ECONNRESET);
 			flow_close_far(f);
 		}
