@@ -335,6 +335,7 @@ session_init(struct session *s, int ctl_fd, char why[static 256])
 		return fail(why, "could not make the tunnel: out of memory");
 	splice_set_dialer(s->splice, ssh_tunnel_dialer(s->tunnel),
 	    &ssh_tunnel_dialer_ops);
+	session_tell_progress(s, "connecting");
 	return SW_OK;
 }
 

@@ -131,6 +131,12 @@ tell_launcher(struct session *s, enum start_answer kind, const char *text)
 		session_end_start(s);
 }
 
+void
+session_tell_progress(struct session *s, const char *text)
+{
+	tell_launcher(s, START_PROGRESS, text);
+}
+
 static void
 state_changed(void *arg, enum ssh_tunnel_state state, int err, const char *why)
 {
