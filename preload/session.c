@@ -347,12 +347,14 @@ session_wipe(struct session *s)
 		next = h->next;
 		hop_free(h);
 	}
+	/* The splice may hold dials of both that follow. */
+	splice_free(s->splice);
+	s->splice = NULL;
 	names_service_free(s->service);
 	for (struct question *q = s->questions, *next; q != NULL; q = next) {
 		next = q->next;
 		session_ask_done(q);
 	}
-	splice_free(s->splice);
 	ssh_tunnel_free(s->tunnel);
 	names_free(s->names);
 	control_free_all(s);
