@@ -47,7 +47,7 @@ cat >>"$T/differs" <<-END
 	udp/broadcast-forbidden EACCES the kernel has no route here
 	nofile-8/sockets 4,EMFILE a pair needs two numbers while it is made
 	before-connect-edge/* * accepted: one more edge when the owner reads
-	refused-early/event ERR,HUP, accepted: room is made a moment after the error
+	refused*/event *ERR,HUP,* accepted: room is made a moment after the error
 END
 
 # both PROBE ARGUMENTS...: native once, wrapped with and without a thread
