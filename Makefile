@@ -119,6 +119,10 @@ $(B)/tests/prop/%: tests/prop/%.c $(B)/libstack.a $(TRANS_OBJ)
 	    $(LDHARD) -lcmocka -lssh -lresolv -lpthread -o $@
 # Replays files in an ordinary build; `make fuzz` swaps the driver.
 FUZZ_MAIN ?= tests/fuzz/replay.c
+$(B)/tests/fuzz/shim_%_fuzz: tests/fuzz/shim_%_fuzz.c $(SHIM_PURE) $(B)/libstack.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(SHIM_PURE) \
+	    $(B)/libstack.a $(LDHARD) -o $@
 $(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) $< $(FUZZ_MAIN) \
