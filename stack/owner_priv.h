@@ -19,7 +19,7 @@
 #include "stack/owner_proto.h"
 #include "stack/stack.h"
 
-#define FLOW_TX_MAX (1024 * 1024)	/* bytes taken and not yet acknowledged */
+#define FLOW_TX_MAX TCP_SND_BUF	/* bytes taken and not yet acknowledged */
 #define FLOW_HASH 1024			/* buckets */
 #define TOMBS 512			/* ended flows remembered, per owner */
 #define UDP_BURST 64			/* datagrams before others get a turn */

@@ -6,7 +6,22 @@
 
 #include "lwip/priv/tcp_priv.h"
 
-#define RESUME_MIN (TCP_SND_BUF / 4)	/* room that makes resume() worth it */
+/* Bytes of the far side that TCP will take now. */
+static size_t
+room(const struct joint *j)
+{
+	uint32_t limit = stack_tx_limit(STACK_FAR);
+	uint32_t held = TCP_SND_BUF - j->pcb->snd_buf;
+
+	return held < limit ? limit - held : 0;
+}
+
+/* Is that enough to make resume() worth it? */
+static bool
+has_room(const struct joint *j)
+{
+	return room(j) >= stack_tx_limit(STACK_FAR) / 4;
+}
 
 /* ---- the table ---- */
 
@@ -182,10 +197,10 @@ dial_data(void *arg, const uint8_t *buf, size_t len)
 	if (j->reset)
 		return len;		/* nobody is left to read them */
 	while (done < len && j->pcb != NULL && !j->fin_sent) {
-		size_t n = len - done, room = j->pcb->snd_buf;
+		size_t n = len - done;
 
-		if (n > room)
-			n = room;
+		if (n > room(j))
+			n = room(j);
 		if (n > 0xffff)
 			n = 0xffff;
 		if (n == 0 || tcp_write(j->pcb, buf + done, (u16_t)n,
@@ -271,8 +286,9 @@ acked(void *arg, struct tcp_pcb *pcb, u16_t len)
 {
 	struct joint *j = arg;
 
+	(void)pcb;
 	(void)len;
-	if (j != NULL && j->data_full && pcb->snd_buf >= RESUME_MIN)
+	if (j != NULL && j->data_full && has_room(j))
 		joint_touch(j);
 	return ERR_OK;
 }
@@ -500,7 +516,7 @@ work_joined(struct joint *j)
 {
 	write_dial(j);
 	if (j->data_full && j->dial != NULL && j->pcb != NULL &&
-	    j->pcb->snd_buf >= RESUME_MIN) {
+	    has_room(j)) {
 		j->data_full = false;
 		j->ops->resume(j->dial);
 	}

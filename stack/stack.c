@@ -604,6 +604,13 @@ stack_set_mtu(enum stack_side side, uint16_t mtu)
 	stack.sides[side].netif.mtu = mtu;
 }
 
+uint32_t
+stack_tx_limit(enum stack_side side)
+{
+	return stack.sides[side].netif.mtu > 9000 ? TCP_SND_BUF / 4 :
+	    TCP_SND_BUF;
+}
+
 void
 stack_set_checksums(enum stack_side side, bool on)
 {
