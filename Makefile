@@ -51,7 +51,7 @@ T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(filter-out \
 all: $(B)/smolwrap $(B)/smolwrap-session $(B)/libsmolwrap.so
 
 .SECONDARY:
-.PHONY: all deps test check bench demo lint asan tsan fuzz fuzz-run install clean
+.PHONY: FORCE all deps test check bench demo lint asan tsan fuzz fuzz-run install clean
 
 deps:
 	scripts/deps install
@@ -99,8 +99,16 @@ $(B)/smolwrap: $(B)/preload/main.o $(B)/libprogram.a $(BASE_OBJ)
 $(B)/smolwrap-session: $(B)/preload/session_main.o $(B)/libprogram.a \
     $(TRANS_OBJ) $(B)/libstack.a
 	$(CC) -o $@ $^ $(LDHARD) -lssh -lpthread
+# Where the launcher looks for its parts; compiled anew when that changes, so
+# that `make` and `make install PREFIX=...` agree.
 $(B)/preload/launch.o: CFLAGS += -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
     -DSW_LIBEXECDIR='"$(LIBEXECDIR)"'
+$(B)/preload/launch.o: $(B)/.dirs
+$(B)/.dirs: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBDIR) $(LIBEXECDIR)' | cmp -s - $@ || \
+	    echo '$(LIBDIR) $(LIBEXECDIR)' >$@
+FORCE:
 
 # The parts of the shim that export nothing are tested alone.
 SHIM_PURE := $(addprefix $(B)/preload/shim_,hosts.o dnsmsg.o execenv.o libc.o \
