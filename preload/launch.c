@@ -375,9 +375,14 @@ launch_up(const struct options *o)
 {
 	char exe[PATH_MAX], path[RENDEZVOUS_MAX];
 	struct start s;
+	int outer;
 
 	if (o->via == NULL) {
 		explain_no_tunnel();
+		return LAUNCH_FAILED;
+	}
+	if (reach_outer(&outer, path) == SW_OK) {
+		say("cannot make another tunnel from inside a wrapped program");
 		return LAUNCH_FAILED;
 	}
 	if (!fill_start(&s, o) || !launch_find_part(exe, sizeof(exe),
