@@ -144,6 +144,8 @@ void owner_dispose(struct owner *o);
 
 /* owner_chan.c */
 void chan_ready(struct loop_fd *w, uint32_t events);
+/* Handle what waits in the channel, `limit` messages at most. */
+void chan_read(struct owner *o, int limit);
 /* One message; fd (or -1) is taken. */
 void chan_handle(struct owner *o, const uint8_t *msg, size_t len, int fd);
 /* Answer on `reply_fd` and close it; -1: nobody asked. */
