@@ -27,7 +27,7 @@
 static void
 keep_control(const struct shim_config *cfg)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int flags;
 
 	if (!cfg->wrapped ||
@@ -43,7 +43,7 @@ keep_control(const struct shim_config *cfg)
 static bool
 looks_executable(int dirfd, const char *path, int flags)
 {
-	struct stat st;
+	struct stat st = { 0 };
 
 	return sys_call6(SYS_newfstatat, dirfd, (long)path, (long)&st,
 	    flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW), 0, 0) == 0 &&
