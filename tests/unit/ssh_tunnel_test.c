@@ -719,12 +719,13 @@ silent_server_is_noticed_by_keepalive(void **state)
 static void
 published_port_leads_here_and_returns_after_a_loss(void **state)
 {
-	struct ssh_tunnel_publish p = { .port = rig_free_port() };
+	struct ssh_tunnel_publish p = { .bind = "127.0.0.1",
+	    .port = rig_free_port() };
 	struct ssh_tunnel_options extra = { .publish = &p, .npublish = 1 };
 	struct seen s;
 	struct stream m = { 0 };
 	char buf[16];
-	int fd;
+	int fd, held;
 
 	(void)state;
 	begin_with(&s, NULL, &extra);
@@ -733,7 +734,7 @@ published_port_leads_here_and_returns_after_a_loss(void **state)
 	for (int round = 0; round < 2; round++) {
 		memset(&m, 0, sizeof(m));
 		s.inbound = NULL;
-		fd = rig_connect(p.port);
+		UNTIL(&s, 10000, (fd = rig_connect(p.port)) >= 0);
 		assert_true(fd >= 0);
 		assert_int_equal(write(fd, "abc", 3), 3);
 		UNTIL(&s, 5000, s.inbound != NULL);
@@ -755,8 +756,12 @@ published_port_leads_here_and_returns_after_a_loss(void **state)
 			break;
 		rig_sshd_stop(&s.rig);
 		UNTIL(&s, 5000, s.downs == 1);
+		/* Somebody holds the port while we come back. */
+		held = rig_listen(&p.port);
 		rig_sshd_start(&s.rig, NULL);
 		UNTIL(&s, 20000, s.ups == 2);
+		UNTIL(&s, 1000, false);
+		close(held);
 	}
 	finish(&s);
 }
