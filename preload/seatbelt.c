@@ -4,13 +4,15 @@
  * Each instruction stands at its number, and jumps name the place they go to,
  * so the table can be reordered without counting.
  *
- * Only `socket` and `socketpair` look at an argument.  They are C ints: the
- * kernel ignores the upper halves, and so does the filter.  Numbers are
- * compared before any argument is loaded, which lets the kernel (5.11 and
+ * Only `socket`, `socketpair` and `setsockopt` look at arguments.  They are C
+ * ints: the kernel ignores the upper halves, and so does the filter.  Numbers
+ * are compared before any argument is loaded, which lets the kernel (5.11 and
  * later) skip the program for every other system call.
  *
  * No rule is needed for connect, sendto and their kin: without an inet socket
  * they reach nothing.  A TIPC pair could send anywhere, other pairs cannot.
+ * Sockets that the session grants are pinned to the loopback device; only root
+ * could move them elsewhere, and may not.
  */
 #include "preload/seatbelt.h"
 
@@ -39,19 +41,23 @@
 #define ARCH_1 AUDIT_ARCH_X86_64
 #define SOCKET_1 41
 #define PAIR_1 53
+#define SETOPT_1 54
 #define X32_1 0x40000000u	/* set in every number of the x32 entry */
 #define ARCH_2 AUDIT_ARCH_I386
 #define SOCKET_2 359
 #define PAIR_2 360
+#define SETOPT_2 366
 #define SOCKETCALL_2 102	/* its arguments lie in memory */
 #elif defined(__aarch64__)
 #define ARCH_1 AUDIT_ARCH_AARCH64
 #define SOCKET_1 198
 #define PAIR_1 199
+#define SETOPT_1 208
 #define X32_1 NONE
 #define ARCH_2 AUDIT_ARCH_ARM
 #define SOCKET_2 281
 #define PAIR_2 288
+#define SETOPT_2 294
 #define SOCKETCALL_2 102
 #endif
 /* io_uring_setup, _enter and _register share their numbers everywhere. */
@@ -61,11 +67,12 @@
 enum place {
 	START = 0,
 	FIRST = 4,
-	SECOND = 12,
-	SOCKET = 20,
-	PAIR = 26,
-	ABSENT = 28,
-	REFUSE, ALLOW, PROGRAM_LEN
+	SECOND = 13,
+	SOCKET = 22,
+	PAIR = 28,
+	SETOPT = 30,
+	ABSENT = 35,
+	REFUSE, FORBID, ALLOW, PROGRAM_LEN
 };
 
 #define LOAD(at) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (at))
@@ -77,41 +84,50 @@ enum place {
 	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (k), TO(here, yes), TO(here, no))
 
 static const struct sock_filter program[PROGRAM_LEN] = {
-	[START + 0] = LOAD(AT_ARCH),
-	[START + 1] = IF_EQ(1, ARCH_1, FIRST, 2),
-	[START + 2] = IF_EQ(2, ARCH_2, SECOND, 3),
-	[START + 3] = RETURN(SECCOMP_RET_ERRNO | ENOSYS),
+	[0] = LOAD(AT_ARCH),
+	[1] = IF_EQ(1, ARCH_1, FIRST, 2),
+	[2] = IF_EQ(2, ARCH_2, SECOND, 3),
+	[3] = RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 
-	[FIRST + 0] = LOAD(AT_NR),
-	[FIRST + 1] = IF_GE(5, X32_1, ABSENT, 6),
-	[FIRST + 2] = IF_EQ(6, SOCKET_1, SOCKET, 7),
-	[FIRST + 3] = IF_EQ(7, PAIR_1, PAIR, 8),
-	[FIRST + 4] = IF_GE(8, URING_FIRST, 9, 11),
-	[FIRST + 5] = IF_GE(9, URING_LAST + 1, 11, 10),
-	[FIRST + 6] = RETURN(SECCOMP_RET_ERRNO | ENOSYS),
-	[FIRST + 7] = RETURN(SECCOMP_RET_ALLOW),
+	[FIRST] = LOAD(AT_NR),
+	[5] = IF_GE(5, X32_1, ABSENT, 6),
+	[6] = IF_EQ(6, SOCKET_1, SOCKET, 7),
+	[7] = IF_EQ(7, PAIR_1, PAIR, 8),
+	[8] = IF_EQ(8, SETOPT_1, SETOPT, 9),
+	[9] = IF_GE(9, URING_FIRST, 10, 12),
+	[10] = IF_GE(10, URING_LAST + 1, 12, 11),
+	[11] = RETURN(SECCOMP_RET_ERRNO | ENOSYS),
+	[12] = RETURN(SECCOMP_RET_ALLOW),
 
-	[SECOND + 0] = LOAD(AT_NR),
-	[SECOND + 1] = IF_EQ(13, SOCKETCALL_2, ABSENT, 14),
-	[SECOND + 2] = IF_EQ(14, SOCKET_2, SOCKET, 15),
-	[SECOND + 3] = IF_EQ(15, PAIR_2, PAIR, 16),
-	[SECOND + 4] = IF_GE(16, URING_FIRST, 17, 19),
-	[SECOND + 5] = IF_GE(17, URING_LAST + 1, 19, 18),
-	[SECOND + 6] = RETURN(SECCOMP_RET_ERRNO | ENOSYS),
-	[SECOND + 7] = RETURN(SECCOMP_RET_ALLOW),
+	[SECOND] = LOAD(AT_NR),
+	[14] = IF_EQ(14, SOCKETCALL_2, ABSENT, 15),
+	[15] = IF_EQ(15, SOCKET_2, SOCKET, 16),
+	[16] = IF_EQ(16, PAIR_2, PAIR, 17),
+	[17] = IF_EQ(17, SETOPT_2, SETOPT, 18),
+	[18] = IF_GE(18, URING_FIRST, 19, 21),
+	[19] = IF_GE(19, URING_LAST + 1, 21, 20),
+	[20] = RETURN(SECCOMP_RET_ERRNO | ENOSYS),
+	[21] = RETURN(SECCOMP_RET_ALLOW),
 
-	[SOCKET + 0] = LOAD(AT_ARG(0)),
-	[SOCKET + 1] = IF_EQ(21, AF_UNIX, ALLOW, 22),
-	[SOCKET + 2] = IF_EQ(22, AF_ALG, ALLOW, 23),
-	[SOCKET + 3] = IF_EQ(23, AF_NETLINK, 24, REFUSE),
-	[SOCKET + 4] = LOAD(AT_ARG(2)),
-	[SOCKET + 5] = IF_EQ(25, NETLINK_ROUTE, ALLOW, REFUSE),
+	[SOCKET] = LOAD(AT_ARG(0)),
+	[23] = IF_EQ(23, AF_UNIX, ALLOW, 24),
+	[24] = IF_EQ(24, AF_ALG, ALLOW, 25),
+	[25] = IF_EQ(25, AF_NETLINK, 26, REFUSE),
+	[26] = LOAD(AT_ARG(2)),
+	[27] = IF_EQ(27, NETLINK_ROUTE, ALLOW, REFUSE),
 
-	[PAIR + 0] = LOAD(AT_ARG(0)),
-	[PAIR + 1] = IF_EQ(27, AF_TIPC, REFUSE, ALLOW),
+	[PAIR] = LOAD(AT_ARG(0)),
+	[29] = IF_EQ(29, AF_TIPC, REFUSE, ALLOW),
+
+	[SETOPT] = LOAD(AT_ARG(1)),
+	[31] = IF_EQ(31, SOL_SOCKET, 32, ALLOW),
+	[32] = LOAD(AT_ARG(2)),
+	[33] = IF_EQ(33, SO_BINDTODEVICE, FORBID, 34),
+	[34] = IF_EQ(34, SO_BINDTOIFINDEX, FORBID, ALLOW),
 
 	[ABSENT] = RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 	[REFUSE] = RETURN(SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+	[FORBID] = RETURN(SECCOMP_RET_ERRNO | EPERM),
 	[ALLOW] = RETURN(SECCOMP_RET_ALLOW),
 };
 
