@@ -142,13 +142,13 @@ read_outcome(int fd, struct shim_tag t)
 		t.flags |= SHIM_UP;
 		return shim_tag_set(fd, t);
 	}
-	r = shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s);
+	r = shim_owner_state(fd, t, 0, &s);
 	if (r == 0 && s.state == OWNER_CONNECTING)
 		return -EALREADY;
 	if (r == 0 && s.state != OWNER_FAILED) {
+		/* It was up; what has ended it since is the next call's. */
 		t.flags |= SHIM_UP;
-		shim_tag_set(fd, t);
-		return -s.error;
+		return shim_tag_set(fd, t);
 	}
 	/* A reported failure leaves the socket as new, as in the kernel. */
 	if (shim_renew(fd, &t, 0) < 0) {
@@ -180,7 +180,7 @@ begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
 	int r;
 
 	if ((r = shim_owner_start(t)) < 0)
-		return -ENETUNREACH;
+		return r == -EMFILE ? r : -ENETUNREACH;
 	if (asked != NULL) {
 		t.flags |= SHIM_ALIAS;
 		if ((r = shim_note_asked(fd, t, asked)) < 0)
@@ -313,8 +313,7 @@ connect_datagram(int fd, struct shim_tag t, struct sw_addr *to)
 
 	r = shim_judge(t, to, &alias);
 	if (r == WHERE_LOOPBACK)
-		return t.flags & SHIM_TUNNEL ? -ENETUNREACH :
-		    loopback_connect(fd, t, to);
+		return loopback_connect(fd, t, to);
 	if (r < 0)
 		return r;
 	if (alias && (r = shim_note_asked(fd, t, &asked)) < 0)
@@ -395,12 +394,19 @@ connect_foreign(int fd, const struct sockaddr *sa, socklen_t len)
 SW_EXPORT int
 connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
+	struct shim_room room;
 	struct shim_tag t;
+	int flags, r;
 
 	if (!shim_tag_get(fd, &t))
 		return connect_foreign(fd, sa, len);
-	return (int)shim_ret(shim_connect(fd, t, sa, len,
-	    sys_fcntl(fd, F_GETFL, 0)));
+	flags = sys_fcntl(fd, F_GETFL, 0);
+	r = shim_connect(fd, t, sa, len, flags);
+	if (r == -EMFILE && shim_room_begin(&room)) {
+		r = shim_connect(fd, t, sa, len, flags);
+		shim_room_end(&room);
+	}
+	return (int)shim_ret(r);
 }
 
 SW_EXPORT int __connect(int fd, const struct sockaddr *sa, socklen_t len);

@@ -184,9 +184,6 @@ send_loopback(int fd, struct shim_tag t, const struct msghdr *m,
 	socklen_t len = sizeof(sa);
 	int r;
 
-	/* One socket cannot be in two places: a tunnelled one stays there. */
-	if (t.flags & SHIM_TUNNEL)
-		return -ENETUNREACH;
 	if ((r = shim_to_loopback(fd, t, NULL)) < 0)
 		return r;
 	addr_to_sockaddr(to, t.flags & SHIM_V6 ? AF_INET6 : AF_INET,

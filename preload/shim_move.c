@@ -121,6 +121,11 @@ shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to)
 	copy_status(fd, real);
 	if (known)
 		replay_options(real, t, &e, true);
+	/* A datagram socket without a name may still go elsewhere later. */
+	if (t.flags & SHIM_DGRAM) {
+		t.flags = (uint16_t)((t.flags & ~SHIM_TUNNEL) | SHIM_WILDCARD);
+		shim_tag_set(real, t);
+	}
 	r = take_number(fd, real, known ? &e : NULL);
 	if (r == 0) {
 		table_move(old, shim_cookie(fd));
@@ -180,6 +185,7 @@ shim_to_tunnel(int fd, struct shim_tag *t)
 	socklen_t len = sizeof(sa);
 	struct owner_msg m = { .op = OWNER_BIND };
 	struct owner_reply rep;
+	bool bound;
 	int r;
 
 	if (sys_call3(SYS_getsockname, fd, (long)&sa, (long)&len) < 0 ||
@@ -188,8 +194,8 @@ shim_to_tunnel(int fd, struct shim_tag *t)
 	memset(m.addr.ip, 0, sizeof(m.addr.ip));
 	if (!(t->flags & SHIM_V6))
 		m.addr.ip[10] = m.addr.ip[11] = 0xff;
-	t->flags &= (uint16_t)~SHIM_WILDCARD;
-	if ((r = shim_renew(fd, t, 0)) < 0)
+	bound = t->flags & SHIM_BOUND;
+	if ((r = shim_renew(fd, t, 0)) < 0 || !bound)
 		return r;
 	m.cookie = shim_cookie(fd);
 	if ((r = shim_owner_ask(*t, m, NULL, 0, &rep, NULL, 0)) < 0)

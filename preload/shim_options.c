@@ -258,15 +258,40 @@ would_unpin(int fd, int level, int name, const void *val, socklen_t len)
 	    memcmp(val, "lo", len < 3 ? len : 3) != 0;
 }
 
+static int
+native_setsockopt(int fd, struct shim_tag t, int level, int name,
+    const void *val, socklen_t len)
+{
+	const struct option_rule *rule;
+	int32_t v;
+	int r;
+
+	if (would_unpin(fd, level, name, val, len))
+		return -EPERM;
+	/* The tag's own option, on a socket whose tag is needed. */
+	if ((t.flags & SHIM_WILDCARD) && level == SOL_SOCKET &&
+	    name == SO_MAX_PACING_RATE)
+		return 0;
+	r = sys_setsockopt(fd, level, name, val, len);
+	if (r < 0 || !(t.flags & SHIM_WILDCARD) || len < sizeof(v))
+		return r;
+	/* It may yet become the tunnel's: remember. */
+	rule = find_rule(t, level, name);
+	if (rule != NULL && (rule->set == OPT_STORE || rule->set == OPT_KEEP)) {
+		memcpy(&v, val, sizeof(v));
+		table_put_option(shim_cookie(fd), shim_option_number(rule), v);
+	}
+	return r;
+}
+
 SW_EXPORT int
 setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	struct shim_tag t;
 
 	if (!shim_tag_get(fd, &t))
-		return (int)shim_ret(
-		    would_unpin(fd, level, name, val, len) ? -EPERM :
-		    sys_setsockopt(fd, level, name, val, len));
+		return (int)shim_ret(native_setsockopt(fd, t, level, name,
+		    val, len));
 	return (int)shim_ret(do_setsockopt(fd, t, level, name, val, len));
 }
 

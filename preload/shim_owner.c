@@ -20,11 +20,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "stack/owner.h"
 
-#define WAITING_MAX 64		/* messages, before the owner is started */
+#define WAITING_MAX 16		/* messages, before the owner is started */
 #define ASK_TIMEOUT_MS 10000
 #define UNKNOWN_TRIES 50
 
@@ -254,6 +255,25 @@ shim_move_fd(int fd)
 	}
 	shim_unlock(&g, &im->lock);
 	return r;
+}
+
+bool
+shim_room_begin(struct shim_room *old)
+{
+	struct shim_room more;
+
+	if (sys_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)old, 0, 0) <
+	    0 || old->soft >= old->hard)
+		return false;
+	more = (struct shim_room){ old->hard, old->hard };
+	return sys_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)&more, 0, 0,
+	    0) == 0;
+}
+
+void
+shim_room_end(const struct shim_room *old)
+{
+	sys_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)old, 0, 0, 0);
 }
 
 /* ---- the owner's beginning ----------------------------------------------- */

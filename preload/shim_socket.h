@@ -38,8 +38,8 @@ int shim_judge_unix(const struct sockaddr *sa, socklen_t len);
  * connects it (may be NULL). */
 int shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to);
 
-/* A loopback socket that had asked for the wildcard becomes N, bound to the
- * same port.  *t is its new tag. */
+/* A loopback socket whose tag says SHIM_WILDCARD becomes N, bound to the same
+ * port if it was bound.  *t is its new tag. */
 int shim_to_tunnel(int fd, struct shim_tag *t);
 
 /* A fresh pair instead of one whose connection or attempt is over.  mark:
