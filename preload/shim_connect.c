@@ -386,7 +386,8 @@ connect_foreign(int fd, const struct sockaddr *sa, socklen_t len)
 		return shim_libc()->connect(fd, sa, len);
 	if (sa->sa_family == AF_UNIX || !shim_is_wildcard(fd, &t))
 		return (int)shim_ret(r);
-	if ((r = shim_to_tunnel(fd, &t)) == 0)
+	if ((r = shim_may_leave(t, sa, len)) == 0 &&
+	    (r = shim_to_tunnel(fd, &t)) == 0)
 		r = shim_connect(fd, t, sa, len, sys_fcntl(fd, F_GETFL, 0));
 	return (int)shim_ret(r);
 }

@@ -196,6 +196,8 @@ send_elsewhere(int fd, struct shim_tag t, const struct msghdr *m, int flags,
 {
 	if (!(t.flags & SHIM_WILDCARD) || !(t.flags & SHIM_DGRAM))
 		return r;
+	if ((r = shim_may_leave(t, m->msg_name, m->msg_namelen)) < 0)
+		return r;
 	if ((r = shim_to_tunnel(fd, &t)) < 0)
 		return r;
 	return shim_send_datagram(fd, t, m, flags);

@@ -117,6 +117,19 @@ shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias)
 }
 
 int
+shim_may_leave(struct shim_tag t, const struct sockaddr *sa, socklen_t len)
+{
+	struct sw_addr a;
+	bool alias;
+	int r;
+
+	t.flags &= (uint16_t)~SHIM_WILDCARD;
+	if ((r = shim_parse_address(t, sa, len, false, &a)) < 0)
+		return r;
+	return (r = shim_judge(t, &a, &alias)) < 0 ? r : 0;
+}
+
+int
 shim_judge_native(const struct sockaddr *sa, socklen_t len)
 {
 	struct sw_addr a;

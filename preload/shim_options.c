@@ -22,6 +22,7 @@
 #define SNDBUF_MIN 4608
 #define RCVBUF_MIN 2304
 #define LINGER_OFF (-1)
+#define GROUP_MIN 8		/* struct ip_mreq */
 
 /* ---- storing ---------------------------------------------------------------- */
 
@@ -211,6 +212,9 @@ do_setsockopt(int fd, struct shim_tag t, int level, int name, const void *val,
 		return -EINVAL;
 	if (r == NULL)
 		return missing(t, level, false);
+	/* A group or a source address is longer than any number. */
+	if (r->set == ENODEV && len < GROUP_MIN)
+		return -EINVAL;
 	if (r->set > 0)
 		return -r->set;
 	if (r->set == OPT_NATIVE)

@@ -25,6 +25,11 @@ int shim_parse_address(struct shim_tag t, const struct sockaddr *sa,
  */
 int shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias);
 
+/* May a socket of the kernel's with this tag move to the tunnel for that
+ * destination?  0 or -errno. */
+int shim_may_leave(struct shim_tag t, const struct sockaddr *sa,
+    socklen_t len);
+
 /* For descriptors that are not ours: may the kernel have this address?  Only
  * loopback, and no resolver there.  0 or -errno. */
 int shim_judge_native(const struct sockaddr *sa, socklen_t len);
