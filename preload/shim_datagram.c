@@ -138,6 +138,16 @@ payload_length(const struct msghdr *m)
 	return n;
 }
 
+/* Has the far end gone, and with it the way to the network? */
+static bool
+is_orphan(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return sys_poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) &&
+	    sys_recv(fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 static ssize_t
 send_native(int fd, const struct msghdr *m, int flags)
 {
@@ -149,9 +159,9 @@ send_native(int fd, const struct msghdr *m, int flags)
 		r = -errno;
 		errno = saved;
 	}
-	/* The far end is gone: with it the way to the network. */
-	if (r == -ECONNRESET || r == -ENOTCONN)
-		r = -ENETUNREACH;
+	if (r == -ECONNRESET || r == -ENOTCONN ||
+	    (r == -EPIPE && is_orphan(fd)))
+		return -ENETUNREACH;
 	return r == -EPIPE ? shim_broken_pipe(flags) : r;
 }
 
@@ -295,7 +305,9 @@ recv_connected(int fd, struct shim_tag t, struct msghdr *m, int flags)
 	if (r < 0)
 		return r;
 	/* An empty record is a datagram, or the owner's way to wake us for an
-	 * ICMP error. */
+	 * ICMP error, or there is no owner. */
+	if (r == 0 && is_orphan(fd))
+		return -ENETDOWN;
 	if (r == 0 && shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) == 0 &&
 	    s.error != 0)
 		return -s.error;
@@ -330,8 +342,11 @@ recv_framed(int fd, struct shim_tag t, struct msghdr *m, int flags)
 		r = recv_native(fd, &in, flags);
 		if (r < 0)
 			goto out;
-		if (r == 0 && frame.magic == 0)
-			goto out;	/* shut down, or the owner ended */
+		if (r == 0 && frame.magic == 0) {
+			if (is_orphan(fd))
+				r = -ENETDOWN;
+			goto out;	/* or shut down by the program */
+		}
 		if (r >= (ssize_t)sizeof(frame) &&
 		    frame.magic == OWNER_FRAME_MAGIC &&
 		    frame.kind == OWNER_FRAME_DATA)
