@@ -136,8 +136,8 @@ struct dial {
 	uint8_t *held;			/* bytes we hold: held_at..held_len */
 	size_t held_at, held_len;
 	size_t window, since;		/* aim; bytes read since the last refill */
-	size_t streak;			/* bytes read without a pause */
-	int64_t mark_us;		/* when the opening, or the streak, began */
+	size_t streak;			/* bytes taken since mark_us */
+	int64_t mark_us;		/* when the opening, then the streak, began */
 };
 
 TAILQ_HEAD(dial_list, dial);
@@ -148,6 +148,7 @@ struct ssh_dials {
 	STAILQ_HEAD(, dial) ready;
 	struct dial_list writers;
 	size_t npending, nopen;
+	size_t windows;			/* grown by, all dials together */
 	uint64_t opened, failed;	/* totals, for the status text */
 	uint8_t *scratch;
 };
