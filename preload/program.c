@@ -104,13 +104,12 @@ static void
 read_interp(const struct image *im, uint64_t at, uint64_t len)
 {
 	struct program *p = im->p;
-	ssize_t n;
 
 	if (len == 0 || len >= sizeof(p->interp))
 		return;
 	if (at < im->len && len <= im->len - at)
 		memcpy(p->interp, im->head + at, (size_t)len);
-	else if ((n = pread(im->fd, p->interp, (size_t)len, (off_t)at)) !=
+	else if (pread(im->fd, p->interp, (size_t)len, (off_t)at) !=
 	    (ssize_t)len)
 		p->interp[0] = '\0';
 }
