@@ -18,6 +18,7 @@
 
 #include <fcntl.h>
 #include <link.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -227,6 +228,18 @@ say(struct image *im, uint32_t word)
 	shim_futex_wake(&im->word);
 }
 
+/* What the program may do is not this thread's; and when the program gives up
+ * its privilege, libc does not know of us. */
+static void
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	sys_call3(SYS_capset, (long)&head, (long)none, 0);
+}
+
 static int
 thread_main(void *arg)
 {
@@ -245,6 +258,7 @@ thread_main(void *arg)
 	if ((keep[3] = open_log()) >= 0)
 		kept = 4;
 	close_all_but(keep, kept);
+	drop_capabilities();
 	r = (struct runner){ .turn = { .run = on_turn }, .im = s.im };
 	if (loop_init(&r.loop) != SW_OK)
 		goto fail;
