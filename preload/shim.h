@@ -160,6 +160,7 @@ struct shim_tag {
 /* Is `fd` a descriptor that this library made?  One getsockopt(2). */
 bool shim_tag_get(int fd, struct shim_tag *t);
 int shim_tag_set(int fd, struct shim_tag t);
+void shim_tag_clear(int fd);
 uint64_t shim_cookie(int fd);		/* SO_COOKIE; 0 for none */
 
 /* ---- the owner: shim_owner.c ------------------------------------------- */

@@ -159,8 +159,12 @@ bind_loopback(int fd, struct shim_tag t, struct sw_addr a, bool wildcard)
 		return r;
 	if ((r = native_bind(fd, (struct sockaddr *)&sa, len)) < 0)
 		return r;
+	if (!wildcard) {
+		shim_tag_clear(fd);	/* named: it stays here */
+		return 0;
+	}
 	t.flags |= SHIM_WILDCARD | SHIM_BOUND;
-	return wildcard ? shim_tag_set(fd, t) : 0;
+	return shim_tag_set(fd, t);
 }
 
 static bool
