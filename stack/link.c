@@ -101,7 +101,7 @@ receive_one(struct link *k, struct link_frame *f)
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(int))];
-	} u;
+	} u = { .room = { 0 } };
 	struct iovec iov = { .iov_base = f->data, .iov_len = LINK_FRAME_MAX };
 	struct msghdr m = {
 		.msg_iov = &iov, .msg_iovlen = 1,

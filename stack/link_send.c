@@ -16,7 +16,7 @@
 #include "stack/arena.h"
 #include "stack/link_priv.h"
 
-#define DIRECT_MIN (16 * 1024)		/* from here on packets are not copied */
+#define DIRECT_MIN ((size_t)16 * 1024)		/* from here on packets are not copied */
 
 static void
 watch_out(struct link *k, bool on)

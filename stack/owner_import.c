@@ -42,7 +42,7 @@ receive(struct reader *r, int fd, struct image_head *h)
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(IMAGE_FDS * sizeof(int))];
-	} u;
+	} u = { .room = { 0 } };
 	struct iovec iov = { r->buf, sizeof(r->buf) };
 	struct msghdr m;
 	struct pollfd p = { .fd = fd, .events = POLLIN };

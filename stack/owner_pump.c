@@ -207,7 +207,7 @@ read_program(struct flow *f)
 void
 pump_discard_filler(struct flow *f)
 {
-	size_t room = 64 * 1024;
+	size_t room = 65536;
 	uint8_t *scratch;
 
 	if (f->discard == 0 || f->w.fd < 0 ||

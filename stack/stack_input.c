@@ -79,7 +79,7 @@ stack_input(enum stack_side side, struct link_frame *f, const uint8_t *p,
 	if (s->ops == NULL || stack.broken || (q = wrap(f, p, len)) == NULL)
 		return;
 	if (is_fragment(p))
-		stack.fragments_ms = stack.loop->now_ms + 2 * 15 * 1000;
+		stack.fragments_ms = stack.loop->now_ms + 30000;
 	become(&s->netif, q->payload);
 	stack.route = s;
 	(void)ip_input(q, &s->netif);

@@ -11,7 +11,7 @@ output(struct netif *netif, struct pbuf *p)
 {
 	struct stack_end *s = netif->state;
 	struct iovec iov[LINK_IOV_MAX];
-	struct pbuf *flat = NULL;
+	struct pbuf *flat = NULL, *q;
 	struct packet head;
 	int n = 0, r;
 
@@ -23,8 +23,10 @@ output(struct netif *netif, struct pbuf *p)
 			return ERR_MEM;
 		p = flat;
 	}
-	for (struct pbuf *q = p; q != NULL; q = q->next)
+	q = p;
+	do
 		iov[n++] = (struct iovec){ q->payload, q->len };
+	while ((q = q->next) != NULL);
 	/* Headers of all that we send lie in the first piece, except a
 	 * datagram's later fragments, whose ports nobody needs. */
 	r = packet_parse_quoted(&head, p->payload, p->len);
