@@ -597,11 +597,15 @@ op_write(struct dial *d, const uint8_t *buf, size_t len)
 	}
 	ssh_live_enter(t->live);
 	r = ssh_channel_write(d->ch, buf, (uint32_t)n);
-	ssh_tunnel_schedule(t);
-	if (r < 0)
-		return 0;		/* closed or broken: process finds out */
+	if (r < 0) {			/* closed or broken: process finds out */
+		ssh_tunnel_schedule(t);
+		return 0;
+	}
 	if ((size_t)r < len)
 		wait_to_write(d);
+	/* Nothing at all: keys are being exchanged.  More input will tell. */
+	if (r > 0)
+		ssh_tunnel_schedule(t);
 	return (size_t)r;
 }
 
