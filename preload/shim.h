@@ -149,6 +149,7 @@ enum shim_flag {
 	SHIM_LINGER = 1 << 12,		/* SO_LINGER {1,n} */
 	SHIM_BROADCAST = 1 << 13,
 	SHIM_INFO = 1 << 14,	/* dgram: some ancillary data is wanted */
+	SHIM_ROOMY = 1 << 14,	/* stream: its end was given its full room */
 	SHIM_ABORTED = 1 << 15,	/* stream: ECONNRESET is due once */
 };
 

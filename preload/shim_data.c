@@ -114,6 +114,8 @@ send_stream(int fd, struct shim_tag t, const struct msghdr *m, int flags)
 			forget_native_error(fd);
 		else
 			shim_broken_pipe(flags);
+	} else if (r > 0) {
+		shim_make_room(fd, &t);
 	}
 	return r;
 }

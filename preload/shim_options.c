@@ -369,8 +369,11 @@ pending_error(int fd, struct shim_tag t)
 	if (shim_is_stream(t)) {
 		/* Healthy or still trying: no need to ask. */
 		sys_poll(&p, 1, 0);
-		if (!(p.revents & (POLLERR | POLLHUP)))
+		if (!(p.revents & (POLLERR | POLLHUP))) {
+			if (p.revents & POLLOUT)
+				shim_make_room(fd, &t);
 			return 0;
+		}
 	}
 	sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &native, &len);
 	if (shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) < 0)

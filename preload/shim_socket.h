@@ -80,6 +80,10 @@ ssize_t shim_recv_datagram(int fd, struct shim_tag t, struct msghdr *m,
 /* Send SIGPIPE to this thread unless MSG_NOSIGNAL; returns -EPIPE. */
 int shim_broken_pipe(int flags);
 
+/* The attempt was seen to succeed: the end, small while connecting, gets its
+ * full room (once). */
+void shim_make_room(int fd, struct shim_tag *t);
+
 /* The connection's own reason after a native error; `r` if there is none. */
 int shim_true_error(int fd, struct shim_tag t, int r);
 
