@@ -313,6 +313,7 @@ in_background(void)
 		freeaddrinfo(cb[i].ar_result);
 	}
 
+	errno = 4242;		/* the signal may have ended a sleep */
 	told = 0;
 	ev = (struct sigevent){ .sigev_notify = SIGEV_THREAD,
 	    .sigev_notify_function = on_thread,
