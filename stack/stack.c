@@ -49,11 +49,17 @@ extern uint8_t __stop_lwip_bss[] __attribute__((visibility("hidden")));
 
 /* The sanitizers' borders between variables are zeroed too. */
 __attribute__((no_sanitize("address", "undefined", "thread")))
-void
-stack_forget(void)
+static void
+forget_lwip(void)
 {
 	for (volatile uint8_t *p = __start_lwip_bss; p < __stop_lwip_bss; p++)
 		*p = 0;
+}
+
+void
+stack_forget(void)
+{
+	forget_lwip();
 	memset(&stack, 0, sizeof(stack));
 	owner_forget_all();
 	splice_forget_all();
@@ -156,18 +162,23 @@ stack_close(enum stack_side side)
 
 	if (s->ops == NULL)
 		return;
-	drop_side(&s->netif);
+	if (!stack.broken)
+		drop_side(&s->netif);
 	s->ops = NULL;
-	stack_drop_fragments();
-	raw_shut(&s->udp);
-	raw_shut(&s->icmp);
-	raw_shut(&s->icmp6);
-	netif_remove(&s->netif);
+	if (!stack.broken) {
+		stack_drop_fragments();
+		raw_shut(&s->udp);
+		raw_shut(&s->icmp);
+		raw_shut(&s->icmp6);
+		netif_remove(&s->netif);
+	}
 	stack.route = &stack.sides[!side];
 	if (stack.route->ops != NULL)
 		return;
 	loop_set_timer(stack.loop, &stack.tick, SW_NEVER);
 	loop_del_turn(stack.loop, &stack.turn);
+	if (stack.broken)
+		forget_lwip();		/* its memory is lost */
 	memset(&stack, 0, sizeof(stack));
 }
 
@@ -189,6 +200,12 @@ stack_set_checksums(enum stack_side side, bool on)
 {
 	NETIF_SET_CHECKSUM_CTRL(&stack.sides[side].netif,
 	    on ? NETIF_CHECKSUM_ENABLE_ALL : 0);
+}
+
+bool
+stack_is_broken(void)
+{
+	return stack.broken;
 }
 
 struct tcp_pcb *

@@ -33,7 +33,7 @@ struct stack_state {
 	uint64_t secret[2];
 	uint64_t random;
 	uint32_t forced_isn;
-	bool force_isn, broken;
+	bool force_isn, broken, broken_told;
 };
 extern struct stack_state stack;
 

@@ -35,13 +35,22 @@ tcp_needs_ticks(void)
 void
 stack_end_turn(struct loop_turn *h)
 {
+	(void)h;
+	stack_settle();
+}
+
+void
+stack_settle(void)
+{
 	int64_t now = stack.loop->now_ms, missed;
 
-	(void)h;
-	if (stack.broken)
-		for (int i = 0; i < 2; i++)
+	if (stack.broken) {
+		for (int i = 0; i < 2 && !stack.broken_told; i++)
 			if (stack.sides[i].ops != NULL)
 				stack.sides[i].ops->broken();
+		stack.broken_told = true;
+		return;
+	}
 	if (stack.loop == NULL || (stack.tick.at_ms != 0 &&
 	    stack.tick.at_ms != SW_NEVER))
 		return;
@@ -59,6 +68,8 @@ stack_tick(struct loop_timer *t)
 {
 	int64_t now = stack.loop->now_ms;
 
+	if (stack.broken)
+		return;
 	stack.ticked_ms = now;
 	tcp_tmr();
 	if (now < stack.fragments_ms && now - stack.aged_ms >= 1000) {
