@@ -211,7 +211,7 @@ begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
 		return r == -EMFILE ? r : -ENETUNREACH;
 	if (asked != NULL) {
 		t.flags |= SHIM_ALIAS;
-		if ((r = shim_note_asked(fd, t, asked)) < 0)
+		if (shim_note_asked(fd, t, asked) < 0)
 			return -ENETUNREACH;
 	}
 	t.flags = (uint16_t)((t.flags & ~(SHIM_ABORTED | SHIM_ROOMY)) |
@@ -219,7 +219,7 @@ begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
 	if ((r = shim_tag_set(fd, t)) < 0)
 		return r;
 	m.arg = fill_with_zeros(fd);
-	if ((r = tell_connect(t, &m)) < 0) {
+	if (tell_connect(t, &m) < 0) {
 		t.flags = (uint16_t)((t.flags & ~SHIM_CONNECT) | SHIM_FAILED);
 		shim_tag_set(fd, t);
 		return -ENETUNREACH;
@@ -315,7 +315,7 @@ connect_stream(int fd, struct shim_tag t, struct sw_addr *to, int flags)
 static void
 drop_framed(int fd)
 {
-	struct owner_frame f;
+	struct owner_frame f = { 0 };
 
 	while (sys_recv(fd, &f, sizeof(f), MSG_PEEK | MSG_DONTWAIT) ==
 	    sizeof(f) && f.magic == OWNER_FRAME_MAGIC)
@@ -345,7 +345,7 @@ connect_datagram(int fd, struct shim_tag t, struct sw_addr *to)
 		return loopback_connect(fd, t, to);
 	if (r < 0)
 		return r;
-	if (alias && (r = shim_note_asked(fd, t, &asked)) < 0)
+	if (alias && shim_note_asked(fd, t, &asked) < 0)
 		return -ENETUNREACH;
 	if ((r = ask_peer(fd, t, to)) < 0)
 		return r;

@@ -170,13 +170,12 @@ static int
 enter_tunnel(int fd, struct shim_tag *t, const struct sw_addr *asked)
 {
 	struct sw_addr before;
-	int r;
 
 	if (shim_owner_start(*t) < 0)
 		return -ENETUNREACH;
 	if (asked != NULL && !(table_get_asked(shim_cookie(fd), &before) &&
 	    memcmp(&before, asked, sizeof(before)) == 0) &&
-	    (r = shim_note_asked(fd, *t, asked)) < 0)
+	    shim_note_asked(fd, *t, asked) < 0)
 		return -ENETUNREACH;
 	if ((t->flags & SHIM_TUNNEL) &&
 	    (asked == NULL || (t->flags & SHIM_ALIAS)))

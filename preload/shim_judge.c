@@ -79,7 +79,6 @@ shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias)
 {
 	const struct shim_config *c = shim_config();
 	struct link_config net;
-	int r;
 
 	*alias = false;
 	if ((t.flags & SHIM_V6ONLY) && addr_is_v4(a))
@@ -90,7 +89,7 @@ shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias)
 	    (addr_is_loopback(a) || addr_is_private(a))) {
 		/* A resolver of this machine or its network would carry the
 		 * name out: the session answers instead. */
-		if ((r = shim_owner_config(&net)) < 0 ||
+		if (shim_owner_config(&net) < 0 ||
 		    addr_is_any(&net.dns))
 			return -ENETUNREACH;
 		*alias = true;

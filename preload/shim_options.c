@@ -334,7 +334,8 @@ put_value(const void *v, size_t n, void *val, socklen_t *len)
 {
 	if (*len > n)
 		*len = (socklen_t)n;
-	memcpy(val, v, *len);
+	if (*len > 0)
+		memcpy(val, v, *len);
 	return 0;
 }
 

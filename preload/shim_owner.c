@@ -294,8 +294,10 @@ random_id(void)
 static int
 make_channel(int fds[2])
 {
-	int r = sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
+	int r;
 
+	fds[0] = fds[1] = -1;
+	r = sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < 2; i++)
@@ -349,7 +351,7 @@ extern void __msan_init(void) __attribute__((weak));
 static int
 run_thread(struct image *im)
 {
-	int link[2], ctl = shim_ctl(), r;
+	int link[2] = { -1, -1 }, ctl = shim_ctl(), r;
 
 	if (ctl < 0)
 		return -ENETUNREACH;
@@ -453,7 +455,7 @@ static int
 open_pair_hosted(int type, struct shim_tag *t, int *app)
 {
 	struct link_config config;
-	int chan[2], pair[2], r;
+	int chan[2], pair[2] = { -1, -1 }, r;
 
 	if ((r = make_channel(chan)) < 0)
 		return r;
@@ -493,7 +495,7 @@ shim_open_pair(int type, struct shim_tag *t, int *app)
 {
 	struct image *im = image_get();
 	struct shim_guard g;
-	int pair[2], r;
+	int pair[2] = { -1, -1 }, r;
 
 	if (im == NULL)
 		return open_pair_hosted(type, t, app);
@@ -634,7 +636,7 @@ static int
 ask_once(struct shim_tag t, struct owner_msg *m, const void *payload,
     size_t len, struct owner_reply *rep, void *buf, size_t cap)
 {
-	int pair[2], r;
+	int pair[2] = { -1, -1 }, r;
 	ssize_t n;
 
 	*rep = (struct owner_reply){ 0 };
@@ -655,7 +657,7 @@ int
 shim_owner_ask(struct shim_tag t, struct owner_msg m, const void *payload,
     size_t len, struct owner_reply *rep, void *buf, size_t cap)
 {
-	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+	const struct timespec pause = { .tv_nsec = 5000000 };
 	int r;
 
 	*rep = (struct owner_reply){ 0 };

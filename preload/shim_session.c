@@ -22,7 +22,7 @@ bool
 shim_is_ctl(int fd)
 {
 	uint64_t inode = shim_config()->ctl_inode;
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (fd < 0)
 		return false;
@@ -53,7 +53,7 @@ reconnect(const char *path)
 
 	if (path[0] == '\0')
 		return -ENETDOWN;
-	strcpy(un.sun_path, path);
+	memcpy(un.sun_path, path, strlen(path));
 	fd = (int)sys_call3(SYS_socket, AF_UNIX,
 	    SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -91,7 +91,7 @@ shim_ctl(void)
 static ssize_t
 send_crowded(int sock, const struct msghdr *m)
 {
-	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+	const struct timespec pause = { .tv_nsec = 1000000 };
 	struct shim_room room;
 	bool more = shim_room_begin(&room);
 	ssize_t n = -ETOOMANYREFS;
@@ -175,7 +175,7 @@ shim_receive(int sock, void *head, size_t head_len, void *buf, size_t cap,
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(4 * sizeof(int))];
-	} control;
+	} control = { .space = { 0 } };
 	struct iovec iov[2] = { { head, head_len }, { buf, cap } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2,
 		.msg_control = &control, .msg_controllen = sizeof(control) };

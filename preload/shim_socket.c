@@ -70,9 +70,6 @@ judge_inet(int domain, int type, int protocol, bool *dgram)
 	case SOCK_SEQPACKET:
 		return protocol == IPPROTO_SCTP ? -EPROTONOSUPPORT :
 		    -ESOCKTNOSUPPORT;
-	case SOCK_RDM:
-	case SOCK_DCCP:
-		return -ESOCKTNOSUPPORT;
 	default:
 		return -ESOCKTNOSUPPORT;
 	}

@@ -30,8 +30,8 @@
 #include "base/loop.h"
 #include "stack/owner.h"
 
-#define STACK_LEN (256 * 1024)
-#define TLS_SIDE (64 * 1024)	/* on either side of the thread pointer */
+#define STACK_LEN (256L * 1024)
+#define TLS_SIDE (64L * 1024)	/* on either side of the thread pointer */
 #define AREA_LEN (STACK_LEN + 2 * TLS_SIDE)
 #define START_TIMEOUT_MS 5000
 
@@ -97,8 +97,8 @@ copy_tls_image(struct dl_phdr_info *o, size_t size, void *arg)
 	    sizeof(void *) || o->dlpi_tls_data == NULL)
 		return 0;
 	at = (intptr_t)((uintptr_t)o->dlpi_tls_data - own_thread_pointer());
-	for (ElfW(Half) i = 0; i < o->dlpi_phnum; i++) {
-		const ElfW(Phdr) *p = &o->dlpi_phdr[i];
+	for (Elf64_Half i = 0; i < o->dlpi_phnum; i++) {
+		const Elf64_Phdr *p = &o->dlpi_phdr[i];
 
 		/* Blocks far from the pointer are of modules loaded later;
 		 * our code uses none of them. */
@@ -197,7 +197,7 @@ hand_over(struct runner *r, uint32_t id, int ctl)
 	struct session_msg m = { .magic = SESSION_MAGIC,
 		.op = SESSION_HANDOVER, .owner = id };
 	struct iovec iov = { &m, sizeof(m) };
-	int pair[2];
+	int pair[2] = { -1, -1 };
 
 	/* What the program has said and written so far is heard first. */
 	for (unsigned i = 0; i < 3; i++)
