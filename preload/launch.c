@@ -336,6 +336,11 @@ launch_run(const struct options *o)
 		return LAUNCH_FAILED;
 	}
 	r = reach_session(o, &ctl, path);
+	if (r == SW_OK && o->publish_n > 0) {
+		say("cannot publish through a session that is up already; give "
+		    "--publish to \"smolwrap up\", or --via as well");
+		return LAUNCH_FAILED;
+	}
 	if (r == SW_ERR_REFUSED && o->name == NULL) {
 		if (o->via == NULL) {
 			explain_no_tunnel();
