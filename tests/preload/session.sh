@@ -118,7 +118,7 @@ u=$(ns); for i in $(seq $n); do "$sw" true; done
 v=$(ns)
 echo "env true $(((u - t) / n / 1000)) us, smolwrap true $(((v - u) / n / 1000)) us"
 END
-diag "warm start, mean: $(on client sh "$T/warm.sh" "$SW")"
+on client "$SW" true && diag "warm start, mean: $(on client sh "$T/warm.sh" "$SW")"
 
 # --- death -----------------------------------------------------------------
 on client "$SW" -s other python3 "$T/hold.py" $WWW >"$T/held" 2>&1 &
