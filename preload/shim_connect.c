@@ -214,6 +214,7 @@ begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
 		if (shim_note_asked(fd, t, asked) < 0)
 			return -ENETUNREACH;
 	}
+	shim_tell_options(fd, t);
 	t.flags = (uint16_t)((t.flags & ~(SHIM_ABORTED | SHIM_ROOMY)) |
 	    SHIM_CONNECT | SHIM_TUNNEL);
 	if ((r = shim_tag_set(fd, t)) < 0)
@@ -347,6 +348,7 @@ connect_datagram(int fd, struct shim_tag t, struct sw_addr *to)
 		return r;
 	if (alias && shim_note_asked(fd, t, &asked) < 0)
 		return -ENETUNREACH;
+	shim_tell_options(fd, t);
 	if ((r = ask_peer(fd, t, to)) < 0)
 		return r;
 	drop_framed(fd);

@@ -180,6 +180,7 @@ enter_tunnel(int fd, struct shim_tag *t, const struct sw_addr *asked)
 	if ((t->flags & SHIM_TUNNEL) &&
 	    (asked == NULL || (t->flags & SHIM_ALIAS)))
 		return 0;
+	shim_tell_options(fd, *t);
 	t->flags |= SHIM_TUNNEL | (asked != NULL ? SHIM_ALIAS : 0);
 	return shim_tag_set(fd, *t);
 }

@@ -185,6 +185,7 @@ bind_tunnel(int fd, struct shim_tag t, const struct sw_addr *a)
 
 	if (a->port != 0 && a->port < 1024 && geteuid() != 0)
 		return -EACCES;
+	shim_tell_options(fd, t);
 	if ((r = shim_owner_ask(t, m, NULL, 0, &rep, NULL, 0)) < 0)
 		return r;
 	t.flags |= SHIM_BOUND | SHIM_TUNNEL;
@@ -266,6 +267,7 @@ listen_tunnel(int fd, struct shim_tag t, int backlog)
 	struct owner_reply rep;
 	long r;
 
+	shim_tell_options(fd, t);
 	if ((r = shim_owner_ask(t, m, NULL, 0, &rep, NULL, 0)) < 0)
 		return r;
 	t.flags |= SHIM_LISTEN | SHIM_TUNNEL;

@@ -91,6 +91,10 @@ int shim_true_error(int fd, struct shim_tag t, int r);
 void shim_replay_option(int fd, struct shim_tag t, uint16_t rule,
     int32_t value, bool native);
 
+/* Tell the owner what was set before it had work with the socket (while the
+ * tag does not say SHIM_TUNNEL yet). */
+void shim_tell_options(int fd, struct shim_tag t);
+
 static inline bool
 shim_nonblocking(int fd)
 {
