@@ -48,6 +48,15 @@ s = socket.create_connection(('$WWW', 7), 10)
 s.sendall(b'hi'); print(s.recv(2).decode())")" hi \
     "a program that closed every descriptor reaches it again"
 
+on client env SMOLWRAP_LOG=debug SMOLWRAP_LOG_FILE="$T/log" "$SW" $VIA python3 -c "
+import socket
+socket.create_connection(('$WWW', 7), 10).sendall(b'the payload')
+try: socket.getaddrinfo('some.name.test', 80)
+except OSError: pass" 2>"$T/err"
+ok "the log is written" grep -q "tunnel: up" "$T/log"
+is "$(cat "$T/log" "$T/err" | grep -c -F -e "$WWW" -e "$SSHD" -e some.name \
+    -e payload -e "$KEY")" 0 "and holds no destination, name, key or payload"
+
 # --- named ---------------------------------------------------------------
 is "$(on client "$SW" status; echo $?)" "state none
 1" "status without a session"
