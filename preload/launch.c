@@ -240,7 +240,8 @@ move_high(int ctl)
 
 	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY &&
 	    lim.rlim_cur < CTL_FD_WANTED + 16)
-		wanted = lim.rlim_cur > 32 ? lim.rlim_cur - 16 : 3;
+		wanted = lim.rlim_cur > 32 ? lim.rlim_cur - 16 :
+		    lim.rlim_cur / 2;
 	fd = fcntl(ctl, F_DUPFD, (int)wanted);
 	if (fd < 0)
 		fd = fcntl(ctl, F_DUPFD, 3);
