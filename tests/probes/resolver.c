@@ -277,7 +277,7 @@ names(void)
 	name(&un, sizeof(un), NI_MAXHOST, NI_MAXSERV, 0);
 }
 
-/* ---- gethostby* ----------------------------------------------------------- */
+/* ---- gethostby* ---------------------------------------------------------- */
 
 /* h_errno means something only when there is no answer. */
 static void
@@ -378,7 +378,7 @@ walks(void)
 	printf("innetgr: %d\n", innetgr("g", "h", "u", "d"));
 }
 
-/* ---- res_* ---------------------------------------------------------------- */
+/* ---- res_* --------------------------------------------------------------- */
 
 static void
 print_message(const char *call, const char *what, int type, int n,
