@@ -124,6 +124,8 @@ struct owner {
 	struct flow *dirty;
 	bool stalled;			/* the link refused segments */
 	uint16_t next_port;
+	bool has_census;
+	uint8_t fresh[65536 / 8];	/* bit set: nobody has that port */
 	struct tomb tombs[TOMBS];
 	uint32_t tomb_at;
 };
