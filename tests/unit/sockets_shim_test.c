@@ -357,9 +357,9 @@ the_oldest_makes_room(void **state)
 	(void)state;
 	/* More sockets on one slot than a probe looks at. */
 	for (uint64_t c = 1; c <= 9; c++)
-		table_begin(90 + c * 256);
-	assert_false(table_has(90 + 256));
-	assert_true(table_has(90 + 9 * 256));
+		table_begin(90 + c * 1024);
+	assert_false(table_has(90 + 1024));
+	assert_true(table_has(90 + 9 * 1024));
 }
 
 int
