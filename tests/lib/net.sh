@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # sourced, and set through eval
 # tests/lib/net.sh - hosts in network namespaces, for tests under prove.
 #
 # Source it first thing: it starts the calling script again inside namespaces
