@@ -25,6 +25,7 @@
 #define NAMES_ALIAS_ROOM 1024
 
 struct names {
+	bool asked;			/* the session was; no file knew it */
 	size_t n;			/* 0 with SW_OK: no such record */
 	struct sw_addr addr[NAMES_ADDR_MAX];
 	char canon[NAME_LEN_MAX + 2];	/* the canonical name */

@@ -234,6 +234,7 @@ names_lookup(const struct names_source *src, const char *name, int family,
 
 	out->n = out->n_alias = 0;
 	out->canon[0] = '\0';
+	out->asked = false;
 	if (!names_well_formed(name))
 		return SW_ERR_NO_NAME;
 	r = lookup_file(src->hosts_file, name, family, out);
@@ -246,6 +247,7 @@ names_lookup(const struct names_source *src, const char *name, int family,
 	}
 	if (names_stay(name))
 		return SW_ERR_NO_NAME;
+	out->asked = true;
 	if ((r = lookup_session(src, name, family, out)) != SW_OK)
 		return r;
 	if (want_canon && out->n > 0)
