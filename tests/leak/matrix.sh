@@ -17,7 +17,6 @@ A4=10.9.0.1 A6=fd00:9::1 FIRST=20000 LAST=20079
 hosts && services dns || exit 1
 on client ip address add fd00:9::2/64 dev eth0 nodad
 on server ip address add $A6/64 dev eth0 nodad
-within 5 on client ping -q -c1 -W1 $A6
 printf 'nameserver %s\noptions timeout:1 attempts:1\n' $A4 \
     >"$T/etc-client/resolv.conf"
 spawn server "$SINK" "$T/hits-net" net $FIRST $LAST
