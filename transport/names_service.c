@@ -62,6 +62,7 @@ struct known {
 	struct names_service *s;
 	struct waiters waiters;
 	bool asking;
+	bool has_v6;
 	int err;			/* SW_OK: it exists */
 	int64_t until_ms;
 	char name[DIAL_HOST_MAX + 1];
