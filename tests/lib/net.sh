@@ -268,7 +268,7 @@ cut_tunnel() {
 	# shellcheck disable=SC2154 # set by start_sshd
 	net_kids=$(descendants "$pid_sshd_server")
 	# shellcheck disable=SC2086
-	[ -z "$net_kids" ] || kill "-${1:-TERM}" $net_kids
+	[ -z "$net_kids" ] || kill "-${1:-TERM}" $net_kids 2>/dev/null
 }
 
 # watch HOST [DEVICE]: counts what leaves; `seen` prints the counts so far:
