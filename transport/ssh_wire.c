@@ -69,9 +69,12 @@ SEEN_BY_LIBRARIES int
 poll(struct pollfd *p, nfds_t n, int timeout_ms)
 {
 	const struct ssh_wire *w = lent;
+	const struct pollfd *asked = p;
 
-	if (w == NULL || !ssh_wire_waiting(w) || n != 1 || p->fd != w->fd ||
-	    (p->events & POLLIN) == 0)
+	/* glibc declares the array as written only; gcc believes it. */
+	__asm__("" : "+r"(asked));
+	if (w == NULL || !ssh_wire_waiting(w) || n != 1 ||
+	    asked->fd != w->fd || (asked->events & POLLIN) == 0)
 		return (int)as_libc(sys_poll(p, (unsigned)n, timeout_ms));
 	p->revents = POLLIN;
 	return 1;

@@ -834,15 +834,15 @@ long_fat_path_is_filled(void **state)
 	int64_t ms;
 
 	(void)state;
-	begin(&s);
-	ssh_tunnel_free(s.t);
+	memset(&s, 0, sizeof(s));
+	rig_start(&s.rig, NULL);
+	assert_int_equal(loop_init(&s.l), SW_OK);
 	relay = rig_relay_start(s.rig.port, 50, &port);
 	snprintf(c, sizeof(c), "sed -i s/:%u/:%u/ %s", s.rig.port, port,
 	    s.rig.known);
 	rig_sh(c);
 	o = options_of(&s, ids);
 	o.port = port;
-	s.state = SSH_TUNNEL_CONNECTING;
 	s.t = ssh_tunnel_new(&s.l, &o, &tunnel_events, &s);
 	UNTIL(&s, 30000, s.state != SSH_TUNNEL_CONNECTING);
 	if (s.state != SSH_TUNNEL_UP)
