@@ -28,6 +28,15 @@ LIB=${LIB:-$B/tests/lib}
 
 . "$SW_ROOT/tests/lib/tap.sh"
 
+# descendants PID: its children, theirs, and so on.
+descendants() {
+	cat /proc/[0-9]*/stat 2>/dev/null | sed 's/(.*)/-/' | awk -v up="$1" '
+		{ parent[$1] = $4 }
+		END { for (p in parent)
+			for (q = parent[p]; q > 1; q = parent[q])
+				if (q == up) { print p; break } }'
+}
+
 if [ -z "$SW_INSIDE" ]; then
 	for net_need in unshare nsenter ip sshd ssh-keygen; do
 		PATH=$PATH:/usr/sbin:/sbin command -v $net_need >/dev/null ||
@@ -38,10 +47,14 @@ if [ -z "$SW_INSIDE" ]; then
 		skip_all "no unprivileged namespaces here"
 	T=$(mktemp -d "${TMPDIR:-/tmp}/smolwrap-test.XXXXXX") || exit 1
 	trap 'rm -rf "$T"' EXIT
-	trap 'exit 130' INT TERM HUP
+	# In the background, so that a signal to this shell acts at once.
+	trap 'kill -KILL $(descendants $net_child) $net_child; exit 130' \
+	    INT TERM HUP
 	export T SW_ROOT B LIB
 	SW_INSIDE=1 timeout -s KILL "${TEST_SECONDS:-600}" \
-	    unshare -rnmpf --kill-child --mount-proc sh "$0" "$@"
+	    unshare -rnmpf --kill-child --mount-proc sh "$0" "$@" &
+	net_child=$!
+	wait $net_child
 	exit $?
 fi
 
@@ -79,7 +92,6 @@ files_for() {
 	*) echo "nameserver $WWW" ;;
 	esac >"$d/resolv.conf"
 	echo "options timeout:2 attempts:1" >>"$d/resolv.conf"
-	[ "$1" = inet ] && cp "$T/ca.crt" "$d/" 2>/dev/null
 	return 0
 }
 
@@ -242,15 +254,6 @@ product() { [ -x "$B/smolwrap" ] && [ -e "$B/libsmolwrap.so" ]; }
 wrapped() {
 	# shellcheck disable=SC2086 # VIA is a list of words
 	on client "$B/smolwrap" $VIA -- "$@"
-}
-
-# descendants PID: its children, theirs, and so on.
-descendants() {
-	cat /proc/[0-9]*/stat 2>/dev/null | sed 's/(.*)/-/' | awk -v up="$1" '
-		{ parent[$1] = $4 }
-		END { for (p in parent)
-			for (q = parent[p]; q > 1; q = parent[q])
-				if (q == up) { print p; break } }'
 }
 
 # sessions: the processes that hold a tunnel, on any host of this test.
