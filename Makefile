@@ -91,6 +91,25 @@ $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(CFLAGS) $< -o $@ -ldl -lpthread
 
+# mix/: the mixnet.  Its tests need neither lwIP nor libssh: `make mix-check`.
+MIX_LIBS := -lsodium -lmbedcrypto -lm
+MIX_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out mix/%_main.c,$(wildcard mix/*.c)))
+MIX_TEST := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/mix_*_test.c tests/prop/mix_*_prop.c))
+.PHONY: mix-check
+$(B)/libmix.a: $(MIX_OBJ) $(BASE_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/tests/unit/mix_%: tests/unit/mix_%.c $(B)/libmix.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
+	    -lcmocka $(MIX_LIBS) -o $@
+$(B)/tests/prop/mix_%: tests/prop/mix_%.c $(B)/libmix.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
+	    -lcmocka $(MIX_LIBS) -o $@
+mix-check: $(MIX_TEST)
+	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(if $(filter command\ line,$(origin T)),$(T),$(MIX_TEST))
+
 check: all $(UNIT_BIN) $(TEST_BIN)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(T)
 test: deps
