@@ -80,6 +80,9 @@ int prim_ed25519_verify(const uint8_t sig[static ED25519_SIG_LEN],
     const uint8_t pk[static ED25519_PK_LEN], const void *m, size_t n)
     SW_MUST_CHECK;
 
+/* Is it the encoding of a point of the main subgroup?  Public values only. */
+bool prim_ed25519_is_point(const uint8_t pk[static ED25519_PK_LEN]);
+
 void prim_sha256(uint8_t out[static SHA256_LEN], const void *in, size_t n);
 void prim_sha256_pair(uint8_t out[static SHA256_LEN], const void *a,
     size_t a_len, const void *b, size_t b_len);

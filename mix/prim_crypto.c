@@ -221,6 +221,12 @@ prim_ed25519_verify(const uint8_t sig[static ED25519_SIG_LEN],
 	    SW_OK : SW_ERR_AUTH;
 }
 
+bool
+prim_ed25519_is_point(const uint8_t pk[static ED25519_PK_LEN])
+{
+	return crypto_core_ed25519_is_valid_point(pk) == 1;
+}
+
 /* libsodium's state holds words, a bit count and a block: all that the
  * processor's instructions need, so both share the struct. */
 static void

@@ -7,27 +7,10 @@
 #include "base/wipe.h"
 #include "mix/lioness.h"
 #include "mix/surb.h"
+#include "tests/unit/script_rng.h"
 #include "tests/unit/vec.h"
 
 #define MAX_PACKET 9000
-
-/* Randomness that was recorded elsewhere: gives `script`, then stops. */
-struct rng_script {
-	struct rng rng;
-	const uint8_t *p;
-	size_t left;
-};
-
-static void
-script_fill(struct rng *self, void *out, size_t n)
-{
-	struct rng_script *s = (struct rng_script *)self;
-
-	assert_true(n <= s->left);
-	memcpy(out, s->p, n);
-	s->p += n;
-	s->left -= n;
-}
 
 static void
 hop_secret(uint8_t sk[32], size_t hop)
@@ -134,7 +117,7 @@ make_script(struct rng_script *s, uint8_t *bytes, const uint8_t *padding,
 	for (int i = 0; i < 32; i++)
 		bytes[i] = (uint8_t)(0x10 + i);
 	memcpy(bytes + 32, padding, padding_len);
-	*s = (struct rng_script){ { script_fill }, bytes, 32 + padding_len };
+	*s = rng_script(bytes, 32 + padding_len);
 }
 
 static void
