@@ -107,8 +107,27 @@ $(B)/tests/prop/mix_%: tests/prop/mix_%.c $(B)/libmix.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
 	    -lcmocka $(MIX_LIBS) -o $@
-mix-check: $(MIX_TEST)
-	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(if $(filter command\ line,$(origin T)),$(T),$(MIX_TEST))
+# Fuzzing needs clang: `make CC=clang mix-fuzz`, then run a binary on its
+# corpus.  Without it the same targets replay the corpus: part of mix-check.
+MIX_FUZZ := $(wildcard tests/fuzz/mix_*_fuzz.c)
+MIX_REPLAY := $(patsubst %.c,$(B)/%.replay,$(MIX_FUZZ))
+.PHONY: mix-fuzz
+$(B)/tests/fuzz/%.replay: tests/fuzz/%.c tests/fuzz/replay.c $(B)/libmix.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< tests/fuzz/replay.c \
+	    $(B)/libmix.a $(LDHARD) $(MIX_LIBS) -o $@
+	@printf '#!/bin/sh\nexec %s tests/fuzz/corpus/%s/*\n' $@ $* >$@.t
+	@chmod +x $@.t
+mix-fuzz:
+	$(MAKE) B=build/fuzz SAN=-fsanitize=address,undefined,fuzzer-no-link \
+	    $(patsubst %.c,build/fuzz/%,$(MIX_FUZZ))
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libmix.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) -fsanitize=fuzzer $< $(B)/libmix.a \
+	    $(LDHARD) $(MIX_LIBS) -o $@
+
+mix-check: $(MIX_TEST) $(MIX_REPLAY)
+	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(if $(filter command\ line,$(origin T)),$(T),$(MIX_TEST) $(MIX_REPLAY:=.t))
 
 check: all $(UNIT_BIN) $(TEST_BIN)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(T)
