@@ -7,6 +7,7 @@
 B      ?= build/default
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec
 CC     ?= cc
 LWIP   ?= build/src/lwip
 
@@ -23,7 +24,13 @@ BASE_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard base/*.c))
 STACK_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard stack/*.c))
 SHIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard preload/shim_*.c)) \
 	     $(patsubst %.S,$(B)/%.o,$(wildcard preload/shim_*.S))
-PROG_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/shim_%,$(wildcard preload/*.c)))
+PROG_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/shim_% \
+	     preload/session% preload/main.c,$(wildcard preload/*.c)))
+SESS_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/session_main.c, \
+	     $(wildcard preload/session*.c)))
+# The launcher is started for every wrapped program, so it carries its own
+# libc: no dynamic loading before the exec.  Sanitizers cannot be static.
+LAUNCH_LD := $(if $(SAN),,-static-pie)
 TRANS_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard transport/*.c))
 
 LWIP_SRC := $(addprefix $(LWIP)/src/core/,def.c inet_chksum.c init.c ip.c \
@@ -35,13 +42,15 @@ LWIP_SRC := $(addprefix $(LWIP)/src/core/,def.c inet_chksum.c init.c ip.c \
 LWIP_OBJ := $(patsubst $(LWIP)/%.c,$(B)/lwip/%.o,$(LWIP_SRC))
 
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c tests/prop/*_prop.c))
+FUZZ_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 TEST_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/lib/*.c tests/probes/*.c tests/leak/*.c))
-T        ?= $(UNIT_BIN) $(wildcard tests/preload/*.sh tests/net/*.sh)
+BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(wildcard tests/preload/*.sh tests/net/*.sh)
 
-all: $(B)/smolwrap $(B)/libsmolwrap.so
+all: $(B)/smolwrap $(B)/smolwrap-session $(B)/libsmolwrap.so
 
 .SECONDARY:
-.PHONY: all deps test check bench demo lint asan tsan install clean
+.PHONY: all deps test check bench demo lint asan tsan fuzz fuzz-run install clean
 
 deps:
 	scripts/deps install
@@ -76,25 +85,41 @@ $(B)/libsmolwrap.so: $(SHIM_OBJ) $(B)/libstack.a preload/exports.map
 	$(CC) -shared -o $@ $(SHIM_OBJ) $(B)/libstack.a $(LDHARD) \
 	    -Wl,-Bsymbolic,-z,nodelete,--no-undefined,--gc-sections \
 	    -Wl,--version-script=preload/exports.map
-$(B)/smolwrap: $(PROG_OBJ) $(TRANS_OBJ) $(B)/libstack.a
+$(B)/libprogram.a: $(PROG_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/smolwrap: $(B)/preload/main.o $(B)/libprogram.a $(BASE_OBJ)
+	$(CC) -o $@ $(filter-out %.a,$^) $(filter %.a,$^) $(LDHARD) $(LAUNCH_LD)
+$(B)/smolwrap-session: $(B)/preload/session_main.o $(SESS_OBJ) \
+    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a
 	$(CC) -o $@ $^ $(LDHARD) -lssh -lpthread
+$(B)/preload/launch.o: CFLAGS += -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
+    -DSW_LIBEXECDIR='"$(LIBEXECDIR)"'
 
-$(B)/tests/unit/%: tests/unit/%.c $(B)/libstack.a $(TRANS_OBJ)
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(TRANS_OBJ) $(B)/libstack.a \
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a \
 	    $(LDHARD) -lcmocka -lssh -lpthread -o $@
 $(B)/tests/prop/%: tests/prop/%.c $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(TRANS_OBJ) $(B)/libstack.a \
 	    $(LDHARD) -lcmocka -lssh -lpthread -o $@
+# Replays files in an ordinary build; `make fuzz` swaps the driver.
+FUZZ_MAIN ?= tests/fuzz/replay.c
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libstack.a $(TRANS_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) $< $(FUZZ_MAIN) \
+	    $(TRANS_OBJ) $(B)/libstack.a $(LDHARD) -lssh -lpthread -o $@
+$(B)/tests/leak/static: SAN += -static
 $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
-	$(CC) $(BASIC) $(CFLAGS) $< -o $@ -ldl -lpthread
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< -o $@ $(SAN) -ldl -lpthread
 
 # mix/: the mixnet.  Its tests need neither lwIP nor libssh: `make mix-check`.
-MIX_LIBS := -lsodium -lmbedcrypto -lm
+MIX_LIBS := -lsodium -lmbedcrypto -ljansson -lm
 MIX_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out mix/%_main.c,$(wildcard mix/*.c)))
-MIX_TEST := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/mix_*_test.c tests/prop/mix_*_prop.c))
+MIX_TEST := $(filter $(B)/tests/unit/mix_% $(B)/tests/prop/mix_%,$(UNIT_BIN))
+MIX_FUZZ := $(filter $(B)/tests/fuzz/mix_%,$(FUZZ_BIN))
 .PHONY: mix-check
 $(B)/libmix.a: $(MIX_OBJ) $(BASE_OBJ)
 	@rm -f $@
@@ -107,42 +132,46 @@ $(B)/tests/prop/mix_%: tests/prop/mix_%.c $(B)/libmix.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
 	    -lcmocka $(MIX_LIBS) -o $@
-# Fuzzing needs clang: `make CC=clang mix-fuzz`, then run a binary on its
-# corpus.  Without it the same targets replay the corpus: part of mix-check.
-MIX_FUZZ := $(wildcard tests/fuzz/mix_*_fuzz.c)
-MIX_REPLAY := $(patsubst %.c,$(B)/%.replay,$(MIX_FUZZ))
-.PHONY: mix-fuzz
-$(B)/tests/fuzz/%.replay: tests/fuzz/%.c tests/fuzz/replay.c $(B)/libmix.a
+$(B)/tests/fuzz/mix_%_fuzz: tests/fuzz/mix_%_fuzz.c $(B)/libmix.a
 	@mkdir -p $(@D)
-	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< tests/fuzz/replay.c \
-	    $(B)/libmix.a $(LDHARD) $(MIX_LIBS) -o $@
-	@printf '#!/bin/sh\nexec %s tests/fuzz/corpus/%s/*\n' $@ $* >$@.t
-	@chmod +x $@.t
-mix-fuzz:
-	$(MAKE) B=build/fuzz SAN=-fsanitize=address,undefined,fuzzer-no-link \
-	    $(patsubst %.c,build/fuzz/%,$(MIX_FUZZ))
-$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libmix.a
-	@mkdir -p $(@D)
-	$(CC) $(BASIC) $(WARN) $(CFLAGS) -fsanitize=fuzzer $< $(B)/libmix.a \
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(B)/libmix.a \
 	    $(LDHARD) $(MIX_LIBS) -o $@
+mix-check: $(MIX_TEST) $(MIX_FUZZ)
+	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(MIX_TEST)
+	for f in $(MIX_FUZZ); do \
+	    $$f tests/fuzz/corpus/$$(basename $$f _fuzz)/* || exit 1; done
 
-mix-check: $(MIX_TEST) $(MIX_REPLAY)
-	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(if $(filter command\ line,$(origin T)),$(T),$(MIX_TEST) $(MIX_REPLAY:=.t))
-
-check: all $(UNIT_BIN) $(TEST_BIN)
+check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(T)
 test: deps
 	$(MAKE) check
 demo: deps
 	$(MAKE) all
 	B=$(B) scripts/demo.sh
+lint: $(LWIP)/.complete
+	scripts/lint
+bench: all $(BENCH_BIN) $(TEST_BIN)
+	B=$(B) sh tests/bench/run.sh
 asan:
 	$(MAKE) B=build/asan SAN=-fsanitize=address,undefined check T='$$(UNIT_BIN)'
 tsan:
 	$(MAKE) B=build/tsan SAN=-fsanitize=thread check T='$$(UNIT_BIN)'
+# FUZZ_SECONDS for each target, one after the other; crashes stay in build/fuzz.
+FUZZ_SECONDS ?= 600
+fuzz:
+	$(MAKE) B=build/fuzz CC=clang FUZZ_MAIN= \
+	    SAN=-fsanitize=fuzzer-no-link,address,undefined fuzz-run
+fuzz-run: LDHARD += -fsanitize=fuzzer
+fuzz-run: $(FUZZ_BIN)
+	for f in $(FUZZ_BIN); do n=$$(basename $$f _fuzz); \
+	    mkdir -p tests/fuzz/corpus/$$n; \
+	    $$f -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -close_fd_mask=3 \
+		-artifact_prefix=build/fuzz/$$n- tests/fuzz/corpus/$$n || exit 1; \
+	done
 
 install: all
 	install -Dm755 $(B)/smolwrap $(DESTDIR)$(PREFIX)/bin/smolwrap
+	install -Dm755 $(B)/smolwrap-session $(DESTDIR)$(LIBEXECDIR)/smolwrap-session
 	install -Dm755 $(B)/libsmolwrap.so $(DESTDIR)$(LIBDIR)/smolwrap/libsmolwrap.so
 	install -Dm644 man/smolwrap.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolwrap.1
 clean:

@@ -107,6 +107,21 @@ loop_add_turn(struct loop *l, struct loop_turn *h)
 	*at = h;
 }
 
+void
+loop_del_turn(struct loop *l, struct loop_turn *h)
+{
+	struct loop_turn **at = &l->turns;
+
+	while (*at != NULL && *at != h)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return;
+	if (l->turn_next == h)
+		l->turn_next = h->next;
+	*at = h->next;
+	h->next = NULL;
+}
+
 static int
 wait_ms(const struct loop *l, int max_wait_ms)
 {
@@ -153,8 +168,10 @@ loop_run_once(struct loop *l, int max_wait_ms)
 	}
 	l->ready_n = 0;
 	fire_timers(l);
-	for (struct loop_turn *h = l->turns; h != NULL; h = h->next)
+	for (struct loop_turn *h = l->turns; h != NULL; h = l->turn_next) {
+		l->turn_next = h->next;
 		h->run(h);
+	}
 	return SW_OK;
 }
 

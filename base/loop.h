@@ -44,7 +44,7 @@ struct loop {
 	int64_t now_ms;			/* read once per turn */
 	bool stop;
 	struct loop_timer *timers;	/* sorted by at_ms */
-	struct loop_turn *turns;
+	struct loop_turn *turns, *turn_next;
 	struct epoll_event ready[LOOP_BATCH];
 	int ready_at, ready_n;
 };
@@ -70,6 +70,10 @@ void loop_set_timer(struct loop *l, struct loop_timer *t, int64_t at_ms);
 
 /* Run `h` at the end of each turn from now on. */
 void loop_add_turn(struct loop *l, struct loop_turn *h);
+
+/* No longer run `h`.  Fine from within a hook, its own included, and when it
+ * was not added. */
+void loop_del_turn(struct loop *l, struct loop_turn *h);
 
 /* One turn: wait for at most `max_wait_ms` (-1: as long as the timers allow),
  * dispatch, flush.  SW_OK, or SW_ERR_SYS when epoll itself fails. */

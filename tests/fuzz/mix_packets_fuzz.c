@@ -1,5 +1,8 @@
 /* Everything that is parsed inside packets and around them; the first byte
  * chooses the parser.  What reads must write the same bytes again. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "mix/ack.h"
 #include "mix/frag.h"
 #include "mix/nymaddr.h"

@@ -3,6 +3,9 @@
  * in: raw bytes, and bytes taken as the decrypted view of a hop that holds
  * the keys (an evil sender), with the MAC made right.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "mix/prim.h"
 #include "mix/surb.h"
 #include "tests/fuzz/fuzz.h"

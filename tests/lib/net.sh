@@ -235,6 +235,8 @@ hosts() {
 
 . "$SW_ROOT/tests/lib/services.sh"
 
+product() { [ -x "$B/smolwrap" ] && [ -e "$B/libsmolwrap.so" ]; }
+
 wrapped() {
 	# shellcheck disable=SC2086 # VIA is a list of words
 	on client "$B/smolwrap" $VIA -- "$@"

@@ -1,0 +1,103 @@
+#include "preload/environ.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+is_var(const char *entry, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(entry, name, n) == 0 && entry[n] == '=';
+}
+
+bool
+environ_may_preload(const char *path)
+{
+	/* '$' would be taken for a token such as $LIB. */
+	return strpbrk(path, " :\t\n$") == NULL;
+}
+
+/* The user's list without our library, which leads the new one. */
+static char *
+preload_list(const char *ours, const char *theirs)
+{
+	size_t room = strlen("LD_PRELOAD=") + strlen(ours) + 2 + strlen(theirs);
+	char *list = malloc(room), *end;
+
+	if (list == NULL)
+		return NULL;
+	end = list + sprintf(list, "LD_PRELOAD=%s", ours);
+	while (*theirs != '\0') {
+		size_t n = strcspn(theirs, " :");
+
+		if (n > 0 && (n != strlen(ours) ||
+		    strncmp(theirs, ours, n) != 0)) {
+			*end++ = ':';
+			memcpy(end, theirs, n);
+			end += n;
+		}
+		theirs += n;
+		theirs += strspn(theirs, " :");
+	}
+	*end = '\0';
+	return list;
+}
+
+static const char *
+word_of_listen(enum options_listen l)
+{
+	switch (l) {
+	case LISTEN_DENY: return "deny";
+	case LISTEN_TUNNEL: return "tunnel";
+	case LISTEN_LOOPBACK: break;
+	}
+	return "loopback";
+}
+
+char **
+environ_build(char *const *old, const struct environ_facts *f)
+{
+	static const char *const ours[] = {
+		"LD_PRELOAD", "SMOLWRAP_CTL", "SMOLWRAP_PATH",
+		"SMOLWRAP_POLICY",
+	};
+	const char *theirs = "";
+	const struct options *o = f->options;
+	char *ctl = NULL, *path = NULL, *policy = NULL, *list;
+	char **new;
+	size_t n = 0, at = 0;
+
+	while (old[n] != NULL)
+		n++;
+	new = malloc((n + 5) * sizeof(*new));
+	if (new == NULL)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		bool skip = false;
+
+		for (size_t k = 0; k < sizeof(ours) / sizeof(ours[0]); k++)
+			skip |= is_var(old[i], ours[k]);
+		if (is_var(old[i], "LD_PRELOAD"))
+			theirs = old[i] + strlen("LD_PRELOAD=");
+		if (!skip)
+			new[at++] = old[i];
+	}
+	list = preload_list(f->library, theirs);
+	if (list == NULL ||
+	    asprintf(&ctl, "SMOLWRAP_CTL=%d:%llu", f->ctl_fd,
+		(unsigned long long)f->ctl_ino) < 0 ||
+	    asprintf(&path, "SMOLWRAP_PATH=%s", f->path) < 0 ||
+	    asprintf(&policy, "SMOLWRAP_POLICY=listen=%s,stack=%s,udp=dns,"
+		"ipv6=1,loopback=%d", word_of_listen(o->listen),
+		o->stack == STACK_SESSION ? "session" : "thread",
+		!o->no_loopback) < 0)
+		return NULL;	/* the caller gives up; nothing to free for */
+	new[at++] = list;
+	new[at++] = ctl;
+	new[at++] = path;
+	new[at++] = policy;
+	new[at] = NULL;
+	return new;
+}

@@ -1,0 +1,384 @@
+/*
+ * Theory of operation.  The session is forked first, then this very process
+ * becomes the program: same pid, parent, terminal, signals, environment.  So
+ * nothing is left behind that would have to pass signals or statuses on.
+ *
+ *   1. find the program; refuse what the preload cannot catch
+ *   2. refuse live internet sockets among the inherited descriptors
+ *   3. reach a session: a named one that is up, or a new one
+ *   4. environment, control channel at a high number, seat belt, exec
+ *
+ * The warm path (a session is up) is what `smolwrap true` costs: no file is
+ * read but the configuration, no process is started.
+ */
+#include "preload/launch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "preload/environ.h"
+#include "preload/inherit.h"
+#include "preload/program.h"
+#include "preload/rendezvous.h"
+#include "preload/say.h"
+#include "preload/seatbelt.h"
+#include "preload/spawn.h"
+
+#ifndef SW_LIBDIR
+#define SW_LIBDIR "/usr/local/lib/smolwrap"
+#endif
+#ifndef SW_LIBEXECDIR
+#define SW_LIBEXECDIR "/usr/local/libexec"
+#endif
+
+#define CTL_FD_WANTED 1000
+
+bool
+launch_find_part(char *buf, size_t len, const char *name,
+    const char *installed_dir)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+	int used;
+
+	if (n > 0) {
+		self[n] = '\0';
+		if ((slash = strrchr(self, '/')) != NULL) {
+			*slash = '\0';
+			used = snprintf(buf, len, "%s/%s", self, name);
+			if (used > 0 && (size_t)used < len &&
+			    access(buf, F_OK) == 0)
+				return true;
+		}
+	}
+	used = snprintf(buf, len, "%s/%s", installed_dir, name);
+	return used > 0 && (size_t)used < len;
+}
+
+/* "~/x" and relative paths name files for us, not for a session in "/". */
+static bool
+absolute(char *buf, size_t len, const char *path)
+{
+	const char *home = getenv("HOME");
+	char cwd[PATH_MAX];
+	int n;
+
+	buf[0] = '\0';
+	if (path == NULL)
+		return true;
+	if (*path == '/')
+		n = snprintf(buf, len, "%s", path);
+	else if (strncmp(path, "~/", 2) == 0 && home != NULL)
+		n = snprintf(buf, len, "%s%s", home, path + 1);
+	else if (getcwd(cwd, sizeof(cwd)) != NULL)
+		n = snprintf(buf, len, "%s/%s", cwd, path);
+	else
+		return false;
+	return n > 0 && (size_t)n < len;
+}
+
+static bool
+may_read(const char *path, const char *what)
+{
+	if (*path == '\0' || access(path, R_OK) == 0)
+		return true;
+	say("could not read %s \"%s\": %s", what, path, strerror(errno));
+	return false;
+}
+
+/* Everything a session must know.  The reason of a failure has been said. */
+static bool
+fill_start(struct start *s, const struct options *o)
+{
+	char why[128];
+
+	memset(s, 0, sizeof(*s));
+	if (tunnel_url_parse(&s->url, o->via, why) != SW_OK) {
+		say("cannot use this tunnel: %s", why);
+		return false;
+	}
+	if (snprintf(s->via, sizeof(s->via), "%s", o->via) >=
+	    (int)sizeof(s->via) ||
+	    !absolute(s->identity, sizeof(s->identity), o->identity) ||
+	    !absolute(s->known_hosts, sizeof(s->known_hosts),
+		o->known_hosts) ||
+	    (o->dns != NULL && snprintf(s->dns, sizeof(s->dns), "%s", o->dns) >=
+		(int)sizeof(s->dns))) {
+		say("an option is too long");
+		return false;
+	}
+	if (!may_read(s->identity, "key file") ||
+	    !may_read(s->known_hosts, "known hosts file"))
+		return false;
+	memcpy(s->publish, o->publish, sizeof(s->publish));
+	s->publish_n = o->publish_n;
+	s->no_drain = o->no_drain;
+	s->no_loopback = o->no_loopback;
+	s->wait = o->wait;
+	s->verbose = o->verbose;
+	return true;
+}
+
+static void
+explain_no_tunnel(void)
+{
+	say("no tunnel is given, and nothing may leave without one; "
+	    "name an SSH server with --via ssh://USER@HOST, keep one ready with "
+	    "\"smolwrap up --via ...\", or make it the default by a line "
+	    "\"via ssh://USER@HOST\" in ~/.config/smolwrap/config");
+}
+
+/* A session from its name.  SW_ERR_REFUSED when it is not up (not said). */
+static int
+reach_named(const char *name, int *ctl, char path[static RENDEZVOUS_MAX])
+{
+	int r = rendezvous_path(path, name, false);
+
+	if (r == SW_OK)
+		r = rendezvous_connect(path, ctl);
+	else if (r == SW_ERR_SYS && errno == ENOENT)
+		return SW_ERR_REFUSED;
+	if (r == SW_ERR_DENIED)
+		say("cannot trust the session folder of \"%s\": it is not this "
+		    "user's alone", name);
+	else if (r != SW_OK && r != SW_ERR_REFUSED)
+		say("could not reach the session \"%s\": %s", name,
+		    strerror(errno));
+	return r;
+}
+
+static bool
+is_socket_ino(int fd, unsigned long long ino)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == ino;
+}
+
+/* Inside a wrapped program already: the same session serves.  *ctl is -1 when
+ * there is none around us. */
+static int
+reach_outer(int *ctl, char path[static RENDEZVOUS_MAX])
+{
+	const char *where = getenv("SMOLWRAP_PATH");
+	const char *word = getenv("SMOLWRAP_CTL");
+	unsigned long long ino;
+	int fd;
+
+	*ctl = -1;
+	if (word == NULL || where == NULL || strlen(where) >= RENDEZVOUS_MAX ||
+	    sscanf(word, "%d:%llu", &fd, &ino) != 2)
+		return SW_ERR_REFUSED;
+	memcpy(path, where, strlen(where) + 1);
+	if (is_socket_ino(fd, ino)) {
+		*ctl = fd;
+		return SW_OK;
+	}
+	return rendezvous_connect(path, ctl);
+}
+
+static int
+reach_new(const struct options *o, int *ctl, char path[static RENDEZVOUS_MAX])
+{
+	char exe[PATH_MAX];
+	struct start s;
+
+	if (!fill_start(&s, o))
+		return SW_ERR_CONFIG;
+	s.pid = getpid();
+	if (!launch_find_part(exe, sizeof(exe), "smolwrap-session",
+	    SW_LIBEXECDIR))
+		return SW_ERR_TOO_LONG;
+	return spawn_session(exe, &s, ctl, path);
+}
+
+/* SW_ERR_REFUSED: none is there, so a new one is to be made. */
+static int
+reach_session(const struct options *o, int *ctl,
+    char path[static RENDEZVOUS_MAX])
+{
+	bool explicit = o->via != NULL && !o->via_is_default;
+	int r;
+
+	if (o->name != NULL) {
+		r = reach_named(o->name, ctl, path);
+		if (r == SW_ERR_REFUSED)
+			say("session \"%s\" is not up; start it with "
+			    "\"smolwrap up -s %s --via ...\"", o->name, o->name);
+		return r;
+	}
+	if (reach_outer(ctl, path) == SW_OK) {
+		if (!explicit)
+			return SW_OK;
+		say("cannot make another tunnel from inside a wrapped program");
+		return SW_ERR_DENIED;
+	}
+	return explicit ? SW_ERR_REFUSED :
+	    reach_named(RENDEZVOUS_DEFAULT, ctl, path);
+}
+
+/* The control channel goes where programs rarely look. */
+static int
+move_high(int ctl)
+{
+	struct rlimit lim;
+	rlim_t wanted = CTL_FD_WANTED;
+	int fd;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY &&
+	    lim.rlim_cur < CTL_FD_WANTED + 16)
+		wanted = lim.rlim_cur > 32 ? lim.rlim_cur - 16 : 3;
+	fd = fcntl(ctl, F_DUPFD, (int)wanted);
+	if (fd < 0)
+		fd = fcntl(ctl, F_DUPFD, 3);
+	return fd;
+}
+
+/* As execvp(3) goes on after ENOEXEC: a script without "#!". */
+static void
+execute(const char *path, char **argv, char **envp)
+{
+	char **shell;
+	size_t n = 0;
+	char sh[] = "/bin/sh";
+	char *copy;
+
+	execve(path, argv, envp);
+	if (errno != ENOEXEC)
+		return;
+	while (argv[n] != NULL)
+		n++;
+	shell = calloc(n + 2, sizeof(*shell));
+	copy = strdup(path);
+	if (shell == NULL || copy == NULL)
+		return;
+	shell[0] = sh;
+	shell[1] = copy;
+	for (size_t i = 1; i < n; i++)
+		shell[i + 1] = argv[i];
+	execve(sh, shell, envp);
+}
+
+/* Will the preload catch it?  0, or the exit status; said. */
+static int
+judge(const struct options *o, struct program *p)
+{
+	const char *why;
+
+	if (program_find(p, o->argv[0]) != SW_OK) {
+		bool absent = errno == ENOENT;
+
+		say(absent && *p->path != '\0' && p->is_script ?
+		    "could not run \"%s\": its interpreter was not found" :
+		    absent ? "could not find program \"%s\"" :
+		    "could not run \"%s\": %s", o->argv[0], strerror(errno));
+		return absent ? LAUNCH_NOT_FOUND : LAUNCH_CANNOT_RUN;
+	}
+	why = program_why_not(p);
+	if (why == NULL && o->no_seatbelt && (p->is_set_id || p->has_caps))
+		why = "it gains privilege, so without the seat belt the library "
+		    "would be left out";
+	if (why != NULL) {
+		say("cannot wrap \"%s\": %s", o->argv[0], why);
+		return LAUNCH_CANNOT_RUN;
+	}
+	return 0;
+}
+
+static int
+check_inherited(const struct options *o)
+{
+	int fd = inherit_find_inet();
+
+	if (fd < 0 || o->inherit)
+		return 0;
+	say("cannot start with descriptor %d: it is an internet socket outside "
+	    "the tunnel (--inherit accepts it)", fd);
+	return LAUNCH_FAILED;
+}
+
+int
+launch_run(const struct options *o)
+{
+	char library[PATH_MAX], path[RENDEZVOUS_MAX];
+	struct environ_facts facts = { .options = o };
+	struct program program;
+	struct stat st;
+	char **envp;
+	int ctl = -1, r;
+
+	if ((r = judge(o, &program)) != 0 || (r = check_inherited(o)) != 0)
+		return r;
+	if (!launch_find_part(library, sizeof(library), "libsmolwrap.so",
+	    SW_LIBDIR) || access(library, R_OK) != 0) {
+		say("could not find the library \"%s\": %s", library,
+		    strerror(errno));
+		return LAUNCH_FAILED;
+	}
+	if (!environ_may_preload(library)) {
+		say("cannot preload \"%s\": the path holds a space, colon or "
+		    "dollar sign", library);
+		return LAUNCH_FAILED;
+	}
+	r = reach_session(o, &ctl, path);
+	if (r == SW_ERR_REFUSED && o->name == NULL) {
+		if (o->via == NULL) {
+			explain_no_tunnel();
+			return LAUNCH_FAILED;
+		}
+		r = reach_new(o, &ctl, path);
+	}
+	if (r != SW_OK)
+		return LAUNCH_FAILED;
+
+	facts.library = library;
+	facts.path = path;
+	facts.ctl_fd = move_high(ctl);
+	if (facts.ctl_fd < 0 || fstat(facts.ctl_fd, &st) != 0) {
+		say("could not keep the control channel: %s", strerror(errno));
+		return LAUNCH_FAILED;
+	}
+	close(ctl);
+	facts.ctl_ino = st.st_ino;
+	if ((envp = environ_build(environ, &facts)) == NULL) {
+		say("out of memory");
+		return LAUNCH_FAILED;
+	}
+	if (!o->no_seatbelt && seatbelt_fasten() != SW_OK) {
+		say("could not install the kernel filter: %s (--no-seatbelt runs "
+		    "without, and may leak)", strerror(errno));
+		return LAUNCH_FAILED;
+	}
+	execute(program.path, o->argv, envp);
+	r = errno == ENOENT ? LAUNCH_NOT_FOUND : LAUNCH_CANNOT_RUN;
+	say("could not run \"%s\": %s", o->argv[0], strerror(errno));
+	return r;
+}
+
+int
+launch_up(const struct options *o)
+{
+	char exe[PATH_MAX], path[RENDEZVOUS_MAX];
+	struct start s;
+
+	if (o->via == NULL) {
+		explain_no_tunnel();
+		return LAUNCH_FAILED;
+	}
+	if (!fill_start(&s, o) || !launch_find_part(exe, sizeof(exe),
+	    "smolwrap-session", SW_LIBEXECDIR))
+		return LAUNCH_FAILED;
+	snprintf(s.name, sizeof(s.name), "%s",
+	    o->name != NULL ? o->name : RENDEZVOUS_DEFAULT);
+	s.stay = true;
+	return spawn_session(exe, &s, NULL, path) == SW_OK ? 0 : LAUNCH_FAILED;
+}

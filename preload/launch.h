@@ -1,0 +1,27 @@
+/*
+ * launch.h - from parsed options to the program running in this process.
+ */
+#ifndef SW_PRELOAD_LAUNCH_H
+#define SW_PRELOAD_LAUNCH_H
+
+#include "preload/options.h"
+#include "preload/start_proto.h"
+
+/* Exit statuses of our own (env(1)'s). */
+#define LAUNCH_FAILED 125
+#define LAUNCH_CANNOT_RUN 126
+#define LAUNCH_NOT_FOUND 127
+
+/* Run o->argv in place.  Returns only on failure, with the exit status; the
+ * reason has been said. */
+int launch_run(const struct options *o);
+
+/* `up`: start a session and leave it.  0, or the exit status; said. */
+int launch_up(const struct options *o);
+
+/* Where the parts of smolwrap lie: beside this executable when they are there
+ * (a build tree), else where they were to be installed.  False if too long. */
+bool launch_find_part(char *buf, size_t len, const char *name,
+    const char *installed_dir);
+
+#endif

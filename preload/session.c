@@ -1,0 +1,398 @@
+#include "preload/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "preload/session_control.h"
+#include "preload/session_hop.h"
+
+#define CONTAINER(w, type, member) \
+	((type *)(void *)((char *)(w) - offsetof(type, member)))
+
+/* --- answers ------------------------------------------------------------- */
+
+void
+session_reply(int reply_fd, int error, uint32_t arg, const void *payload,
+    size_t len, int fd)
+{
+	struct session_reply rep = {
+		.magic = SESSION_MAGIC, .error = error, .arg = arg,
+		.len = (uint32_t)len,
+	};
+	struct iovec iov[2] = {
+		{ .iov_base = &rep, .iov_len = sizeof(rep) },
+		{ .iov_base = (void *)(uintptr_t)payload, .iov_len = len },
+	};
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = len > 0 ? 2 : 1 };
+
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		memset(&control, 0, sizeof(control));
+		m.msg_control = control.space;
+		m.msg_controllen = sizeof(control.space);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	/* The asker may be gone, which is its own affair. */
+	(void)sendmsg(reply_fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+struct question *
+session_ask(struct session *s, int fd)
+{
+	struct question *q;
+
+	if (s->question_n >= SESSION_QUESTIONS_MAX ||
+	    (q = calloc(1, sizeof(*q))) == NULL)
+		return NULL;
+	q->s = s;
+	q->reply_fd = fd;
+	q->next = s->questions;
+	if (q->next != NULL)
+		q->next->prev = q;
+	s->questions = q;
+	s->question_n++;
+	return q;
+}
+
+void
+session_ask_done(struct question *q)
+{
+	if (q->prev != NULL)
+		q->prev->next = q->next;
+	else
+		q->s->questions = q->next;
+	if (q->next != NULL)
+		q->next->prev = q->prev;
+	q->s->question_n--;
+	if (q->reply_fd >= 0)
+		close(q->reply_fd);
+	free(q);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+static bool
+has_own_stacks(const struct session *s)
+{
+	for (const struct hop *h = s->hops; h != NULL; h = h->next)
+		if (!h->hosted)
+			return true;
+	return false;
+}
+
+void
+session_consider_end(struct session *s)
+{
+	if (s->start.stay || s->start_fd >= 0 || s->loop.stop)
+		return;
+	if (s->controls != NULL || s->program_lives || has_own_stacks(s)) {
+		loop_set_timer(&s->loop, &s->drain, SW_NEVER);
+		s->draining = false;
+		return;
+	}
+	/* Hosted owners go when all is sent; the splice, when it has been
+	 * taken by the tunnel. */
+	if (s->start.no_drain || (s->hops == NULL &&
+	    splice_count_flows(s->splice) == 0)) {
+		s->loop.stop = true;
+		return;
+	}
+	if (!s->draining) {
+		log_info("session: the last program is gone, sending the rest");
+		s->draining = true;
+		s->drain_until = s->loop.now_ms + SESSION_DRAIN_MS;
+	} else if (s->loop.now_ms >= s->drain_until) {
+		log_warn("session: data was left unsent");
+		s->loop.stop = true;
+		return;
+	}
+	loop_set_timer(&s->loop, &s->drain, s->loop.now_ms + 50);
+}
+
+static void
+drain_tick(struct loop_timer *t)
+{
+	session_consider_end(CONTAINER(t, struct session, drain));
+}
+
+void
+session_end_start(struct session *s)
+{
+	if (s->start_fd < 0)
+		return;
+	loop_del(&s->loop, &s->start_watch);
+	close(s->start_fd);
+	s->start_fd = -1;
+	session_consider_end(s);
+}
+
+/* The launcher is gone before it had its answer: interrupted. */
+static void
+launcher_gone(struct loop_fd *w, uint32_t events)
+{
+	struct session *s = CONTAINER(w, struct session, start_watch);
+
+	(void)events;
+	s->loop.stop = true;
+}
+
+static void
+program_gone(struct loop_fd *w, uint32_t events)
+{
+	struct session *s = CONTAINER(w, struct session, program_watch);
+
+	(void)events;
+	loop_del(&s->loop, w);
+	close(w->fd);
+	s->program_lives = false;
+	session_consider_end(s);
+}
+
+static void
+signalled(struct loop_fd *w, uint32_t events)
+{
+	struct session *s = CONTAINER(w, struct session, signals);
+
+	(void)events;
+	log_info("session: ended by a signal");
+	s->loop.stop = true;
+}
+
+static void
+accept_control(struct loop_fd *w, uint32_t events)
+{
+	struct session *s = CONTAINER(w, struct session, listener);
+
+	(void)events;
+	for (;;) {
+		int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		if (!rendezvous_is_peer_ours(fd)) {
+			close(fd);
+			continue;
+		}
+		if (control_new(s, fd) != SW_OK)
+			log_warn("session: a connection could not be served");
+	}
+}
+
+/* --- birth --------------------------------------------------------------- */
+
+static int
+fail(char why[static 256], const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int
+fail(char why[static 256], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, 256, fmt, ap);
+	va_end(ap);
+	return SW_ERR_SYS;
+}
+
+static bool
+watch(struct session *s, struct loop_fd *w, int fd,
+    void (*ready)(struct loop_fd *, uint32_t), uint32_t events)
+{
+	*w = (struct loop_fd){ .fd = fd, .ready = ready };
+	return fd >= 0 && loop_add(&s->loop, w, events) == SW_OK;
+}
+
+static bool
+watch_signals(struct session *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	return watch(s, &s->signals, signalfd(-1, &set, SFD_CLOEXEC |
+	    SFD_NONBLOCK), signalled, EPOLLIN);
+}
+
+static int
+listen_on(struct session *s, char why[static 256])
+{
+	char name[OPTIONS_NAME_MAX + 1];
+	int r;
+
+	/* An unnamed session can be reached again by programs that lost their
+	 * descriptor; no name that a person may give holds a ':'. */
+	if (*s->start.name != '\0')
+		memcpy(name, s->start.name, sizeof(name));
+	else
+		snprintf(name, sizeof(name), ":%d", (int)getpid());
+	r = rendezvous_listen(name, s->path, &s->listen_fd, &s->lock_fd);
+	if (r == SW_ERR_IN_USE)
+		return fail(why, "session \"%s\" is already up", name);
+	if (r == SW_ERR_DENIED)
+		return fail(why, "cannot use the session folder of \"%.90s\": it "
+		    "is not this user's alone", s->path);
+	if (r != SW_OK)
+		return fail(why, "could not listen in the session folder: %s",
+		    r == SW_ERR_SYS ? strerror(errno) : sw_strerror(r));
+	if (!watch(s, &s->listener, s->listen_fd, accept_control, EPOLLIN))
+		return fail(why, "could not watch the session's socket: %s",
+		    strerror(errno));
+	return SW_OK;
+}
+
+static bool
+make_tunnel(struct session *s)
+{
+	struct ssh_tunnel_publish publish[OPTIONS_PUBLISH_MAX];
+	const char *identities[2] = { s->start.identity, NULL };
+	const struct start *st = &s->start;
+	struct ssh_tunnel_options o = {
+		.host = st->url.host, .port = st->url.port,
+		.user = *st->url.user != '\0' ? st->url.user : NULL,
+		.identities = *st->identity != '\0' ? identities : NULL,
+		.known_hosts = *st->known_hosts != '\0' ? st->known_hosts : NULL,
+		.publish = publish, .npublish = st->publish_n,
+		.patient = st->wait,
+	};
+
+	for (size_t i = 0; i < st->publish_n; i++)
+		publish[i] = (struct ssh_tunnel_publish){
+			.bind = *st->publish[i].bind != '\0' ?
+			    st->publish[i].bind : NULL,
+			.port = st->publish[i].port,
+		};
+	s->tunnel = ssh_tunnel_new(&s->loop, &o, &session_tunnel_events, s);
+	return s->tunnel != NULL;
+}
+
+static bool
+make_names(struct session *s)
+{
+	struct names_service_options o = {
+		.exit = &names_exit_ssh, .exit_arg = s->tunnel,
+		.dialer = ssh_tunnel_dialer(s->tunnel),
+		.dialer_ops = &ssh_tunnel_dialer_ops,
+		.dns = *s->start.dns != '\0' ? s->start.dns : NULL,
+		.hosts = "/etc/hosts",
+	};
+
+	if ((s->names = names_new(0)) == NULL)
+		return false;
+	o.map = s->names;
+	return (s->service = names_service_new(&s->loop, &o)) != NULL;
+}
+
+int
+session_init(struct session *s, int ctl_fd, char why[static 256])
+{
+	int r;
+
+	s->listen_fd = s->lock_fd = -1;
+	s->drain.fire = drain_tick;
+	if (loop_init(&s->loop) != SW_OK) {
+		close(ctl_fd);
+		return fail(why, "could not make an event loop: %s",
+		    strerror(errno));
+	}
+	s->born_ms = s->loop.now_ms;
+	if (ctl_fd >= 0 && (r = control_new(s, ctl_fd)) != SW_OK)
+		return fail(why, "%s", sw_strerror(r));
+	if ((r = listen_on(s, why)) != SW_OK)
+		return r;
+	if (!watch_signals(s) ||
+	    !watch(s, &s->start_watch, s->start_fd, launcher_gone,
+		EPOLLRDHUP))
+		return fail(why, "could not watch descriptors: %s",
+		    strerror(errno));
+	if (s->start.pid > 0)
+		s->program_lives = watch(s, &s->program_watch,
+		    (int)syscall(SYS_pidfd_open, s->start.pid, 0), program_gone,
+		    EPOLLIN);
+	if ((s->splice = splice_new(&s->loop, &session_splice_ops, s)) == NULL ||
+	    !make_tunnel(s) || !make_names(s))
+		return fail(why, "could not make the tunnel: out of memory");
+	splice_set_dialer(s->splice, ssh_tunnel_dialer(s->tunnel),
+	    &ssh_tunnel_dialer_ops);
+	return SW_OK;
+}
+
+void
+session_wipe(struct session *s)
+{
+	control_free_hosted(s);
+	while (s->hops != NULL)
+		hop_free(s->hops);
+	names_service_free(s->service);
+	while (s->questions != NULL)
+		session_ask_done(s->questions);
+	splice_free(s->splice);
+	ssh_tunnel_free(s->tunnel);
+	names_free(s->names);
+	while (s->controls != NULL)
+		control_free(s->controls);
+	if (s->listen_fd >= 0) {
+		char lock[RENDEZVOUS_MAX + 8];
+
+		/* The lock file goes first and the lock last: whoever opens it
+		 * anew meanwhile holds another file, and waits for no one. */
+		snprintf(lock, sizeof(lock), "%s.lock", s->path);
+		(void)unlink(s->path);
+		(void)unlink(lock);
+		close(s->listen_fd);
+		close(s->lock_fd);
+	}
+	if (s->signals.fd > 0)
+		close(s->signals.fd);
+	if (s->program_lives)
+		close(s->program_watch.fd);
+	if (s->start_fd >= 0)
+		close(s->start_fd);
+	loop_wipe(&s->loop);
+}
+
+size_t
+session_status(const struct session *s, char *buf, size_t cap)
+{
+	static const char *const words[] = {
+		[SSH_TUNNEL_CONNECTING] = "connecting", [SSH_TUNNEL_UP] = "up",
+		[SSH_TUNNEL_DOWN] = "down", [SSH_TUNNEL_FAILED] = "failed",
+	};
+	size_t hosted = 0, n;
+	int used;
+
+	for (const struct hop *h = s->hops; h != NULL; h = h->next)
+		hosted += h->hosted;
+	used = snprintf(buf, cap,
+	    "state %s\ntunnel ssh\nname %s\nuptime %lld\nprocesses %zu\n"
+	    "hosted %zu\nflows %zu\nnames %zu\nbytes-in %llu\nbytes-out %llu\n",
+	    words[ssh_tunnel_state(s->tunnel)],
+	    *s->start.name != '\0' ? s->start.name : "-",
+	    (long long)((s->loop.now_ms - s->born_ms) / 1000),
+	    s->hop_n - hosted, hosted, splice_count_flows(s->splice),
+	    names_count(s->names), (unsigned long long)s->bytes_in,
+	    (unsigned long long)s->bytes_out);
+	n = used < 0 ? 0 : (size_t)used < cap ? (size_t)used : cap;
+	return n + ssh_tunnel_status(s->tunnel, buf + n, cap - n);
+}

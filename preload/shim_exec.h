@@ -1,0 +1,14 @@
+/*
+ * shim_exec.h - what the ways to start a program share.
+ */
+#ifndef SW_PRELOAD_SHIM_EXEC_H
+#define SW_PRELOAD_SHIM_EXEC_H
+
+/* Make sure that a child started from now on inherits the control channel. */
+void shim_exec_prepare(void);
+
+/* At log level debug: one line if the library cannot follow into this file
+ * (static, set-ID, made for another machine). */
+void exec_explain(int dirfd, const char *path, int flags);
+
+#endif

@@ -1,0 +1,182 @@
+#include "preload/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "preload/say.h"
+
+/* Put descriptors where the session expects them, through numbers that are
+ * out of the way, and close all others. */
+static bool
+arrange(int start, int ctl, bool keep_stderr)
+{
+	int null = open("/dev/null", O_RDWR);
+	int high_start = fcntl(start, F_DUPFD, 10);
+	int high_ctl = ctl < 0 ? -1 : fcntl(ctl, F_DUPFD, 10);
+	unsigned first = ctl < 0 ? START_CTL_FD : START_CTL_FD + 1;
+
+	if (null < 0 || high_start < 0 || (ctl >= 0 && high_ctl < 0))
+		return false;
+	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+	    (!keep_stderr && dup2(null, 2) < 0) ||
+	    dup2(high_start, START_FD) < 0 ||
+	    (ctl >= 0 && dup2(high_ctl, START_CTL_FD) < 0))
+		return false;
+	return close_range(first, ~0u, 0) == 0;
+}
+
+static _Noreturn void
+become_session(const char *exe, int start, int ctl, bool keep_stderr)
+{
+	static const char failed[] = "ecould not start the session program: ";
+	char line[256];
+	char *argv[] = { NULL, NULL };
+	char word[] = "smolwrap-session";
+	sigset_t none;
+	int n;
+
+	argv[0] = word;
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	/* A library that the user preloads is meant for the program. */
+	(void)unsetenv("LD_PRELOAD");
+	if (arrange(start, ctl, keep_stderr))
+		execv(exe, argv);
+	n = snprintf(line, sizeof(line), "%s%s", failed, strerror(errno));
+	(void)send(START_FD, line, (size_t)n, MSG_NOSIGNAL);
+	(void)send(start, line, (size_t)n, MSG_NOSIGNAL);
+	_exit(125);
+}
+
+/* Fork twice: the grandchild's parent is init, so the program that this
+ * process becomes never meets a child it does not know. */
+static int
+start_process(const char *exe, int start, int ctl, bool keep_stderr)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return SW_ERR_SYS;
+	if (pid == 0) {
+		if (setsid() < 0 || (pid = fork()) < 0)
+			_exit(1);
+		if (pid == 0)
+			become_session(exe, start, ctl, keep_stderr);
+		_exit(0);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			/* SIGCHLD is ignored: reaped by the kernel. */
+			return errno == ECHILD ? SW_OK : SW_ERR_SYS;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? SW_OK :
+	    SW_ERR_SYS;
+}
+
+static void
+show(const char *text)
+{
+	/* One line, redrawn; an empty text erases it. */
+	if (*text == '\0')
+		dprintf(2, "\r\033[K");
+	else
+		dprintf(2, "\r\033[Ksmolwrap: %s...", text);
+}
+
+/* Listen to the session until it is ready or has failed. */
+static int
+await(int fd, char path[static RENDEZVOUS_MAX])
+{
+	char msg[1024];
+	bool shown = false, terminal = isatty(2) == 1;
+	int r = SW_ERR_CLOSED;
+
+	for (;;) {
+		ssize_t n = recv(fd, msg, sizeof(msg) - 1, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			if (shown)
+				show("");
+			say("the session ended before the tunnel was up");
+			break;
+		}
+		msg[n] = '\0';
+		if (msg[0] == START_PROGRESS) {
+			if (terminal) {
+				show(msg + 1);
+				shown = true;
+			}
+			continue;
+		}
+		if (shown)
+			show("");
+		shown = false;
+		if (msg[0] == START_WARNING) {
+			say("%s", msg + 1);
+			continue;
+		}
+		if (msg[0] == START_READY && (size_t)n <= RENDEZVOUS_MAX) {
+			memcpy(path, msg + 1, (size_t)n);
+			r = SW_OK;
+		} else if (msg[0] == START_FAILED) {
+			say("%s", msg + 1);
+			r = SW_ERR_DOWN;
+		} else
+			say("the session does not speak this version's protocol");
+		break;
+	}
+	return r;
+}
+
+int
+spawn_session(const char *exe, const struct start *s, int *ctl_fd,
+    char path[static RENDEZVOUS_MAX])
+{
+	bool keep_stderr = s->verbose || getenv("SMOLWRAP_LOG") != NULL;
+	char text[START_MSG_MAX];
+	int start[2] = { -1, -1 }, ctl[2] = { -1, -1 };
+	size_t len = start_write(s, text, sizeof(text));
+	int r;
+
+	if (ctl_fd != NULL)
+		*ctl_fd = -1;
+	if (len == 0) {
+		say("an option is too long");
+		return SW_ERR_TOO_LONG;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, start) != 0 ||
+	    (ctl_fd != NULL && socketpair(AF_UNIX,
+		SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) != 0) ||
+	    send(start[0], text, len, MSG_NOSIGNAL) != (ssize_t)len ||
+	    start_process(exe, start[1], ctl[1], keep_stderr) != SW_OK) {
+		say("could not start a session: %s", strerror(errno));
+		r = SW_ERR_SYS;
+		goto out;
+	}
+	close(start[1]);
+	start[1] = -1;
+	r = await(start[0], path);
+	if (r == SW_OK && ctl_fd != NULL) {
+		*ctl_fd = ctl[0];
+		ctl[0] = -1;
+	}
+out:
+	for (int i = 0; i < 2; i++) {
+		if (start[i] >= 0)
+			close(start[i]);
+		if (ctl[i] >= 0)
+			close(ctl[i]);
+	}
+	return r;
+}

@@ -1,0 +1,133 @@
+#!/bin/sh
+# The session: up, down and status; many processes; how it ends, and what its
+# death does to programs. Prints what a warm start costs.
+
+. "${0%/*}/../lib/net.sh"
+
+export XDG_RUNTIME_DIR="$T/run"
+mkdir -m 700 "$T/run"
+SW=$B/smolwrap
+
+hosts && services small || exit 1
+sessions() { pgrep -c -x smolwrap-sessio; }	# the kernel keeps 15 letters
+no_session() { ! pgrep -x smolwrap-sessio; }
+key() { on client "$SW" status "$@" | sed -n "s/^$1 //p"; }
+# A program that holds a connection to the echo server: says "up", then waits.
+cat >"$T/hold.py" <<'END'
+import socket, sys
+s = socket.create_connection((sys.argv[1], 5007), 20)
+s.settimeout(20)
+s.sendall(b"x")
+assert s.recv(1) == b"x"
+print("up", flush=True)
+try:
+    print("end" if s.recv(1) == b"" else "data")
+except OSError as e:
+    print(type(e).__name__)
+try:
+    socket.create_connection((sys.argv[1], 5007), 20)
+    print("connected")
+except OSError as e:
+    print("refused")
+END
+
+# --- unnamed -------------------------------------------------------------
+wrapped true
+ok "an unnamed session ends with its program" within 5 no_session
+is "$(find "$T/run/smolwrap" -type s | wc -l)" 0 "and leaves no socket"
+wrapped sh -c 'sleep 1 & exit 3'
+is $? 3 "a program that leaves a child behind"
+is "$(sessions)" 1 "the session outlives it, for the child"
+ok "and ends with the child" within 5 no_session
+is "$(wrapped python3 -c "
+import os
+os.closerange(3, 65536)
+import socket
+s = socket.create_connection(('$WWW', 5007), 10)
+s.sendall(b'hi'); print(s.recv(2).decode())")" hi \
+    "a program that closed every descriptor reaches it again"
+
+# --- named ---------------------------------------------------------------
+is "$(on client "$SW" status; echo $?)" "state none
+1" "status without a session"
+on client "$SW" down 2>/dev/null
+is $? 1 "down without a session"
+# shellcheck disable=SC2086 # VIA is a list of words
+{
+ok "up" on client "$SW" up $VIA
+fails "up, twice" on client "$SW" up $VIA
+ok "up -s other" on client "$SW" up -s other $VIA
+}
+is "$(key state)" up "status: state"
+is "$(key name)" default "status: name"
+is "$(on client "$SW" -s nosuch true 2>&1)" 'smolwrap: session "nosuch" is not up; start it with "smolwrap up -s nosuch --via ..."' "a session that is not up"
+is "$(on client "$SW" status | grep -c -F -e "$SSHD" -e "$WWW")" 0 \
+    "status shows no destination"
+is "$(on client "$SW" echo warm)" warm "the default session is used"
+is "$(on client "$SW" -s other echo warm)" warm "a session by its name"
+on client "$SW" true; on client "$SW" sh -c 'kill -9 $$' 2>/dev/null
+is "$(key state)" up "it stays when programs end or die"
+is "$(on client "$SW" sh -c "$SW echo inner")" inner "nested use"
+is "$(on client "$SW" sh -c "$SW --via ssh://x true" 2>&1)" \
+    "smolwrap: cannot make another tunnel from inside a wrapped program" \
+    "no tunnel inside a tunnel"
+
+# --- many processes ------------------------------------------------------
+cat >"$T/Makefile" <<END
+all: $(seq -s ' ' 1 40)
+%:
+	@python3 -c "import socket; s = socket.create_connection(('$WWW', 5007), 20); s.sendall(b'\$@'); print(s.recv(9).decode())"
+END
+is "$(on client "$SW" make -s -j 8 -C "$T" | sort -n | tail -n 1)" 40 \
+    "make -j: every process has the session"
+is "$(on client "$SW" make -s -j 8 -C "$T" | wc -l)" 40 "and each is served"
+is "$(on client "$SW" sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do
+	(sh -c "echo \$(echo x)") | cat; done | wc -l')" 10 "pipes of shells"
+ok "nothing is left attached" within 5 sh -c \
+    "[ \"\$(nsenter -t $net_pid_client -n -m $SW status | grep -c '^processes 0')\" = 1 ]"
+is "$(key flows)" 0 "no flow is left"
+
+# --- a folder that others could use ---------------------------------------
+chmod 755 "$T/run/smolwrap"
+is "$(on client "$SW" true 2>&1; echo $?)" \
+    'smolwrap: cannot trust the session folder of "default": it is not this user'"'"'s alone
+125' "a folder open to others is not trusted"
+chmod 700 "$T/run/smolwrap"
+
+# --- nonsense over the control channel ------------------------------------
+if [ -x "$B/tests/probes/control" ]; then
+	ok "malformed messages" on client "$B/tests/probes/control" \
+	    "$T/run/smolwrap/default"
+	is "$(key state)" up "the session is unmoved"
+fi
+
+# --- warm start ------------------------------------------------------------
+cat >"$T/warm.sh" <<'END'
+n=200 sw=$1
+ns() { date +%s%N; }
+t=$(ns); for i in $(seq $n); do env true; done
+u=$(ns); for i in $(seq $n); do "$sw" true; done
+v=$(ns)
+echo "env true $(((u - t) / n / 1000)) us, smolwrap true $(((v - u) / n / 1000)) us"
+END
+diag "warm start, mean: $(on client sh "$T/warm.sh" "$SW")"
+
+# --- death -----------------------------------------------------------------
+on client "$SW" -s other python3 "$T/hold.py" $WWW >"$T/held" 2>&1 &
+within 10 grep -q up "$T/held"
+ok "down" on client "$SW" down -s other
+within 10 sh -c "[ \$(wc -l <$T/held) -ge 3 ]"
+is "$(tail -n 2 "$T/held")" "ConnectionResetError
+refused" "down: a program hears of it at once, and gets no further"
+on client "$SW" python3 "$T/hold.py" $WWW >"$T/held" 2>&1 &
+within 10 grep -q up "$T/held"
+pkill -KILL -x smolwrap-sessio
+within 10 sh -c "[ \$(wc -l <$T/held) -ge 3 ]"
+is "$(tail -n 2 "$T/held")" "ConnectionResetError
+refused" "a session that is killed: the same"
+# shellcheck disable=SC2086
+ok "up again, over a dead session's socket" on client "$SW" up $VIA
+pkill -TERM -x smolwrap-sessio
+ok "SIGTERM ends it" within 5 no_session
+
+tap_end

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Ends of connections, both sides' view, by the kernel and wrapped.
+
+. "${0%/*}/../lib/net.sh"
+. "$SW_ROOT/tests/probes/compare.sh"
+
+# Both sides' report: what the probe printed, then what the servers noted.
+report() {
+	: >"$T/serve-log"
+	"$@" "$B/tests/probes/ends" $WWW
+	within 5 grep -q "^tcp 5003 1003 " "$T/serve-log"
+	sleep 0.3
+	sort "$T/serve-log" | awk '{ print "server/" $2 "-" ++n[$2], $3, $4, $5 }'
+}
+
+hosts && services small dns || exit 1
+report on server >"$T/native"
+product || skip_all "smolwrap is not built"
+report wrapped >"$T/wrapped" 2>"$T/err"
+diag "$(cat "$T/err")"
+compare "$T/native" "$T/wrapped" "$SW_ROOT/tests/probes/ends.differs"

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Every option number on every level: the kernel's answers to a program
+# without privilege, and the wrapped answers. What may differ, and why, is in
+# options.differs.
+
+. "${0%/*}/../lib/net.sh"
+. "$SW_ROOT/tests/probes/compare.sh"
+
+hosts && services small dns || exit 1
+on server setpriv --bounding-set=-all --inh-caps=-all \
+    "$B/tests/probes/options" $WWW $WWW6 >"$T/native"
+product || skip_all "smolwrap is not built"
+wrapped "$B/tests/probes/options" $WWW $WWW6 >"$T/wrapped" 2>"$T/err"
+diag "$(cat "$T/err")"
+compare_groups "$T/native" "$T/wrapped" "$SW_ROOT/tests/probes/options.differs"

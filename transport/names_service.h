@@ -1,0 +1,106 @@
+/*
+ * names_service.h - every name question of every wrapped process, answered.
+ *
+ * Host names get virtual addresses (stack/names.h) once the exit says that the
+ * name exists; other record types, and queries to a public resolver that the
+ * program chose itself, travel as DNS over TCP through the dialer.  Nothing
+ * here resolves on this machine, blocks, or logs a name.
+ *
+ *   localhost, *.localhost, this machine's name   127.0.0.1 / ::1
+ *   names of /etc/hosts                           the addresses given there
+ *   .onion .i2p .alt .local .invalid              no such name
+ *   single labels (unless allowed)                no such name
+ *   numeric text                                  itself
+ *   PTR of virtual addresses                      the name
+ *   PTR of private and loopback addresses         no such name
+ *   A, AAAA of anything else                      virtual, if it exists
+ *   HTTPS, SVCB                                   no such record
+ */
+#ifndef SW_TRANSPORT_NAMES_SERVICE_H
+#define SW_TRANSPORT_NAMES_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "stack/dialer.h"
+#include "stack/names.h"
+
+/* What the exit knows of names; the ssh tunnel's is names_exit_ssh, whose arg
+ * is the struct ssh_tunnel.  The functions are those of ssh_tunnel.h. */
+struct ssh_tunnel_lookup;
+struct names_exit {
+	int (*lookup)(void *arg, const char *name,
+	    void (*done)(void *, const struct ssh_tunnel_lookup *),
+	    void *done_arg);
+	void (*forget)(void *arg, const void *done_arg);
+	const char *(*nameserver)(void *arg);
+};
+extern const struct names_exit names_exit_ssh;
+
+struct names_service_options {
+	struct names *map;		/* borrowed */
+	const struct names_exit *exit;	/* borrowed */
+	void *exit_arg;
+	struct dialer *dialer;		/* carries DNS over TCP */
+	const struct dialer_ops *dialer_ops;
+	const char *dns;	/* --dns HOST[:PORT]; NULL: the exit's own */
+	const char *hosts;	/* "/etc/hosts", or NULL for none; read now */
+	bool single_labels;	/* ask the exit for names without a dot */
+	bool no_v6;		/* AAAA always answered "no such record" */
+};
+
+struct names_service;
+
+struct names_service *names_service_new(struct loop *l,
+    const struct names_service_options *o);
+void names_service_free(struct names_service *s);	/* no callback follows */
+
+/*
+ * The three questions.  Each is answered exactly once through `done`, perhaps
+ * before the call returns, unless names_service_cancel() takes it back.
+ *
+ * resolve  family AF_UNSPEC (v4 is given), AF_INET, AF_INET6.  SW_OK with n = 0:
+ *          the name exists without such an address.  SW_ERR_NO_NAME, _TIMEOUT,
+ *          _DOWN, _FORMAT.
+ * reverse  the name of an address, NULL unless err is SW_OK.
+ * query    one DNS message.  `to`: where the program sent it; NULL, private,
+ *          loopback or virtual: ours to answer.  Port 0 means 53.  There is
+ *          always a response message when err is SW_OK (SERVFAIL included);
+ *          SW_ERR_FORMAT: not a query, stay silent; SW_ERR_TIMEOUT: likewise.
+ *          udp_max: cut to this many bytes (TC bit); 0: whole.
+ */
+typedef void names_resolve_fn(void *arg, int err, uint32_t ttl_s,
+    const struct sw_addr *addrs, size_t n);
+typedef void names_reverse_fn(void *arg, int err, const char *name);
+typedef void names_query_fn(void *arg, int err, const uint8_t *msg, size_t len);
+
+void names_service_resolve(struct names_service *s, const char *name,
+    size_t len, int family, names_resolve_fn *done, void *arg);
+void names_service_reverse(struct names_service *s, const struct sw_addr *a,
+    names_reverse_fn *done, void *arg);
+void names_service_query(struct names_service *s, const struct sw_addr *to,
+    const uint8_t *msg, size_t len, size_t udp_max, names_query_fn *done,
+    void *arg);
+
+/* Take back every question asked with this arg. */
+void names_service_cancel(struct names_service *s, const void *arg);
+
+/* Size for udp_max that a query's own EDNS option asks for (512 without). */
+size_t names_service_udp_size(const uint8_t *msg, size_t len);
+
+/*
+ * DNS over TCP that ends in this service: for splice_ops.local.  A dial to any
+ * target speaks two-byte lengths and messages; the target's host, when it is
+ * a public address, is where its queries go.
+ */
+struct dialer *names_service_dialer(struct names_service *s);
+extern const struct dialer_ops names_service_dialer_ops;
+
+/* The tunnel went away or came back: upstream connections are dropped. */
+void names_service_reset(struct names_service *s);
+
+#endif

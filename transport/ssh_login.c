@@ -1,0 +1,451 @@
+/*
+ * From options to a session that is logged in, on a thread that may block.
+ *
+ *   1 ssh_config (alias -> host, port, user, key, jump)   4 host key
+ *   2 TCP connect (10 s), or the configured ProxyCommand   5 authentication
+ *   3 key exchange (20 s together with 5)                  6 remote forwards
+ *
+ * The login and its starter share one struct; whoever comes last frees it.
+ * Abandoning shuts the socket down, so the thread does not linger.
+ */
+#include "transport/ssh_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <libssh/server.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/wipe.h"
+#include "transport/transport.h"
+
+#define CONNECT_MS 10000
+#define LOGIN_MS 20000
+
+/* AES-GCM runs at memory speed wherever a server worth naming runs; ChaCha20
+ * is there for the others (performance.md, section 4). */
+#define CIPHERS "aes256-gcm@openssh.com,aes128-gcm@openssh.com," \
+	"chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr"
+
+struct ssh_login {
+	pthread_mutex_t lock;
+	unsigned refs;			/* under lock, as are the next four */
+	bool done, abandoned;
+	int fd;				/* a duplicate to shut down, or -1 */
+	int notify_fd;			/* a duplicate */
+	/* The thread's until `done`, the starter's then. */
+	struct ssh_plan *plan;
+	struct ssh_live *live;
+	bool again;			/* it worked before: be lenient */
+	bool fatal;
+	int err;
+	char why[SSH_TUNNEL_WHY_LEN];
+};
+
+/* ---- the plan ---- */
+
+static bool
+copy_text(char **out, const char *s)
+{
+	if (s != NULL && (*out = strdup(s)) == NULL)
+		return false;
+	return true;
+}
+
+static struct ssh_plan *
+plan_from(const char *host, const char *user, const char *known_hosts,
+    const char *config, const char *ciphers, const char *const *ids,
+    const struct ssh_tunnel_publish *publish, size_t npublish)
+{
+	struct ssh_plan *p = calloc(1, sizeof(*p));
+	size_t n = 0;
+
+	while (ids != NULL && ids[n] != NULL)
+		n++;
+	if (p == NULL || (p->identities = calloc(n + 1, sizeof(char *))) == NULL)
+		goto bad;
+	if (npublish > 0 &&
+	    (p->publish = calloc(npublish, sizeof(*publish))) == NULL)
+		goto bad;
+	if (!copy_text(&p->host, host) || !copy_text(&p->user, user) ||
+	    !copy_text(&p->known_hosts, known_hosts) ||
+	    !copy_text(&p->config, config) || !copy_text(&p->ciphers, ciphers))
+		goto bad;
+	for (size_t i = 0; i < n; i++)
+		if (!copy_text(&p->identities[i], ids[i]))
+			goto bad;
+	for (size_t i = 0; i < npublish; i++) {
+		char *bind = NULL;
+
+		if (!copy_text(&bind, publish[i].bind))
+			goto bad;
+		p->publish[i] = publish[i];
+		p->publish[i].bind = bind;
+		p->npublish = i + 1;
+	}
+	return p;
+bad:
+	ssh_plan_free(p);
+	return NULL;
+}
+
+struct ssh_plan *
+ssh_plan_new(const struct ssh_tunnel_options *o)
+{
+	struct ssh_plan *p = plan_from(o->host, o->user, o->known_hosts,
+	    o->config, o->ciphers, o->identities, o->publish, o->npublish);
+
+	if (p == NULL)
+		return NULL;
+	p->port = o->port;
+	p->keepalive_s = o->keepalive_s == 0 ? 15 : o->keepalive_s;
+	p->no_agent = o->no_agent;
+	p->no_exec = o->no_exec;
+	p->patient = o->patient;
+	return p;
+}
+
+static struct ssh_plan *
+plan_copy(const struct ssh_plan *o)
+{
+	struct ssh_plan *p = plan_from(o->host, o->user, o->known_hosts,
+	    o->config, o->ciphers, (const char *const *)o->identities,
+	    o->publish, o->npublish);
+
+	if (p == NULL)
+		return NULL;
+	p->port = o->port;
+	p->keepalive_s = o->keepalive_s;
+	p->no_agent = o->no_agent;
+	p->no_exec = o->no_exec;
+	p->patient = o->patient;
+	return p;
+}
+
+void
+ssh_plan_free(struct ssh_plan *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; p->identities != NULL && p->identities[i] != NULL; i++)
+		free(p->identities[i]);
+	for (size_t i = 0; i < p->npublish; i++) {
+		char *bind;
+
+		memcpy(&bind, &p->publish[i].bind, sizeof(bind));
+		free(bind);
+	}
+	free(p->identities);
+	free(p->publish);
+	free(p->host);
+	free(p->user);
+	free(p->known_hosts);
+	free(p->config);
+	free(p->ciphers);
+	free(p);
+}
+
+/* ---- the steps ---- */
+
+static int
+bad_option(struct ssh_login *g, const char *what)
+{
+	snprintf(g->why, sizeof(g->why), "%s cannot be used: %.300s", what,
+	    ssh_get_error(g->live->session));
+	g->fatal = true;
+	return SW_ERR_CONFIG;
+}
+
+/* Our defaults, then ssh_config, then what the user said here. */
+static int
+set_options(struct ssh_login *g)
+{
+	const struct ssh_plan *p = g->plan;
+	ssh_session s = g->live->session;
+	const int no = 0;
+	const unsigned port = p->port;
+
+	if (ssh_options_set(s, SSH_OPTIONS_HOST, p->host) != SSH_OK)
+		return bad_option(g, "the host name");
+	(void)ssh_options_set(s, SSH_OPTIONS_CIPHERS_C_S, CIPHERS);
+	(void)ssh_options_set(s, SSH_OPTIONS_CIPHERS_S_C, CIPHERS);
+	(void)ssh_options_set(s, SSH_OPTIONS_COMPRESSION, "no");
+	if (p->config == NULL || strcmp(p->config, "none") != 0) {
+		if (ssh_options_parse_config(s, p->config) != 0)
+			return bad_option(g, "ssh_config");
+	}
+	(void)ssh_options_set(s, SSH_OPTIONS_PROCESS_CONFIG, &no);
+	if (p->port != 0 &&
+	    ssh_options_set(s, SSH_OPTIONS_PORT, &port) != SSH_OK)
+		return bad_option(g, "the port");
+	if (p->user != NULL &&
+	    ssh_options_set(s, SSH_OPTIONS_USER, p->user) != SSH_OK)
+		return bad_option(g, "the user name");
+	if (p->ciphers != NULL &&
+	    (ssh_options_set(s, SSH_OPTIONS_CIPHERS_C_S, p->ciphers) != SSH_OK ||
+	    ssh_options_set(s, SSH_OPTIONS_CIPHERS_S_C, p->ciphers) != SSH_OK))
+		return bad_option(g, "the cipher list");
+	if (p->known_hosts != NULL) {
+		(void)ssh_options_set(s, SSH_OPTIONS_KNOWNHOSTS, p->known_hosts);
+		(void)ssh_options_set(s, SSH_OPTIONS_GLOBAL_KNOWNHOSTS,
+		    "/dev/null");
+	}
+	return SW_OK;
+}
+
+/* Remember a duplicate, so that the starter can cut us short. */
+static bool
+share_fd(struct ssh_login *g, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	bool go;
+
+	pthread_mutex_lock(&g->lock);
+	go = !g->abandoned && copy >= 0;
+	if (go)
+		g->fd = copy;
+	pthread_mutex_unlock(&g->lock);
+	if (!go && copy >= 0)
+		close(copy);
+	return go;
+}
+
+static int
+make_stream(struct ssh_login *g)
+{
+	ssh_session s = g->live->session;
+	struct transport_options to = { 0 };
+	char *host = NULL, *command = NULL;
+	unsigned port = 22;
+	int fd = -1, r;
+
+	/* ProxyCommand and ProxyJump (which libssh turns into `ssh -W`): the
+	 * library runs the command and has its descriptor. */
+	if (ssh_options_get(s, SSH_OPTIONS_PROXYCOMMAND, &command) == SSH_OK) {
+		bool use = command[0] != '\0' && strcmp(command, "none") != 0;
+
+		ssh_string_free_char(command);
+		if (use)
+			return SW_OK;
+	}
+	(void)ssh_options_get(s, SSH_OPTIONS_HOST, &host);
+	(void)ssh_options_get_port(s, &port);
+	to.host = host;
+	to.port = (uint16_t)port;
+	r = transport_connect_tcp(&to, clock_now_ms() + CONNECT_MS, &fd, g->why);
+	ssh_string_free_char(host);
+	if (r != SW_OK)
+		return r;
+	if (ssh_options_set(s, SSH_OPTIONS_FD, &fd) != SSH_OK) {
+		close(fd);
+		return bad_option(g, "the connection");
+	}
+	if (!share_fd(g, fd)) {
+		/* The session closes a descriptor only after ssh_connect(). */
+		close(fd);
+		snprintf(g->why, sizeof(g->why), "given up");
+		return SW_ERR_CLOSED;
+	}
+	return SW_OK;
+}
+
+static int
+exchange_keys(struct ssh_login *g, int64_t deadline_ms)
+{
+	ssh_session s = g->live->session;
+	long timeout_s = (long)((deadline_ms - clock_now_ms()) / 1000) + 1;
+
+	(void)ssh_options_set(s, SSH_OPTIONS_TIMEOUT, &timeout_s);
+	if (ssh_connect(s) == SSH_OK)
+		return SW_OK;
+	if (clock_now_ms() >= deadline_ms) {
+		snprintf(g->why, sizeof(g->why), "the server did not answer as "
+		    "an SSH server within %d s", LOGIN_MS / 1000);
+		return SW_ERR_TIMEOUT;
+	}
+	snprintf(g->why, sizeof(g->why), "could not agree with the server on an "
+	    "SSH connection: %.300s", ssh_get_error(s));
+	return SW_ERR_RESET;
+}
+
+static int
+request_forwards(struct ssh_login *g)
+{
+	ssh_session s = g->live->session;
+
+	for (size_t i = 0; i < g->plan->npublish; i++) {
+		const struct ssh_tunnel_publish *p = &g->plan->publish[i];
+		const char *bind = p->bind != NULL ? p->bind : "localhost";
+
+		if (ssh_channel_listen_forward(s, bind, p->port, NULL) == SSH_OK)
+			continue;
+		if (!ssh_is_connected(s)) {
+			snprintf(g->why, sizeof(g->why), "the connection was "
+			    "lost during the login");
+			return SW_ERR_RESET;
+		}
+		/* After a loss the server may still hold the port for the old
+		 * session; that must not keep everything else down. */
+		if (g->again) {
+			log_warn("ssh: the server does not listen on port %u "
+			    "again", p->port);
+			continue;
+		}
+		snprintf(g->why, sizeof(g->why), "the server will not listen on "
+		    "port %u: it is in use there, below 1024, or not allowed "
+		    "(AllowTcpForwarding, PermitListen)", p->port);
+		return SW_ERR_IN_USE;
+	}
+	return SW_OK;
+}
+
+static int
+log_in(struct ssh_login *g)
+{
+	ssh_session s = g->live->session;
+	int64_t deadline_ms;
+	int r;
+
+	if ((r = set_options(g)) != SW_OK || (r = make_stream(g)) != SW_OK)
+		return r;
+	deadline_ms = clock_now_ms() + LOGIN_MS;
+	if ((r = exchange_keys(g, deadline_ms)) != SW_OK)
+		return r;
+	if ((r = ssh_hostkey_check(s, g->why)) != SW_OK) {
+		g->fatal = true;
+		return r;
+	}
+	if ((r = ssh_auth_run(s, g->plan, deadline_ms, g->why)) != SW_OK)
+		return r;
+	ssh_set_message_callback(s, ssh_dial_on_message, g->live);
+	if ((r = request_forwards(g)) != SW_OK)
+		return r;
+
+	/* libssh made the descriptor blocking; it only writes when poll(2) says
+	 * there is room, but then all it has, and that must not block. */
+	if ((g->live->fd = fcntl(ssh_get_fd(s), F_DUPFD_CLOEXEC, 0)) < 0 ||
+	    fcntl(g->live->fd, F_SETFL, O_NONBLOCK) != 0) {
+		snprintf(g->why, sizeof(g->why), "out of descriptors");
+		return SW_ERR_SYS;
+	}
+	ssh_set_blocking(s, 0);
+	return SW_OK;
+}
+
+/* ---- the thread ---- */
+
+static void
+unref(struct ssh_login *g)
+{
+	bool last;
+
+	pthread_mutex_lock(&g->lock);
+	last = --g->refs == 0;
+	pthread_mutex_unlock(&g->lock);
+	if (!last)
+		return;
+	ssh_live_free(g->live);
+	ssh_plan_free(g->plan);
+	if (g->fd >= 0)
+		close(g->fd);
+	if (g->notify_fd >= 0)
+		close(g->notify_fd);
+	pthread_mutex_destroy(&g->lock);
+	sw_wipe_free(g, sizeof(*g));
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct ssh_login *g = arg;
+	const uint64_t one = 1;
+	int r = SW_ERR_NOMEM;
+
+	if ((g->live = ssh_live_new()) != NULL) {
+		/* At this level the library prints nothing by itself. */
+		ssh_set_log_level(SSH_LOG_NOLOG);
+		r = log_in(g);
+	} else {
+		snprintf(g->why, sizeof(g->why), "out of memory");
+	}
+	if (r != SW_OK) {
+		ssh_live_free(g->live);
+		g->live = NULL;
+	}
+	pthread_mutex_lock(&g->lock);
+	g->err = r;
+	g->done = true;
+	pthread_mutex_unlock(&g->lock);
+	if (write(g->notify_fd, &one, sizeof(one)) < 0)
+		log_debug("ssh login: nobody to notify");
+	unref(g);
+	return NULL;
+}
+
+struct ssh_login *
+ssh_login_start(const struct ssh_plan *p, int notify_fd, bool again)
+{
+	struct ssh_login *g = calloc(1, sizeof(*g));
+	pthread_attr_t attr;
+	pthread_t id;
+
+	if (g == NULL)
+		return NULL;
+	g->fd = -1;
+	g->refs = 2;
+	g->again = again;
+	g->notify_fd = fcntl(notify_fd, F_DUPFD_CLOEXEC, 0);
+	g->plan = plan_copy(p);
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (g->plan == NULL || g->notify_fd < 0 ||
+	    pthread_create(&id, &attr, thread_main, g) != 0) {
+		g->refs = 1;
+		unref(g);
+		g = NULL;
+	}
+	pthread_attr_destroy(&attr);
+	return g;
+}
+
+int
+ssh_login_take(struct ssh_login *g, struct ssh_live **live, bool *fatal,
+    char why[static SSH_TUNNEL_WHY_LEN])
+{
+	bool done;
+
+	*live = NULL;
+	*fatal = false;
+	why[0] = '\0';
+	pthread_mutex_lock(&g->lock);
+	done = g->done;
+	pthread_mutex_unlock(&g->lock);
+	if (!done)
+		return SW_AGAIN;
+	*live = g->live;
+	g->live = NULL;
+	*fatal = g->fatal;
+	memcpy(why, g->why, SSH_TUNNEL_WHY_LEN);
+	return g->err;
+}
+
+void
+ssh_login_free(struct ssh_login *g)
+{
+	if (g == NULL)
+		return;
+	pthread_mutex_lock(&g->lock);
+	g->abandoned = true;
+	if (!g->done && g->fd >= 0)
+		(void)shutdown(g->fd, SHUT_RDWR);
+	pthread_mutex_unlock(&g->lock);
+	unref(g);
+}

@@ -1,0 +1,201 @@
+/*
+ * ssh_private.h - what the parts of the ssh tunnel share: ssh_login.c (thread),
+ * ssh_tunnel.c (life), ssh_dial.c (channels), ssh_lookup.c (the resolver on the
+ * server).  Nobody else includes it.
+ *
+ * Rules of the house for libssh 0.10:
+ *   - any call on a session may read the socket and run channel callbacks.  So
+ *     our channel callbacks only note what happened and queue the dial; the
+ *     user's callbacks run from ssh_dial_process(), where nothing of libssh is
+ *     on the stack;
+ *   - a channel is not freed while it is being opened (its confirmation would
+ *     find nobody and the far end would stay open): it waits as a zombie;
+ *   - ssh_channel_close() may send the EOF only and say "again"; the second
+ *     call sends the close;
+ *   - reading refills the receive window to 1.28 MB whatever is buffered, so a
+ *     slow reader's backlog is taken out whole, never in slices;
+ *   - why a channel was refused is told only as a warning text.
+ */
+#ifndef SW_TRANSPORT_SSH_PRIVATE_H
+#define SW_TRANSPORT_SSH_PRIVATE_H
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <sys/queue.h>
+
+#include "transport/ssh_tunnel.h"
+
+/* A refused channel, as the log hook heard of it. */
+struct ssh_refusal {
+	uint32_t id;
+	int err;
+};
+
+/* A connection that arrived at a published port. */
+struct ssh_arrival {
+	STAILQ_ENTRY(ssh_arrival) next;
+	struct dial *d;
+	uint16_t port, from_port;
+	char from[64];
+};
+
+/* One logged-in session and what libssh's callbacks write down.  Made by the
+ * login thread, then owned by the loop's thread. */
+struct ssh_live {
+	ssh_session session;
+	ssh_event event;		/* made by the loop's thread */
+	int fd;				/* a duplicate of the session's, ours */
+	struct ssh_counter_struct wire, raw;
+	uint32_t last_id;		/* number of the channel made last */
+	struct ssh_refusal *refused;
+	size_t nrefused, refused_room;
+	STAILQ_HEAD(, ssh_arrival) arrivals;
+};
+
+struct ssh_live *ssh_live_new(void);
+void ssh_live_free(struct ssh_live *v);		/* NULL is fine */
+/* Route this thread's libssh warnings to `v`; before every call. */
+void ssh_live_enter(struct ssh_live *v);
+
+/* ---- ssh_login.c: blocking, on a thread of its own ---- */
+
+struct ssh_login;
+
+/* A deep copy of the options. */
+struct ssh_plan {
+	char *host, *user, *known_hosts, *config, *ciphers;
+	char **identities;		/* NULL ends it; never NULL itself */
+	struct ssh_tunnel_publish *publish;
+	size_t npublish;
+	uint16_t port;
+	int keepalive_s;
+	bool no_agent, no_exec, patient;
+};
+
+struct ssh_plan *ssh_plan_new(const struct ssh_tunnel_options *o);
+void ssh_plan_free(struct ssh_plan *p);
+
+/* Start logging in; notify_fd (an eventfd, borrowed) becomes readable when
+ * ssh_login_take() has something to say.  NULL without memory or thread. */
+struct ssh_login *ssh_login_start(const struct ssh_plan *p, int notify_fd,
+    bool again);
+
+/*
+ * SW_AGAIN while it runs.  Else SW_OK and *live is the caller's, or an SW_ERR_*
+ * with why[]; *fatal: trying again cannot help.
+ */
+int ssh_login_take(struct ssh_login *g, struct ssh_live **live, bool *fatal,
+    char why[static SSH_TUNNEL_WHY_LEN]);
+
+/* Forget it, finished or not; the thread cleans up after itself. */
+void ssh_login_free(struct ssh_login *g);
+
+/* SW_OK, or SW_ERR_AUTH etc. with why[] (ssh_hostkey.c, ssh_auth.c). */
+int ssh_hostkey_check(ssh_session s, char why[static SSH_TUNNEL_WHY_LEN])
+    SW_MUST_CHECK;
+int ssh_auth_run(ssh_session s, const struct ssh_plan *p, int64_t deadline_ms,
+    char why[static SSH_TUNNEL_WHY_LEN]) SW_MUST_CHECK;
+
+/* ---- ssh_dial.c ---- */
+
+enum ssh_dial_state {
+	DIAL_OPENING,		/* the server has not answered */
+	DIAL_REQUESTING,	/* exec only: open, the command not yet granted */
+	DIAL_OPEN,
+	DIAL_ENDED,		/* the user was told, or asked for it: to reap */
+};
+
+struct dial {
+	TAILQ_ENTRY(dial) link;		/* in the tunnel's pending or open list */
+	STAILQ_ENTRY(dial) ready;	/* in its queue, if queued */
+	TAILQ_ENTRY(dial) wait;		/* in its writers, if waiting */
+	struct ssh_tunnel *t;
+	const struct dial_events *ev;	/* NULL: nobody is to be told */
+	void *arg;
+	ssh_channel ch;
+	struct ssh_channel_callbacks_struct cb;
+	char *command;			/* exec only */
+	uint32_t id;
+	enum ssh_dial_state state;
+	bool queued, waiting, paused;
+	bool got_eof, got_close;	/* from the server */
+	bool told_eof, sent_eof;
+	size_t avail;			/* bytes libssh holds for us */
+	uint8_t *held;			/* bytes we hold: held_at..held_len */
+	size_t held_at, held_len;
+	size_t window, since;		/* aim; bytes read since the last refill */
+	size_t streak;			/* bytes read without a pause */
+};
+
+TAILQ_HEAD(dial_list, dial);
+
+/* The dials of one tunnel. */
+struct ssh_dials {
+	struct dial_list pending, open;
+	STAILQ_HEAD(, dial) ready;
+	struct dial_list writers;
+	size_t npending, nopen;
+	uint64_t opened, failed;	/* totals, for the status text */
+	uint8_t *scratch;
+};
+
+int ssh_dials_init(struct ssh_dials *s);
+void ssh_dials_wipe(struct ssh_dials *s);	/* frees dials, tells nobody */
+
+/* Run a command on the server as a dial. */
+struct dial *ssh_dial_exec(struct ssh_tunnel *t, const char *command,
+    const struct dial_events *ev, void *arg, int *err);
+
+/* libssh's message callback; arg is the struct ssh_live. */
+int ssh_dial_on_message(ssh_session session, ssh_message m, void *arg);
+void ssh_dial_drop_arrivals(struct ssh_live *v);
+
+/* Tell users what has happened, until nothing is left to tell. */
+void ssh_dial_process(struct ssh_tunnel *t);
+
+/* The session is gone: end every dial. */
+void ssh_dial_end_all(struct ssh_tunnel *t);
+
+/* ---- ssh_lookup.c ---- */
+
+struct ssh_lookups;
+
+struct ssh_lookups *ssh_lookups_new(struct ssh_tunnel *t);
+void ssh_lookups_free(struct ssh_lookups *k);
+void ssh_lookups_up(struct ssh_lookups *k);	/* a session is there */
+void ssh_lookups_down(struct ssh_lookups *k);
+void ssh_lookups_process(struct ssh_lookups *k);
+
+/* ---- ssh_tunnel.c ---- */
+
+struct ssh_tunnel {
+	struct loop *l;
+	const struct ssh_tunnel_events *ev;
+	void *arg;
+	struct ssh_plan *plan;
+	enum ssh_tunnel_state state;
+	struct ssh_login *login;
+	struct ssh_live *live;		/* while UP */
+	struct loop_fd login_w, wire_w;
+	struct loop_timer work, retry, alive;
+	uint32_t wire_events;		/* what wire_w waits for */
+	struct ssh_dials dials;
+	struct ssh_lookups *lookups;
+	unsigned attempt;		/* since it was last up */
+	unsigned misses;		/* keepalives without an answer */
+	uint64_t last_in;
+	uint64_t sessions;		/* logins that succeeded */
+	int64_t up_since_ms;
+	bool broken;			/* libssh said so; handled in process */
+	char broken_why[256];
+	char cipher[64];
+	char why[SSH_TUNNEL_WHY_LEN];	/* of the last failure */
+};
+
+/* Something is queued: process it in this turn of the loop. */
+void ssh_tunnel_schedule(struct ssh_tunnel *t);
+
+/* Bytes wait in libssh for the socket to take them. */
+bool ssh_tunnel_is_clogged(const struct ssh_tunnel *t);
+
+#endif
