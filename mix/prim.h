@@ -122,4 +122,14 @@ void prim_chacha20_xor(uint8_t *buf, size_t n, const uint8_t key[static 32]);
 void prim_blake2b_keyed(uint8_t out[static 32],
     const uint8_t key[static BLAKE2B_KEY_LEN], const void *in, size_t n);
 
+/* SHA-1, for the websocket handshake only. */
+void prim_sha1(uint8_t out[static 20], const void *in, size_t n);
+
+/* Standard base64 with padding.  Text of n bytes, with its NUL: */
+#define PRIM_BASE64_LEN(n) (((n) + 2) / 3 * 4 + 1)
+void prim_base64_encode(char *out, const uint8_t *in, size_t n);
+/* Exactly `want` bytes; out zeroed and SW_ERR_FORMAT if it is not that. */
+int prim_base64_decode(uint8_t *out, size_t want, const char *text,
+    size_t len) SW_MUST_CHECK;
+
 #endif

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <mbedtls/aes.h>
+#include <mbedtls/sha1.h>
+#include <mbedtls/version.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -454,4 +456,37 @@ prim_blake2b_keyed(uint8_t out[static 32],
     const uint8_t key[static BLAKE2B_KEY_LEN], const void *in, size_t n)
 {
 	crypto_generichash(out, 32, in, n, key, BLAKE2B_KEY_LEN);
+}
+
+/* mbedTLS 3 dropped the suffix under which 2.x reports errors. */
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+#define SHA1 mbedtls_sha1
+#else
+#define SHA1 mbedtls_sha1_ret
+#endif
+
+void
+prim_sha1(uint8_t out[static 20], const void *in, size_t n)
+{
+	if (SHA1(in, n, out) != 0)
+		abort();
+}
+
+void
+prim_base64_encode(char *out, const uint8_t *in, size_t n)
+{
+	sodium_bin2base64(out, PRIM_BASE64_LEN(n), in, n,
+	    sodium_base64_VARIANT_ORIGINAL);
+}
+
+int
+prim_base64_decode(uint8_t *out, size_t want, const char *text, size_t len)
+{
+	size_t n;
+
+	if (sodium_base642bin(out, want, text, len, NULL, &n, NULL,
+	    sodium_base64_VARIANT_ORIGINAL) == 0 && n == want)
+		return SW_OK;
+	memset(out, 0, want);
+	return SW_ERR_FORMAT;
 }
