@@ -116,7 +116,7 @@ $(B)/tests/%: tests/%.c
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< -o $@ $(SAN) -ldl -lpthread
 
 # mix/: the mixnet.  Its tests need neither lwIP nor libssh: `make mix-check`.
-MIX_LIBS := -lsodium -lmbedcrypto -ljansson -lm
+MIX_LIBS := -lsodium -lmbedcrypto -ljansson -lwslay -lm
 MIX_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out mix/%_main.c,$(wildcard mix/*.c)))
 MIX_TEST := $(filter $(B)/tests/unit/mix_% $(B)/tests/prop/mix_%,$(UNIT_BIN))
 MIX_FUZZ := $(filter $(B)/tests/fuzz/mix_%,$(FUZZ_BIN))
