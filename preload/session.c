@@ -372,6 +372,32 @@ session_wipe(struct session *s)
 	loop_wipe(&s->loop);
 }
 
+/* The tunnel's own lines, without what is said above them and without the
+ * server's name: a status may be shown around. */
+static size_t
+add_tunnel_status(const struct session *s, char *buf, size_t cap)
+{
+	static const char *const skipped[] = { "state ", "tunnel ", "server " };
+	char text[2048], *line = text, *end;
+	size_t n = ssh_tunnel_status(s->tunnel, text, sizeof(text) - 1);
+	size_t used = 0;
+
+	text[n] = '\0';
+	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		size_t len = (size_t)(end - line) + 1;
+		bool skip = len > cap - used;
+
+		for (size_t i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++)
+			skip |= strncmp(line, skipped[i],
+			    strlen(skipped[i])) == 0;
+		if (skip)
+			continue;
+		memcpy(buf + used, line, len);
+		used += len;
+	}
+	return used;
+}
+
 size_t
 session_status(const struct session *s, char *buf, size_t cap)
 {
@@ -394,5 +420,5 @@ session_status(const struct session *s, char *buf, size_t cap)
 	    names_count(s->names), (unsigned long long)s->bytes_in,
 	    (unsigned long long)s->bytes_out);
 	n = used < 0 ? 0 : (size_t)used < cap ? (size_t)used : cap;
-	return n + ssh_tunnel_status(s->tunnel, buf + n, cap - n);
+	return n + add_tunnel_status(s, buf + n, cap - n);
 }

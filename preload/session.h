@@ -25,6 +25,7 @@
 #include "base/addr.h"
 #include "base/loop.h"
 #include "preload/rendezvous.h"
+#include "preload/session_resolv.h"
 #include "preload/start_proto.h"
 #include "stack/link.h"
 #include "stack/names.h"
@@ -57,6 +58,7 @@ struct session {
 	struct names *names;
 	struct names_service *service;
 	struct splice *splice;
+	struct resolv resolv;
 
 	struct control *controls;
 	struct hop *hops;		/* all */

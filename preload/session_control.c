@@ -59,6 +59,21 @@ take_fd(struct control_msg *m, int i)
 	return fd;
 }
 
+/* Links and channels are these; another kind might never say that it ended. */
+static bool
+is_packet_socket(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t len = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0)
+		return false;
+	len = sizeof(int);
+	return domain == AF_UNIX &&
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	    type == SOCK_SEQPACKET;
+}
+
 static void
 answer(struct control_msg *m, int error)
 {
@@ -125,7 +140,7 @@ attach_hosted(struct session *s, struct control_msg *m)
 	int chan = take_fd(m, m->fd_n - 1);
 	int link[2] = { -1, -1 };
 
-	if (chan < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+	if (chan < 0 || !is_packet_socket(chan) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 	    link) != 0) {
 		if (chan >= 0)
 			close(chan);
@@ -162,7 +177,9 @@ do_attach(struct session *s, struct control_msg *m)
 		attach_hosted(s, m);
 		return;
 	}
-	if ((link = take_fd(m, 0)) < 0) {
+	if ((link = take_fd(m, 0)) < 0 || !is_packet_socket(link)) {
+		if (link >= 0)
+			close(link);
 		answer(m, SW_ERR_FORMAT);
 		return;
 	}
@@ -184,7 +201,7 @@ do_handover(struct session *s, struct control_msg *m)
 	struct hosted *h;
 	int fd = m->fd_n > 0 ? m->fds[0] : -1;
 
-	if (fd < 0 || (h = new_hosted(s)) == NULL)
+	if (fd < 0 || !is_packet_socket(fd) || (h = new_hosted(s)) == NULL)
 		return;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	h->owner = owner_import(&s->loop, fd, &owner_events, h);

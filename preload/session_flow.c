@@ -17,7 +17,17 @@ output(void *arg, const struct sw_addr *dst, const struct iovec *iov, int n)
 	struct hop *h = hop_find_inner(s, dst);
 
 	/* Nobody there (any more): the packet is lost, as in a network. */
-	return h == NULL ? SW_OK : hop_send(h, iov, n);
+	return h != NULL && hop_send(h, iov, n) == SW_AGAIN ? SW_AGAIN : SW_OK;
+}
+
+/* Is `dst` an address whose DNS questions are ours to answer?  Public ones
+ * that the program chose itself are not: there the exit asks. */
+static bool
+is_our_resolver(struct session *s, const struct sw_addr *dst)
+{
+	return dst->port == 53 && (addr_is_private(dst) ||
+	    addr_is_loopback(dst) || names_is_virtual(dst) ||
+	    resolv_has(&s->resolv, dst, s->loop.now_ms));
 }
 
 static int
@@ -29,6 +39,13 @@ target(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 	(void)src;
 	if (addr_is_any(dst) || addr_is_multicast(dst))
 		return SW_ERR_UNREACH_NET;
+	if (is_our_resolver(s, dst)) {
+		/* For the names service: "yours to answer". */
+		memset(out, 0, sizeof(*out));
+		memcpy(out->host, "127.0.0.1", sizeof("127.0.0.1"));
+		out->port = 53;
+		return SW_OK;
+	}
 	/* Loopback destinations never get here unless a program forges
 	 * packets; at the server they would mean the server's own services. */
 	if (addr_is_loopback(dst))
@@ -36,20 +53,12 @@ target(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 	return names_target(s->names, dst, out);
 }
 
-/* Is `dst` an address whose DNS questions are ours to answer? */
-static bool
-is_our_resolver(const struct sw_addr *dst)
-{
-	return addr_is_private(dst) || addr_is_loopback(dst) ||
-	    names_is_virtual(dst);
-}
-
 static struct dialer *
 local(void *arg, const struct sw_addr *dst, const struct dialer_ops **ops)
 {
 	struct session *s = arg;
 
-	if (dst->port != 53 || !is_our_resolver(dst))
+	if (!is_our_resolver(s, dst))
 		return NULL;
 	*ops = &names_service_dialer_ops;
 	return names_service_dialer(s->service);
@@ -78,7 +87,8 @@ udp(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 		return SW_OK;			/* lost: it will be asked again */
 	q->src = *src;
 	q->dst = *dst;
-	names_service_query(s->service, dst, data, len,
+	names_service_query(s->service,
+	    is_our_resolver(s, dst) ? NULL : dst, data, len,
 	    names_service_udp_size(data, len), answered, q);
 	return SW_OK;
 }

@@ -192,7 +192,8 @@ got_room(void *arg)
 {
 	struct hop *h = arg;
 
-	splice_writable(h->s->splice);
+	splice_writable(h->s->splice, &h->config.inner4);
+	splice_writable(h->s->splice, &h->config.inner6);
 }
 
 static void

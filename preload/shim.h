@@ -78,7 +78,7 @@ void *shim_libc_symbol(const char *name);
 enum shim_listen { SHIM_LISTEN_LOOPBACK, SHIM_LISTEN_DENY, SHIM_LISTEN_TUNNEL,
 	SHIM_LISTEN_OPEN };
 
-#define SHIM_ENV_MAX 5
+#define SHIM_ENV_MAX 6
 
 /* From the environment, copied at start (or at first use, if earlier); what
  * the program does to its environment later changes nothing. */
@@ -149,6 +149,7 @@ enum shim_flag {
 	SHIM_LINGER = 1 << 12,		/* SO_LINGER {1,n} */
 	SHIM_BROADCAST = 1 << 13,
 	SHIM_INFO = 1 << 14,	/* dgram: some ancillary data is wanted */
+	SHIM_ABORTED = 1 << 15,	/* stream: ECONNRESET is due once */
 };
 
 struct shim_tag {

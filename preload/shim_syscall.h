@@ -9,7 +9,7 @@
 
 #define SHIM_SYSCALL_MAX 512
 
-/* Read by preload/shim_syscall.S. */
+/* Read by preload/shim_syscall_stub.S. */
 extern const uint8_t shim_syscall_route[SHIM_SYSCALL_MAX]
     __attribute__((visibility("hidden")));
 long shim_syscall_routed(long nr, long a, long b, long c, long d, long e,

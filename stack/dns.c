@@ -461,10 +461,36 @@ dns_truncate(uint8_t *msg, size_t len, size_t max)
 	return keep;
 }
 
+void
+dns_age(uint8_t *msg, size_t len, uint32_t seconds)
+{
+	const struct rbuf whole = { .p = msg, .left = len };
+	struct rbuf r = whole;
+	struct dns_response head;
+	struct record rr;
+
+	if (dns_parse_response(msg, len, &head) != SW_OK)
+		return;
+	r.p = head.question + head.question_len;
+	r.left = len - (size_t)(r.p - whole.p);
+	while (r.left > 0 && get_record(&r, &whole, &rr) == SW_OK) {
+		uint32_t ttl = rr.ttl > seconds ? rr.ttl - seconds : 0;
+		/* The TTL stands six bytes before the data. */
+		uint8_t *at = msg + (rr.data.p - whole.p) - 6;
+
+		if (rr.type == DNS_OPT)
+			continue;
+		for (int k = 0; k < 4; k++)
+			at[k] = (uint8_t)(ttl >> (24 - 8 * k));
+	}
+}
+
 uint16_t
 dns_get_id(const uint8_t *msg, size_t len)
 {
-	return len < 2 ? 0 : (uint16_t)(msg[0] << 8 | msg[1]);
+	if (len < 2)
+		return 0;
+	return (uint16_t)(msg[0] << 8 | msg[1]);
 }
 
 void

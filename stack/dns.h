@@ -96,6 +96,9 @@ int dns_parse_response(const uint8_t *msg, size_t len, struct dns_response *r)
  * longer than `max`.  Returns the new length. */
 size_t dns_truncate(uint8_t *msg, size_t len, size_t max);
 
+/* Take `seconds` off the TTL of every record of a response, in place. */
+void dns_age(uint8_t *msg, size_t len, uint32_t seconds);
+
 uint16_t dns_get_id(const uint8_t *msg, size_t len);	/* 0 if too short */
 void dns_set_id(uint8_t *msg, size_t len, uint16_t id);
 

@@ -22,6 +22,9 @@
 #include "base/loop.h"
 
 #define LINK_FRAME_MAX 65535	/* largest frame, bytes */
+#define LINK_PAYLOAD_MAX 8192	/* of a control message, bytes */
+#define LINK_BACKLOG_MAX (512 * 1024)	/* bytes that wait for the socket */
+#define LINK_IOV_MAX 32		/* pieces of one packet */
 
 enum link_control_op {
 	/* session -> owner, first message: struct link_config as payload. */
@@ -59,5 +62,79 @@ enum link_config_flag {
 	LINK_UP = 1 << 1,		/* the tunnel is up now */
 	LINK_INBOUND = 1 << 2,		/* the tunnel can deliver connections */
 };
+
+/*
+ * A received frame.  Whoever gets one in a callback borrows it; to keep it (or
+ * memory inside it) longer, take a reference.
+ */
+struct link_frame {
+	uint32_t refs;			/* link.c's */
+	uint32_t len;
+	uint8_t data[];
+};
+
+/* A frame that holds a copy of `data`, one reference; NULL: too long or no
+ * memory.  For tests and for senders that are no link. */
+struct link_frame *link_frame_new(const uint8_t *data, size_t len);
+void link_frame_ref(struct link_frame *f);
+void link_frame_unref(struct link_frame *f);	/* NULL is fine */
+
+struct link;
+
+/* Any callback may close the link it is about. */
+struct link_events {
+	/* One frame of whole IP packets (not verified). */
+	void (*frame)(void *arg, struct link_frame *f);
+	/* A control message.  payload is borrowed, c->len bytes; fd (or -1) is
+	 * the callee's to close. */
+	void (*control)(void *arg, const struct link_control *c,
+	    const uint8_t *payload, int fd);
+	/* Room again; once after each SW_AGAIN. */
+	void (*writable)(void *arg);
+	/* The peer is gone.  No callback follows; link_close() is still due. */
+	void (*dead)(void *arg);
+};
+
+/*
+ * link_open() - serve one end of a hop on a loop.
+ *
+ * fd   taken; made non-blocking, send queue made as large as allowed.
+ * ev   borrowed for the link's life.  arg is passed back.
+ *
+ * Packets sent in one turn of the loop leave together at its end (or before,
+ * when a frame is full).  NULL: no memory or descriptors; fd is then closed.
+ */
+struct link *link_open(struct loop *l, int fd, const struct link_events *ev,
+    void *arg);
+
+/* Send what waits if it goes without blocking, close, free.  NULL is fine. */
+void link_close(struct link *k);
+
+/*
+ * Send one whole IP packet, given in at most LINK_IOV_MAX pieces; copied or
+ * gone before return.  Several whole packets back to back count as one.
+ *
+ * SW_OK; SW_AGAIN: not taken, `writable` will follow; SW_ERR_TOO_LONG;
+ * SW_ERR_CLOSED after `dead`.
+ */
+int link_send(struct link *k, const struct iovec *iov, int n) SW_MUST_CHECK;
+
+/*
+ * Send a control message, after all packets sent so far.  c->len bytes of
+ * payload.  fd is borrowed (-1: none).  SW_OK (it may still wait for room),
+ * SW_ERR_TOO_LONG, SW_ERR_NOMEM or SW_ERR_CLOSED.
+ */
+int link_send_control(struct link *k, const struct link_control *c,
+    const void *payload, int fd) SW_MUST_CHECK;
+
+/* Send now what was to leave at the end of the turn. */
+void link_flush(struct link *k);
+
+/*
+ * Give the descriptor up: returns it (blocking or not as it was made here:
+ * non-blocking) with whatever waits unread in its queue, and frees the link.
+ * Packets still in our backlog are dropped; call link_flush() before.
+ */
+int link_detach(struct link *k);
 
 #endif

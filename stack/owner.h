@@ -69,4 +69,13 @@ int owner_export(struct owner *o, int fd) SW_MUST_CHECK;
 struct owner *owner_import(struct loop *l, int fd,
     const struct owner_events *ev, void *arg);
 
+/*
+ * stack_forget() - in a forked child, before anything else here: forget the
+ * parent's owners, flows and memory, in whatever state the fork caught them,
+ * so that owner_new() starts afresh.  Nothing is sent, and no descriptor is
+ * closed: those are the caller's affair (in the shim they live in the stack
+ * thread's own table, which a child does not inherit).
+ */
+void stack_forget(void);
+
 #endif

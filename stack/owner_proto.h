@@ -141,8 +141,20 @@ struct owner_frame {
 
 enum owner_frame_kind {
 	OWNER_FRAME_DATA = 0,
-	OWNER_FRAME_ERROR = 1,		/* payload: int32 errno; addr: where to */
+	/* To the program, on an unconnected socket with IP_RECVERR set:
+	 * payload: int32 errno; addr: where the datagram had been sent. */
+	OWNER_FRAME_ERROR = 1,
 };
+
+/*
+ * A connected datagram socket learns of an ICMP error so: the error becomes
+ * the flow's pending one (OWNER_STATE with OWNER_TAKE_ERROR) and an empty
+ * record wakes whoever reads.  A receive wrapper that gets 0 bytes asks for
+ * the state: an error, or else the datagram really was empty.
+ *
+ * A framed record (by its magic) sent on a connected one goes to the frame's
+ * address; replies from there are not delivered.
+ */
 
 _Static_assert(sizeof(struct sw_addr) == 24, "address size is part of frames");
 _Static_assert(sizeof(struct owner_frame) == 32, "frame size (spec 9.2)");

@@ -18,14 +18,21 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "stack/dialer.h"
+#include "stack/link.h"
 
 struct splice;
 
+#define SPLICE_FLOWS_MAX 16384	/* beyond: new ones are refused */
+
 struct splice_ops {
-	/* One or more whole IP packets towards inner address `dst`; borrowed
-	 * until return.  May drop, as a network may. */
-	void (*output)(void *arg, const struct sw_addr *dst,
-	    const uint8_t *pkt, size_t len);
+	/*
+	 * One whole IP packet towards inner address `dst`, in `n` pieces (what
+	 * link_send() takes); borrowed until return.  SW_OK: taken, or dropped
+	 * because nobody has that address.  SW_AGAIN: no room; segments stay
+	 * queued and splice_writable() is due when there is.
+	 */
+	int (*output)(void *arg, const struct sw_addr *dst,
+	    const struct iovec *iov, int n);
 
 	/*
 	 * Name the dial target of a flow from src to dst: fills *out (a name
@@ -40,21 +47,34 @@ struct splice_ops {
 	struct dialer *(*local)(void *arg, const struct sw_addr *dst,
 	    const struct dialer_ops **ops);
 
-	/* A datagram.  SW_OK when taken; else it is answered with the ICMP
-	 * error that fits (UNREACH_NET, REFUSED = port unreachable, ...). */
+	/* A datagram; borrowed.  SW_OK when taken; else it is answered with
+	 * the ICMP error that fits (UNREACH_NET, REFUSED = port unreachable,
+	 * ...). */
 	int (*udp)(void *arg, const struct sw_addr *src,
 	    const struct sw_addr *dst, const uint8_t *data, size_t len);
 };
 
-/* The tunnel's dialer may be set or replaced (reconnect) at any time. */
+/*
+ * ops are borrowed; arg is passed back.  NULL: no memory, or this process has
+ * a splice already.  Dialers are called from the loop, never from within
+ * splice_input().
+ *
+ * The tunnel's dialer may be set or replaced (reconnect) at any time; without
+ * one, flows that need it are refused with "network unreachable".
+ */
 struct splice *splice_new(struct loop *l, const struct splice_ops *ops,
     void *arg);
 void splice_free(struct splice *s);	/* NULL is fine */
 void splice_set_dialer(struct splice *s, struct dialer *d,
     const struct dialer_ops *ops);
 
-/* Packets from a link: whole IP packets, back to back (one frame). */
-void splice_input(struct splice *s, const uint8_t *frame, size_t len);
+/* A frame from a link: whole IP packets, back to back.  Borrowed; memory in it
+ * is kept by reference where that saves a copy, and may be written to. */
+void splice_input(struct splice *s, struct link_frame *f);
+
+/* There is room towards `inner` again (NULL: towards everybody), after output
+ * answered SW_AGAIN. */
+void splice_writable(struct splice *s, const struct sw_addr *inner);
 
 /* Send a datagram from `src` (any address) to inner address `dst`. */
 void splice_send_udp(struct splice *s, const struct sw_addr *src,

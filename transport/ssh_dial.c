@@ -10,9 +10,13 @@
  * only there, so a user may abort any dial from any callback.
  *
  * Receiving.  libssh buffers, and grants the server window as we read.  The
- * window begins at 1.25 MiB and doubles with each windowful that the user took
- * without a pause, to 16 MiB: a path of 100 ms then carries 160 MB/s, and a
- * reader who is slow never makes us hold more than about two windows.
+ * window begins at what 40 MB/s need, at least 1.25 MiB, and grows, to 16 MiB,
+ * with each windowful that the user took without a pause and that came within
+ * three round trips: then it is the window that holds the server back.  A path
+ * of 100 ms so carries 160 MB/s, and a reader who is slow never makes us hold
+ * more than about two windows.  Where the path is short a larger window only hurts: sshd reads ahead
+ * from its side as far as the window goes, into one buffer that it copies as
+ * it grows (measured: 4 times its work at 16 MiB).
  *
  * Sending.  libssh would queue without bound, so nothing is given to it while
  * bytes of ours still wait for the socket; who is refused waits in `writers`.
@@ -23,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <libssh/server.h>
 
 #include "base/log.h"
@@ -30,6 +35,7 @@
 
 #define WINDOW_FIRST (1280u * 1024)
 #define WINDOW_MAX (16u * 1024 * 1024)
+#define WINDOW_PER_US 40u		/* bytes for each microsecond of round trip */
 #define SCRATCH_LEN (512u * 1024)
 #define WRITE_MAX (256u * 1024)
 #define DIALS_MAX 16384
@@ -109,6 +115,15 @@ on_close(ssh_session s, ssh_channel ch, void *arg)
 	queue(d);
 }
 
+static int64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 static struct dial *
 dial_new(struct ssh_tunnel *t, const struct dial_events *ev, void *arg)
 {
@@ -120,6 +135,7 @@ dial_new(struct ssh_tunnel *t, const struct dial_events *ev, void *arg)
 	d->ev = ev;
 	d->arg = arg;
 	d->window = WINDOW_FIRST;
+	d->mark_us = now_us();
 	ssh_callbacks_init(&d->cb)
 	d->cb.userdata = d;
 	d->cb.channel_data_function = on_data;
@@ -254,11 +270,16 @@ static void
 widen(struct dial *d)
 {
 	uint8_t *to = d->t->dials.scratch;
-	int got = ssh_channel_read_timeout(d->ch, to, WINDOW_FIRST, 0, 0);
+	size_t wanted = (size_t)d->t->live->rtt_us * WINDOW_PER_US;
+	int got;
 
+	if (wanted > d->window)
+		d->window = wanted < WINDOW_MAX ? wanted : WINDOW_MAX;
+	got = ssh_channel_read_timeout(d->ch, to, (uint32_t)d->window, 0, 0);
 	if (got <= 0)
 		return;
-	/* It also reads, should anything be there by now. */
+	/* It also reads, should anything be there by now: not more than the
+	 * library's own first window, so it fits. */
 	d->avail = d->avail > (size_t)got ? d->avail - (size_t)got : 0;
 	if (!hold(d, to, (size_t)got))
 		d->got_close = true;
@@ -295,6 +316,7 @@ static void
 succeed(struct dial *d)
 {
 	struct ssh_tunnel *t = d->t;
+	int64_t took_us;
 
 	leave_pending(d);
 	TAILQ_INSERT_TAIL(&t->dials.open, d, link);
@@ -306,6 +328,10 @@ succeed(struct dial *d)
 	}
 	t->dials.opened++;
 	d->state = DIAL_OPEN;
+	took_us = now_us() - d->mark_us;
+	if (t->live->rtt_us == 0 || took_us < t->live->rtt_us)
+		t->live->rtt_us = took_us;
+	d->mark_us += took_us;
 	widen(d);
 	d->ev->opened(d->arg);
 	if (d->ev != NULL && (d->avail > 0 || d->got_eof || d->got_close))
@@ -409,10 +435,15 @@ static uint32_t
 read_count(struct dial *d, size_t here)
 {
 	if (d->streak >= d->window && d->window < WINDOW_MAX) {
-		d->window = d->window * 2 > WINDOW_MAX ? WINDOW_MAX :
-		    d->window * 2;
+		int64_t now = now_us();
+
+		if (now - d->mark_us < 3 * d->t->live->rtt_us) {
+			d->window = d->window * 4 > WINDOW_MAX ? WINDOW_MAX :
+			    d->window * 4;
+			d->since = d->window;
+		}
 		d->streak = 0;
-		d->since = d->window;
+		d->mark_us = now;
 	}
 	if (d->window == WINDOW_FIRST || d->since < d->window / 4)
 		return (uint32_t)here;	/* libssh's own refill does */
@@ -743,10 +774,10 @@ ssh_dial_end_all(struct ssh_tunnel *t)
 		d->ch = NULL;
 	while ((d = TAILQ_FIRST(&s->pending)) != NULL)
 		fail(d, SW_ERR_DOWN);
-	while ((d = TAILQ_FIRST(&s->open)) != NULL) {
+	TAILQ_FOREACH(d, &s->open, link)
 		if (d->state == DIAL_OPEN)
 			end(d, SW_ERR_RESET);
+	STAILQ_INIT(&s->ready);		/* it held none but those */
+	while ((d = TAILQ_FIRST(&s->open)) != NULL)
 		reap(d);
-	}
-	STAILQ_INIT(&s->ready);		/* held none but those */
 }

@@ -24,6 +24,7 @@
 #include <sys/queue.h>
 
 #include "transport/ssh_tunnel.h"
+#include "transport/ssh_wire.h"
 
 /* A refused channel, as the log hook heard of it. */
 struct ssh_refusal {
@@ -46,7 +47,9 @@ struct ssh_live {
 	ssh_event event;		/* made by the loop's thread */
 	int fd;				/* a duplicate of the session's, ours */
 	struct ssh_counter_struct wire, raw;
+	struct ssh_wire ahead;
 	uint32_t last_id;		/* number of the channel made last */
+	int64_t rtt_us;			/* quickest opening of a channel; 0: none yet */
 	struct ssh_refusal *refused;
 	size_t nrefused, refused_room;
 	STAILQ_HEAD(, ssh_arrival) arrivals;
@@ -125,6 +128,7 @@ struct dial {
 	size_t held_at, held_len;
 	size_t window, since;		/* aim; bytes read since the last refill */
 	size_t streak;			/* bytes read without a pause */
+	int64_t mark_us;		/* when the opening, or the streak, began */
 };
 
 TAILQ_HEAD(dial_list, dial);

@@ -49,7 +49,8 @@ back_off(struct ssh_tunnel *t, int err)
 	    (1 << n) * 1000;
 	uint16_t r = 0;
 
-	(void)getrandom(&r, sizeof(r), GRND_NONBLOCK);
+	if (getrandom(&r, sizeof(r), GRND_NONBLOCK) < 0)
+		r = 0;
 	ms += ms * r / 65535 / 5;
 	t->attempt++;
 	loop_set_timer(t->l, &t->retry, t->l->now_ms + ms);
@@ -170,14 +171,17 @@ on_wire(struct loop_fd *w, uint32_t events)
 
 	(void)events;
 	ssh_live_enter(v);
+	ssh_wire_begin(&v->ahead);
 	do {
 		before = v->wire.in_bytes;
 		if (ssh_event_dopoll(v->event, 0) == SSH_ERROR) {
 			mark_broken(t, ssh_get_error(v->session));
 			break;
 		}
-	} while (v->wire.in_bytes - before >= READ_PIECE &&
-	    v->wire.in_bytes - begin < PUMP_BYTES);
+	} while (ssh_wire_waiting(&v->ahead) ||
+	    (v->wire.in_bytes - before >= READ_PIECE &&
+	    v->wire.in_bytes - begin < PUMP_BYTES));
+	ssh_wire_end();
 	serve(t);
 }
 
@@ -218,6 +222,7 @@ adopt_live(struct ssh_tunnel *t, struct ssh_live *v)
 	if ((v->event = ssh_event_new()) == NULL ||
 	    ssh_event_add_session(v->event, v->session) != SSH_OK)
 		return SW_ERR_NOMEM;
+	v->ahead.fd = ssh_get_fd(v->session);
 	t->wire_w = (struct loop_fd){ .fd = v->fd, .ready = on_wire };
 	t->wire_events = EPOLLIN;
 	if (loop_add(t->l, &t->wire_w, EPOLLIN) != SW_OK)

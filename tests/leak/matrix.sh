@@ -78,12 +78,13 @@ hit() {
 		grep -q "^[a-z]* [^ ]* $3 " "$T/strays" ;;
 	name) high=$(($3 / 256)) low=$(($3 % 256))
 		grep -Eq "^name (leak-$3\.|$low\.$high\.51\.198\.).* from \
-::ffff:10.9.0.2$" "$T/hits-net" ;;
+::ffff:10.9.0.2$" "$T/hits-net" ||
+		grep -q "nscd/socket leak-$3\." "$T/hits-unix" ;;
 	inbound) grep -q "^inbound $3$" "$T/hits-net" ;;
 	output) grep -q '^open$' "$T/out/$1" ;;
 	lo) [ -s "$T/hits-stub" ] ;;
 	unix) case $1 in
-		unix-nscd*) grep -q nscd "$T/hits-unix" ;;
+		unix-nscd*) grep -q "nscd/socket by a probe" "$T/hits-unix" ;;
 		unix-resolved) grep -q esolve "$T/hits-unix" ;;
 		*) grep -q docker "$T/hits-unix" ;;
 		esac ;;

@@ -942,7 +942,8 @@ o_listen(void)
 	any.sin_port = sin4.sin_port;
 	say("bind", bind(fd, SA(any), sizeof(any)));
 	say("listen", listen(fd, 1));
-	(void)poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 3000);
+	if (poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 3000) > 0)
+		(void)usleep(300000);	/* an exit at once would reset it */
 }
 
 static void
@@ -954,7 +955,8 @@ o_listen_v6(void)
 	any.sin6_port = sin4.sin_port;
 	say("bind", bind(fd, SA(any), sizeof(any)));
 	say("listen", listen(fd, 1));
-	(void)poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 3000);
+	if (poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 3000) > 0)
+		(void)usleep(300000);	/* an exit at once would reset it */
 }
 
 static void

@@ -5,7 +5,9 @@
  *	net	"port N from ADDRESS" for TCP connections and datagrams to ports
  *		FIRST to LAST; "name NAME from ADDRESS" for queries to port 53,
  *		answered with "no such name"
- *	unix	"unix PATH" for each connection
+ *	unix	"unix PATH" for each connection, with the key for nscd; of its clients only for
+ *		those that ask for a host: users and groups are no secret of
+ *		the network's, and libc asks for them outside the wrap as well
  *	stub	"lo" for each datagram to 127.0.0.53:53
  * Prints "ready" once it listens.
  */
@@ -15,6 +17,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -115,10 +118,33 @@ take_query(int fd, uint8_t *q, size_t n, const struct sockaddr_in6 *from)
 	}
 }
 
+/*
+ * An nscd request is version, type, length of the key, key. Writes the key to
+ * `key`; false for what is not about hosts.
+ */
+static bool
+asks_for_host(int fd, char *key, size_t cap)
+{
+	char buf[512] = "";
+	int32_t head[3] = { 0 };
+	ssize_t n;
+
+	(void)poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 500);
+	n = recv(fd, buf, sizeof(buf) - 1, MSG_DONTWAIT);
+	memcpy(head, buf, sizeof(head));
+	if (n < (ssize_t)sizeof(head)) {
+		(void)snprintf(key, cap, "by a probe");
+		return true;
+	}
+	(void)snprintf(key, cap, "%.100s", buf + sizeof(head));
+	return (head[1] >= 4 && head[1] <= 7) || head[1] == 14;
+}
+
 static void
 take(nfds_t i)
 {
 	static uint8_t buf[4096];
+	char key[101], line[256];
 	struct sockaddr_in6 from = { .sin6_family = AF_INET6 };
 	socklen_t from_len = sizeof(from);
 	ssize_t n;
@@ -138,7 +164,12 @@ take(nfds_t i)
 	fd = accept(pfd[i].fd, (struct sockaddr *)&from, &from_len);
 	if (fd < 0)
 		return;
-	note(what[i], from.sin6_family == AF_INET6 ? &from : NULL);
+	if (strstr(what[i], "nscd") == NULL) {
+		note(what[i], from.sin6_family == AF_INET6 ? &from : NULL);
+	} else if (asks_for_host(fd, key, sizeof(key))) {
+		(void)snprintf(line, sizeof(line), "%s %s", what[i], key);
+		note(line, NULL);
+	}
 	(void)close(fd);
 }
 

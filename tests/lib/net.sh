@@ -45,10 +45,10 @@ if [ -z "$SW_INSIDE" ]; then
 fi
 
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH LC_ALL=C HOME="$T/home" TMPDIR="$T/tmp"
+export PATH LC_ALL=C HOME="$T/home" TMPDIR="$T/tmp" XDG_RUNTIME_DIR="$T/run"
 unset SSH_AUTH_SOCK LD_PRELOAD http_proxy https_proxy all_proxy no_proxy \
-    HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY XDG_RUNTIME_DIR
-mkdir -p "$HOME" "$TMPDIR"
+    HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
+mkdir -p -m 700 "$HOME" "$TMPDIR" "$XDG_RUNTIME_DIR"
 
 # The fixed addresses, for tests to use.
 SSHD=10.9.0.1 WWW=203.0.113.80 WWW6=2001:db8::80

@@ -115,10 +115,11 @@ start_git() {
 }
 
 start_rsync() {
-	printf '%s\n' "uid = 0" "gid = 0" "use chroot = no" \
+	printf '%s\n' "use chroot = no" \
 	    "lock file = $T/rsync.lock" "[files]" "path = $T/www" \
 	    >"$T/rsyncd.conf"
-	spawn inet rsync --daemon --no-detach --config="$T/rsyncd.conf"
+	spawn inet unshare -U --map-user=1000 --map-group=1000 \
+	    rsync --daemon --no-detach --config="$T/rsyncd.conf"
 	within 5 hears inet 873
 }
 
@@ -129,7 +130,7 @@ start_ftp() {
 	    seccomp_sandbox=NO isolate=NO isolate_network=NO \
 	    no_anon_password=YES one_process_model=NO pasv_enable=YES \
 	    secure_chroot_dir="$T/www" xferlog_enable=NO write_enable=YES \
-	    anon_upload_enable=YES connect_from_port_20=NO >"$T/vsftpd.conf"
+	    anon_upload_enable=YES anon_umask=022 connect_from_port_20=NO >"$T/vsftpd.conf"
 	spawn inet vsftpd "$T/vsftpd.conf"
 	within 5 hears inet 21
 }

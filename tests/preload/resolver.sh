@@ -27,6 +27,7 @@ fi
 
 LIBRARY=${LIBRARY:-$B/libsmolwrap.so}
 probe=$B/tests/probes/resolver
+calls=$B/tests/probes/calls
 export LC_ALL=C
 unset LD_PRELOAD RES_OPTIONS LOCALDOMAIN HOSTALIASES
 
@@ -115,6 +116,11 @@ for part in getaddrinfo getnameinfo 'gethostby' 'gethostent' 'get*net' \
 	ok "$part answers as libc's does ($(wc -l <"$T/bare.part") cases)" \
 		diff "$T/bare.part" "$T/wrapped.part"
 done
+# The calls around descriptors need a name that exists as well.
+"$calls" >"$T/bare.part" 2>&1
+"$B/tests/lib/fake_session" "$LIBRARY" "$calls" >"$T/wrapped.part" 2>&1
+ok "syscall, close, dup2, getaddrinfo_a do as libc's ($(wc -l \
+    <"$T/bare.part") cases)" diff "$T/bare.part" "$T/wrapped.part"
 [ -z "$KEEP" ] || cp "$T/bare" "$T/wrapped" "$T/log" "$KEEP/"
 
 # Only these may have been asked for: fully qualified, and not of this machine.

@@ -2,20 +2,21 @@
 # The session: up, down and status; many processes; how it ends, and what its
 # death does to programs. Prints what a warm start costs.
 
+# shellcheck disable=SC2086,SC2016,SC2154,SC1091 # VIA is a list of words; the
+# quoted dollars are for inner shells
 . "${0%/*}/../lib/net.sh"
 
-export XDG_RUNTIME_DIR="$T/run"
-mkdir -m 700 "$T/run"
 SW=$B/smolwrap
 
 hosts && services small || exit 1
-sessions() { pgrep -c -x smolwrap-sessio; }	# the kernel keeps 15 letters
-no_session() { ! pgrep -x smolwrap-sessio; }
-key() { on client "$SW" status "$@" | sed -n "s/^$1 //p"; }
+# The kernel keeps 15 letters of a name; here nobody reaps the dead.
+sessions() { ps -C smolwrap-sessio -o stat= | grep -c -v Z; }
+no_session() { [ "$(sessions)" = 0 ]; }
+key() { on client "$SW" status | sed -n "s/^$1 //p"; }
 # A program that holds a connection to the echo server: says "up", then waits.
 cat >"$T/hold.py" <<'END'
 import socket, sys
-s = socket.create_connection((sys.argv[1], 5007), 20)
+s = socket.create_connection((sys.argv[1], 7), 20)
 s.settimeout(20)
 s.sendall(b"x")
 assert s.recv(1) == b"x"
@@ -25,7 +26,7 @@ try:
 except OSError as e:
     print(type(e).__name__)
 try:
-    socket.create_connection((sys.argv[1], 5007), 20)
+    socket.create_connection((sys.argv[1], 7), 20)
     print("connected")
 except OSError as e:
     print("refused")
@@ -43,7 +44,7 @@ is "$(wrapped python3 -c "
 import os
 os.closerange(3, 65536)
 import socket
-s = socket.create_connection(('$WWW', 5007), 10)
+s = socket.create_connection(('$WWW', 7), 10)
 s.sendall(b'hi'); print(s.recv(2).decode())")" hi \
     "a program that closed every descriptor reaches it again"
 
@@ -74,9 +75,10 @@ is "$(on client "$SW" sh -c "$SW --via ssh://x true" 2>&1)" \
 
 # --- many processes ------------------------------------------------------
 cat >"$T/Makefile" <<END
-all: $(seq -s ' ' 1 40)
+all: $(seq -s ' ' 1 40) ;
+Makefile: ;
 %:
-	@python3 -c "import socket; s = socket.create_connection(('$WWW', 5007), 20); s.sendall(b'\$@'); print(s.recv(9).decode())"
+	@python3 -c "import socket; s = socket.create_connection(('$WWW', 7), 20); s.sendall(b'\$@'); print(s.recv(9).decode())"
 END
 is "$(on client "$SW" make -s -j 8 -C "$T" | sort -n | tail -n 1)" 40 \
     "make -j: every process has the session"

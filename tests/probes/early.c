@@ -1,8 +1,9 @@
 /*
- * early ADDRESS DARK - network calls where few programs make them
+ * early ADDRESS DARK [preinit] - network calls where few programs make them
  * (interposer.md 17.6): before any constructor, from the allocator, in a
  * signal handler on a small stack, in cancelled threads, in a vfork child, in
- * many threads at once, after exit() has begun.
+ * many threads at once, after exit() has begun. With a third argument, the one
+ * call that comes before even libc is ready.
  */
 #include <fcntl.h>
 #include <netdb.h>
@@ -27,7 +28,7 @@ static long preinit_got = -2, constructor_got = -2, malloc_got = -2;
 static void
 set_address(int argc, char **argv)
 {
-	if (argc == 3) {
+	if (argc >= 3) {
 		wire_addr = argv[1];
 		dark = argv[2];
 	}
@@ -47,17 +48,20 @@ static void
 preinit(int argc, char **argv, char **env)
 {
 	(void)env;
+	if (argc != 4)
+		return;
 	set_address(argc, argv);
-	if (wire_addr != NULL)
-		preinit_got = line();
+	preinit_got = line();
 }
 
 __attribute__((section(".preinit_array"), used))
 static void (*const preinit_entry)(int, char **, char **) = preinit;
 
 __attribute__((constructor)) static void
-constructor(void)
+constructor(int argc, char **argv, char **env)
 {
+	(void)env;
+	set_address(argc, argv);
 	if (wire_addr != NULL)
 		constructor_got = line();
 }
@@ -70,7 +74,7 @@ static char heap[64 << 20] __attribute__((aligned(16)));
 static size_t heap_used;
 static bool in_malloc;
 
-void *
+__attribute__((visibility("default"))) void *
 malloc(size_t n)
 {
 	size_t at;
@@ -89,19 +93,19 @@ malloc(size_t n)
 	return heap + at + 16;
 }
 
-void
+__attribute__((visibility("default"))) void
 free(void *p)
 {
 	(void)p;
 }
 
-void *
+__attribute__((visibility("default"))) void *
 calloc(size_t n, size_t size)
 {
 	return malloc(n * size);	/* fresh pages are zero */
 }
 
-void *
+__attribute__((visibility("default"))) void *
 realloc(void *p, size_t n)
 {
 	size_t had;
@@ -289,6 +293,12 @@ destructor(void)
 int
 main(int argc, char **argv)
 {
+	if (argc == 4) {
+		section = "preinit";
+		cell("line", "%ld", preinit_got);
+		cell("line-later", "%ld", line());
+		return 0;
+	}
 	if (argc != 3)
 		return 2;
 	set_address(argc, argv);
@@ -298,7 +308,6 @@ main(int argc, char **argv)
 
 	section = "start";
 	cell("copied", "%s", copy != NULL ? "yes" : "no");
-	cell("preinit", "%ld", preinit_got);
 	cell("constructor", "%ld", constructor_got);
 	cell("malloc", "%ld", malloc_got);
 	(void)atexit(at_exit);

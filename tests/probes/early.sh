@@ -5,8 +5,14 @@
 . "$SW_ROOT/tests/probes/compare.sh"
 
 hosts && services small dns || exit 1
-on server "$B/tests/probes/early" $WWW $DARK >"$T/native"
+{
+	on server "$B/tests/probes/early" $WWW $DARK
+	on server "$B/tests/probes/early" $WWW $DARK preinit
+} >"$T/native"
 product || skip_all "smolwrap is not built"
-wrapped "$B/tests/probes/early" $WWW $DARK >"$T/wrapped" 2>"$T/err"
+{
+	wrapped "$B/tests/probes/early" $WWW $DARK
+	wrapped "$B/tests/probes/early" $WWW $DARK preinit
+} >"$T/wrapped" 2>"$T/err"
 diag "$(cat "$T/err")"
 compare "$T/native" "$T/wrapped" "$SW_ROOT/tests/probes/early.differs"

@@ -1,0 +1,401 @@
+/*
+ * shim_connect.c - connect(2).
+ *
+ * A stream attempt (spec 5.1): the program's end is filled with bytes until it
+ * refuses more, so that it polls as a connecting socket does; the owner reads
+ * them away when the peer has answered, or closes its end when it has not.
+ * A blocking connect is that, and waiting for POLLOUT.
+ *
+ *   newborn --connect--> CONNECT --owner: connected--> CONNECT|UP
+ *                           |
+ *                           +--owner: failed--> CONNECT, error pending
+ *                                 --connect reports it--> a fresh pair
+ *                                 under the same number, newborn
+ * FAILED marks the pair when no fresh one could be had.
+ *
+ * UP is set when a call of ours has seen the success; until then the owner is
+ * asked.
+ */
+#include "preload/shim_socket.h"
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "base/clock.h"
+
+/* ---- waiting ----------------------------------------------------------------- */
+
+/*
+ * poll(2) never restarts after a signal, connect(2) does when the handler was
+ * installed with SA_RESTART.  Which handler ran cannot be known; if all that
+ * are installed ask for a restart, so did that one.
+ */
+static bool
+handlers_restart(void)
+{
+	struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} act;
+
+	for (int sig = 1; sig < 64; sig++) {
+		if (sig == 32 || sig == 33)	/* libc's own */
+			continue;
+		memset(&act, 0, sizeof(act));
+		if (sys_call6(SYS_rt_sigaction, sig, 0, (long)&act,
+		    sizeof(act.mask), 0, 0) < 0 ||
+		    act.handler == SIG_DFL || act.handler == SIG_IGN)
+			continue;
+		if (!(act.flags & SA_RESTART))
+			return false;
+	}
+	return true;
+}
+
+static int64_t
+send_timeout_ms(int fd)
+{
+	struct timeval tv = { 0 };
+	socklen_t len = sizeof(tv);
+
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &len) < 0)
+		return 0;
+	return (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
+}
+
+/* Until the end says something.  0, -EINTR, -EINPROGRESS (timeout). */
+static int
+wait_outcome(int fd)
+{
+	int64_t limit = send_timeout_ms(fd);
+	int64_t until = limit == 0 ? SW_NEVER : clock_now_ms() + limit;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int saved = errno, n;
+
+	for (;;) {
+		int64_t left = -1;
+
+		if (until != SW_NEVER && (left = until - clock_now_ms()) < 0)
+			left = 0;
+		/* libc's: a cancellation point */
+		n = poll(&p, 1, left > INT_MAX ? INT_MAX : (int)left);
+		if (n > 0 || (n < 0 && errno != EINTR))
+			break;
+		if (n == 0 && left <= INT_MAX) {
+			errno = saved;
+			return -EINPROGRESS;
+		}
+		if (n < 0 && (until != SW_NEVER || !handlers_restart()))
+			return -EINTR;
+	}
+	errno = saved;
+	return 0;
+}
+
+/* ---- streams ------------------------------------------------------------------ */
+
+/* One or two calls: the same zeros many times over, until nothing more fits.
+ * A full queue refuses a write of any size. */
+static uint32_t
+fill_with_zeros(int fd)
+{
+	static char zeros[16384];
+	struct iovec iov[16];
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 16 };
+	uint32_t total = 0;
+	ssize_t r;
+
+	for (unsigned i = 0; i < 16; i++)
+		iov[i] = (struct iovec){ zeros, sizeof(zeros) };
+	while ((r = sys_sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0 ||
+	    r == -EINTR)
+		if (r > 0)
+			total += (uint32_t)r;
+	return total;
+}
+
+int
+shim_note_asked(int fd, struct shim_tag t, const struct sw_addr *asked)
+{
+	struct owner_msg m = { .op = OWNER_SETOPT, .cookie = shim_cookie(fd),
+		.arg = SHIM_LEVEL, .arg2 = SHIM_NOTE_PEER };
+
+	table_put_asked(m.cookie, asked);
+	return shim_owner_tell(t, m, asked, sizeof(*asked));
+}
+
+/* The attempt's result once the end polls.  0 or the connection's error. */
+static int
+read_outcome(int fd, struct shim_tag t)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	struct owner_state s;
+	int r;
+
+	sys_poll(&p, 1, 0);
+	if ((p.revents & POLLOUT) && !(p.revents & (POLLERR | POLLHUP))) {
+		t.flags |= SHIM_UP;
+		return shim_tag_set(fd, t);
+	}
+	r = shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s);
+	if (r == 0 && s.state == OWNER_CONNECTING)
+		return -EALREADY;
+	if (r == 0 && s.state != OWNER_FAILED) {
+		t.flags |= SHIM_UP;
+		shim_tag_set(fd, t);
+		return -s.error;
+	}
+	/* A reported failure leaves the socket as new, as in the kernel. */
+	if (shim_renew(fd, &t, 0) < 0) {
+		t.flags = (uint16_t)((t.flags & ~SHIM_CONNECT) | SHIM_FAILED);
+		shim_tag_set(fd, t);
+	}
+	if (r < 0)		/* no owner to ask: it died with the session */
+		return -ENETUNREACH;
+	return s.error != 0 ? -s.error : -ECONNABORTED;
+}
+
+static int
+begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
+    const struct sw_addr *asked)
+{
+	struct owner_msg m = { .op = OWNER_CONNECT, .cookie = shim_cookie(fd),
+		.addr = *to };
+	int r;
+
+	if ((r = shim_owner_start(t)) < 0)
+		return -ENETUNREACH;
+	if (asked != NULL) {
+		t.flags |= SHIM_ALIAS;
+		if ((r = shim_note_asked(fd, t, asked)) < 0)
+			return -ENETUNREACH;
+	}
+	t.flags = (uint16_t)((t.flags & ~SHIM_ABORTED) | SHIM_CONNECT |
+	    SHIM_TUNNEL);
+	if ((r = shim_tag_set(fd, t)) < 0)
+		return r;
+	m.arg = fill_with_zeros(fd);
+	if ((r = shim_owner_tell(t, m, NULL, 0)) < 0) {
+		t.flags = (uint16_t)((t.flags & ~SHIM_CONNECT) | SHIM_FAILED);
+		shim_tag_set(fd, t);
+		return -ENETUNREACH;
+	}
+	return 0;
+}
+
+static int
+finish_stream(int fd, struct shim_tag t, int flags)
+{
+	int r;
+
+	if (flags & O_NONBLOCK)
+		return -EINPROGRESS;
+	if ((r = wait_outcome(fd)) < 0)
+		return r;
+	t.flags |= SHIM_CONNECT | SHIM_TUNNEL;
+	return read_outcome(fd, t);
+}
+
+/* A second call on a socket that has been connecting. */
+static int
+continue_stream(int fd, struct shim_tag t, int flags)
+{
+	struct owner_state s;
+	int r;
+
+	if (t.flags & SHIM_UP)
+		return -EISCONN;
+	if ((r = shim_owner_state(fd, t, 0, &s)) == 0 &&
+	    s.state == OWNER_CONNECTING) {
+		if (flags & O_NONBLOCK)
+			return -EALREADY;
+		if ((r = wait_outcome(fd)) < 0)
+			return r == -EINPROGRESS ? -EALREADY : r;
+	} else if (r == 0 && s.state == OWNER_CONNECTED) {
+		t.flags |= SHIM_UP;
+		return shim_tag_set(fd, t);
+	}
+	return read_outcome(fd, t);
+}
+
+static int
+loopback_connect(int fd, struct shim_tag t, const struct sw_addr *to)
+{
+	struct sockaddr_in6 sa;
+	socklen_t len = sizeof(sa);
+	int r;
+
+	if ((r = shim_to_loopback(fd, t,
+	    shim_is_stream(t) ? NULL : to)) < 0)
+		return r;
+	if (!shim_is_stream(t))
+		return 0;
+	addr_to_sockaddr(to, t.flags & SHIM_V6 ? AF_INET6 : AF_INET,
+	    (struct sockaddr *)&sa, &len);
+	/* libc's: it may wait, and be cancelled. */
+	r = shim_libc()->connect(fd, (struct sockaddr *)&sa, len);
+	return r < 0 ? -errno : 0;
+}
+
+static int
+connect_stream(int fd, struct shim_tag t, struct sw_addr *to, int flags)
+{
+	struct sw_addr asked = *to;
+	bool alias;
+	int r;
+
+	if (t.flags & SHIM_LISTEN)
+		return -EISCONN;
+	if (t.flags & SHIM_CONNECT)
+		return continue_stream(fd, t, flags);
+	if ((t.flags & SHIM_FAILED) && (r = shim_renew(fd, &t, 0)) < 0)
+		return r;
+	r = shim_judge(t, to, &alias);
+	if (r == WHERE_LOOPBACK)
+		return loopback_connect(fd, t, to);
+	if (r < 0)
+		return r;
+	if (to->port == 0)
+		return -ECONNREFUSED;
+	if ((r = begin_stream(fd, t, to, alias ? &asked : NULL)) < 0)
+		return r;
+	shim_tag_get(fd, &t);
+	return finish_stream(fd, t, flags);
+}
+
+/* ---- datagrams ------------------------------------------------------------------ */
+
+/* Framed records that were queued before the switch would be read as payload
+ * now: they are dropped, as a network may. */
+static void
+drop_framed(int fd)
+{
+	struct owner_frame f;
+
+	while (sys_recv(fd, &f, sizeof(f), MSG_PEEK | MSG_DONTWAIT) ==
+	    sizeof(f) && f.magic == OWNER_FRAME_MAGIC)
+		sys_recv(fd, &f, sizeof(f), MSG_DONTWAIT);
+}
+
+static int
+ask_peer(int fd, struct shim_tag t, const struct sw_addr *to)
+{
+	struct owner_msg m = { .op = OWNER_CONNECT, .cookie = shim_cookie(fd),
+		.addr = *to };
+	struct owner_reply rep;
+	int r = shim_owner_ask(t, m, NULL, 0, &rep, NULL, 0);
+
+	return r == -ENETDOWN ? -ENETUNREACH : r;
+}
+
+static int
+connect_datagram(int fd, struct shim_tag t, struct sw_addr *to)
+{
+	struct sw_addr asked = *to;
+	bool alias;
+	int r;
+
+	r = shim_judge(t, to, &alias);
+	if (r == WHERE_LOOPBACK)
+		return t.flags & SHIM_TUNNEL ? -ENETUNREACH :
+		    loopback_connect(fd, t, to);
+	if (r < 0)
+		return r;
+	if (alias && (r = shim_note_asked(fd, t, &asked)) < 0)
+		return -ENETUNREACH;
+	if ((r = ask_peer(fd, t, to)) < 0)
+		return r;
+	drop_framed(fd);
+	table_put_asked(shim_cookie(fd), &asked);
+	t.flags |= SHIM_CONNECT | SHIM_TUNNEL;
+	t.flags = (uint16_t)(alias ? t.flags | SHIM_ALIAS :
+	    t.flags & ~SHIM_ALIAS);
+	return shim_tag_set(fd, t);
+}
+
+static int
+disconnect(int fd, struct shim_tag t)
+{
+	static const struct sw_addr nobody;
+	int r;
+
+	if (!(t.flags & (SHIM_CONNECT | SHIM_FAILED)))
+		return 0;
+	if (shim_is_stream(t))
+		return shim_renew(fd, &t, SHIM_ABORTED);
+	if ((r = ask_peer(fd, t, &nobody)) < 0)
+		return r;
+	t.flags &= (uint16_t)~(SHIM_CONNECT | SHIM_ALIAS);
+	return shim_tag_set(fd, t);
+}
+
+/* ---- the call -------------------------------------------------------------------- */
+
+int
+shim_connect(int fd, struct shim_tag t, const struct sockaddr *sa,
+    socklen_t len, int flags)
+{
+	struct sw_addr to;
+	int r;
+
+	if (sa != NULL && len >= sizeof(sa->sa_family) &&
+	    sa->sa_family == AF_UNSPEC)
+		return disconnect(fd, t);
+	if ((r = shim_parse_address(t, sa, len, false, &to)) < 0)
+		return r;
+	if (t.flags & SHIM_DGRAM)
+		return connect_datagram(fd, t, &to);
+	return connect_stream(fd, t, &to, flags);
+}
+
+int
+shim_true_error(int fd, struct shim_tag t, int r)
+{
+	struct owner_state s;
+
+	if (!(t.flags & SHIM_CONNECT) ||
+	    shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) < 0)
+		return r;
+	return s.error != 0 ? -s.error : r;
+}
+
+/* A socket of the kernel's: its way out is loopback, except for one that has
+ * asked for the wildcard, which may still become the tunnel's. */
+static int
+connect_foreign(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct shim_tag t;
+	int r = shim_judge_native(sa, len);
+
+	if (r == 0)
+		return shim_libc()->connect(fd, sa, len);
+	if (sa->sa_family == AF_UNIX || !shim_is_wildcard(fd, &t))
+		return (int)shim_ret(r);
+	if ((r = shim_to_tunnel(fd, &t)) == 0)
+		r = shim_connect(fd, t, sa, len, sys_fcntl(fd, F_GETFL, 0));
+	return (int)shim_ret(r);
+}
+
+SW_EXPORT int
+connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct shim_tag t;
+
+	if (!shim_tag_get(fd, &t))
+		return connect_foreign(fd, sa, len);
+	return (int)shim_ret(shim_connect(fd, t, sa, len,
+	    sys_fcntl(fd, F_GETFL, 0)));
+}
+
+SW_EXPORT int __connect(int fd, const struct sockaddr *sa, socklen_t len);
+
+SW_EXPORT int
+__connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	return connect(fd, sa, len);
+}

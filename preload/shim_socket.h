@@ -1,0 +1,97 @@
+/*
+ * shim_socket.h - what the files that implement socket calls share.
+ */
+#ifndef SW_PRELOAD_SHIM_SOCKET_H
+#define SW_PRELOAD_SHIM_SOCKET_H
+
+#include <fcntl.h>
+
+#include "preload/shim_owner.h"
+#include "preload/shim_table.h"
+
+/* ---- shim_judge.c: where may this go? ----------------------------------- */
+
+enum shim_where { WHERE_TUNNEL = 0, WHERE_LOOPBACK = 1 };
+
+/* A sockaddr as the kernel would take it for a socket with tag `t`; AF_UNSPEC
+ * is -EAFNOSUPPORT.  `naming` for bind, whose refusals differ. */
+int shim_parse_address(struct shim_tag t, const struct sockaddr *sa,
+    socklen_t len, bool naming, struct sw_addr *out);
+
+/*
+ * Class of a destination: enum shim_where, or -errno when it is refused.  May
+ * rewrite `a`: any becomes loopback, a local resolver becomes the session's
+ * (then *alias is set).
+ */
+int shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias);
+
+/* For descriptors that are not ours: may the kernel have this address?  Only
+ * loopback, and no resolver there.  0 or -errno. */
+int shim_judge_native(const struct sockaddr *sa, socklen_t len);
+
+/* AF_UNIX path rules; 0 or -ENOENT. shim_unix.c */
+int shim_judge_unix(const struct sockaddr *sa, socklen_t len);
+
+/* ---- shim_move.c: another socket under the same number ------------------- */
+
+/* N becomes a real loopback socket.  to: for datagram sockets the session
+ * connects it (may be NULL). */
+int shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to);
+
+/* A loopback socket that had asked for the wildcard becomes N, bound to the
+ * same port.  *t is its new tag. */
+int shim_to_tunnel(int fd, struct shim_tag *t);
+
+/* A fresh pair instead of one whose connection or attempt is over.  mark:
+ * SHIM_ABORTED, or 0. */
+int shim_renew(int fd, struct shim_tag *t, uint16_t mark);
+
+/* Is ECONNRESET due on a newborn stream?  Clears it. */
+bool shim_take_aborted(int fd, struct shim_tag t);
+
+/* Is fd a loopback socket that asked for the wildcard address? */
+bool shim_is_wildcard(int fd, struct shim_tag *t);
+
+/* ---- others ----------------------------------------------------------------- */
+
+/* Copy `a` out as getsockname does for a socket with tag `t`. */
+int shim_put_name(struct shim_tag t, const struct sw_addr *a,
+    struct sockaddr *sa, socklen_t *len);
+
+/* connect(2) for a socket of ours. shim_connect.c */
+int shim_connect(int fd, struct shim_tag t, const struct sockaddr *sa,
+    socklen_t len, int flags);
+
+/* Remember the peer a program asked for when another takes its place. */
+int shim_note_asked(int fd, struct shim_tag t, const struct sw_addr *asked);
+void shim_asked_name(int fd, struct shim_tag t, struct sw_addr *peer);
+
+/* send and receive on a datagram socket of ours. shim_datagram.c */
+ssize_t shim_send_datagram(int fd, struct shim_tag t, const struct msghdr *m,
+    int flags);
+ssize_t shim_recv_datagram(int fd, struct shim_tag t, struct msghdr *m,
+    int flags);
+
+/* Send SIGPIPE to this thread unless MSG_NOSIGNAL; returns -EPIPE. */
+int shim_broken_pipe(int flags);
+
+/* The connection's own reason after a native error; `r` if there is none. */
+int shim_true_error(int fd, struct shim_tag t, int r);
+
+/* Tell the owner of a kept option again (rule index + 1).  shim_options.c */
+void shim_replay_option(int fd, struct shim_tag t, uint16_t rule,
+    int32_t value, bool native);
+
+static inline bool
+shim_nonblocking(int fd)
+{
+	return sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK;
+}
+
+static inline bool
+shim_is_stream(struct shim_tag t)
+{
+	return !(t.flags & SHIM_DGRAM);
+}
+
+#endif

@@ -1,0 +1,68 @@
+#!/bin/sh
+# demo.sh - what `make demo` shows: a host whose only way out is an SSH server
+# fetches a page whose name only the far side knows; by whom, by which path,
+# and what left the host meanwhile. All of it happens in network namespaces of
+# this script, as root and as an ordinary user.
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+show() { printf '  client$ %s\n' "$*"; }
+
+if [ -z "$SW_INSIDE$DEMO_AGAIN" ] && [ "$(id -u)" = 0 ] &&
+    command -v setpriv >/dev/null; then
+	DEMO_AGAIN=1; export DEMO_AGAIN
+	sh "$0" || exit 1
+	if setpriv --reuid=65534 --regid=65534 --clear-groups \
+	    test -r "$0" 2>/dev/null; then
+		setpriv --reuid=65534 --regid=65534 --clear-groups \
+		    env TMPDIR=/tmp sh "$0"
+		exit
+	fi
+	say "An ordinary user cannot read this folder; the second half is left out."
+	exit 0
+fi
+[ -n "$SW_INSIDE" ] || DEMO_USER=$(id -un 2>/dev/null || id -u)
+export DEMO_USER
+TEST_SECONDS=120
+. "${0%/*}/../tests/lib/net.sh"
+
+hosts && services small dns web || { echo "demo: could not make the hosts"; exit 1; }
+watch client
+spawn server "$LIB/capture" eth1 "$T/seen-server"
+URL=https://www.example.test/
+SMOLWRAP="smolwrap --via ssh://tester@$SSHD"
+
+say "The client's host, as $DEMO_USER: one neighbour, no route"
+show "ip route"
+on client ip route | sed 's/^/  /'
+
+say "Without smolwrap"
+show "curl $URL"
+on client curl -sS --cacert "$T/ca.crt" -m 5 $URL 2>&1 | sed 's/^/  /'
+
+say "With it"
+show "$SMOLWRAP curl $URL"
+wrapped curl -sS --cacert "$T/ca.crt" -m 20 \
+    -w 'status %{http_code}, first byte after %{time_starttransfer} s\n' \
+    $URL >"$T/page" 2>&1
+sed 's/^/  /' "$T/page"
+grep -q "the page of www.example.test" "$T/page" || exit 1
+
+say "The path it took"
+echo "  client  10.9.0.2"
+echo "    | SSH"
+echo "  server  10.9.0.1, a stock sshd; it asked DNS for:"
+sed -n 's/.*query\[\(.*\)\] \(.*\) from \(.*\)/    \2 (\1), from \3/p' \
+    "$T/dns-log" | sort -u
+echo "    | HTTPS"
+echo "  www.example.test, which saw:"
+sed 's/^/    /' "$T/nginx/access.log"
+
+say "All that left the client's host (protocol, destination, port, packets, bytes)"
+seen client | sed 's/^/  /'
+if [ -z "$(strays client)" ]; then
+	echo "  SSH and nothing else."
+else
+	echo "  That is more than SSH:"
+	strays client | sed 's/^/  /'
+	exit 1
+fi

@@ -1,0 +1,431 @@
+/*
+ * A connection is taken up as after a retransmission time-out: everything not
+ * acknowledged is unsent again, but snd_nxt stays where it was, so that the
+ * peer may acknowledge what the old owner had sent.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "stack/arena.h"
+#include "stack/owner_image.h"
+
+#include "lwip/priv/tcp_priv.h"
+
+struct reader {
+	struct loop *loop;
+	const struct owner_events *ev;
+	void *arg;
+	struct owner *owner;
+	struct flow *flow;		/* the one being described */
+	struct image_flow im;
+	uint32_t tx_got, rx_got;
+	int fds[IMAGE_FDS];		/* of the current message; -1: none */
+	uint8_t buf[IMAGE_DATA_MAX + sizeof(struct image_head)];
+};
+
+static int
+take_fd(struct reader *r)
+{
+	int fd = r->fds[0];
+
+	r->fds[0] = r->fds[1];
+	r->fds[1] = -1;
+	return fd;
+}
+
+/* One message into r->buf; its payload length, or an SW_ERR_*. */
+static int
+receive(struct reader *r, int fd, struct image_head *h)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(IMAGE_FDS * sizeof(int))];
+	} u;
+	struct iovec iov = { r->buf, sizeof(r->buf) };
+	struct msghdr m;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do {
+		if (sys_poll(&p, 1, IMAGE_TIMEOUT_MS) == 0)
+			return SW_ERR_TIMEOUT;
+		m = (struct msghdr){
+			.msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = u.room,
+			.msg_controllen = CMSG_LEN(IMAGE_FDS * sizeof(int)),
+		};
+		n = sys_recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n == -EAGAIN || n == -EINTR);
+	if (n <= 0)
+		return SW_ERR_CLOSED;
+	c = CMSG_FIRSTHDR(&m);
+	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
+	    c->cmsg_type == SCM_RIGHTS) {
+		size_t got = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		memcpy(r->fds, CMSG_DATA(c), got * sizeof(int));
+	}
+	if ((size_t)n < sizeof(*h))
+		return SW_ERR_TRUNCATED;
+	memcpy(h, r->buf, sizeof(*h));
+	if (h->magic != IMAGE_MAGIC || h->len != (size_t)n - sizeof(*h))
+		return SW_ERR_FORMAT;
+	return SW_OK;
+}
+
+static int
+read_owner(struct reader *r, const uint8_t *p, size_t len)
+{
+	struct image_owner im;
+	int fd;
+
+	if (r->owner != NULL || len != sizeof(im) || r->fds[0] < 0)
+		return SW_ERR_FORMAT;
+	memcpy(&im, p, sizeof(im));
+	r->owner = owner_alloc(r->loop, im.id, r->ev, r->arg);
+	if (r->owner == NULL)
+		return SW_ERR_NOMEM;
+	r->owner->next_port = im.next_port;
+	fd = take_fd(r);
+	if (owner_use_link(r->owner, fd) != SW_OK)
+		return SW_ERR_NOMEM;
+	if (owner_use_chan(r->owner, take_fd(r)) != SW_OK)
+		return SW_ERR_NOMEM;
+	if (im.configured)
+		owner_configure(r->owner, &im.config);
+	return SW_OK;
+}
+
+/* ---- connections ---- */
+
+static bool
+is_known_state(const struct image_flow *im)
+{
+	switch (im->tcp.state) {
+	case CLOSED: case SYN_SENT: case ESTABLISHED: case FIN_WAIT_1:
+	case FIN_WAIT_2: case CLOSE_WAIT: case CLOSING: case LAST_ACK:
+		return im->state <= OWNER_ENDED &&
+		    im->tcp.snd_scale <= 14 && im->tcp.rcv_scale <= 14;
+	default:
+		return false;
+	}
+}
+
+static void
+restore_tcp(struct tcp_pcb *p, const struct image_flow *im)
+{
+	const struct image_tcp *t = &im->tcp;
+
+	p->local_ip = stack_ip(&im->local);
+	p->local_port = im->local.port;
+	p->remote_ip = stack_ip(&im->peer);
+	p->remote_port = im->peer.port;
+	tcp_set_flags(p, t->flags & (TF_TIMESTAMP | TF_WND_SCALE));
+	p->snd_scale = t->snd_scale;
+	p->rcv_scale = t->rcv_scale;
+	p->mss = t->mss >= 256 && t->mss <= TCP_MSS ? t->mss : 536;
+	p->lastack = p->snd_nxt = p->snd_lbb = t->base;
+	p->snd_wl1 = t->snd_wl1;
+	p->snd_wl2 = t->snd_wl2;
+	p->snd_wnd = t->snd_wnd;
+	p->snd_wnd_max = t->snd_wnd_max;
+	p->cwnd = t->cwnd > p->mss ? t->cwnd : p->mss;
+	p->ssthresh = t->ssthresh;
+	p->sa = t->sa;
+	p->sv = t->sv;
+	p->rto = t->rto > 0 ? t->rto : p->rto;
+	p->rcv_nxt = p->ts_lastacksent = t->rcv_nxt;
+	p->ts_recent = t->ts_recent;
+	p->rcv_wnd = im->rx_len < TCP_WND_MAX(p) ?
+	    TCP_WND_MAX(p) - im->rx_len : 0;
+	p->rcv_ann_right_edge = t->rcv_right;
+	p->rcv_ann_wnd = t->rcv_right - t->rcv_nxt;
+	if (p->rcv_ann_wnd > p->rcv_wnd)
+		p->rcv_ann_wnd = p->rcv_wnd;
+	p->tmr = tcp_ticks;
+	p->state = ESTABLISHED;
+	if (im->rx_fin)
+		p->state = CLOSE_WAIT;
+	TCP_REG_ACTIVE(p);
+}
+
+/* Give TCP what it had.  The FIN, if one was sent, follows the bytes. */
+static void
+resume_tcp(struct flow *f, const struct image_flow *im)
+{
+	struct tcp_pcb *p = f->pcb;
+
+	if (im->tcp.state == FIN_WAIT_2) {
+		p->lastack = p->snd_nxt = p->snd_lbb = im->tcp.snd_nxt;
+		tcp_set_flags(p, TF_FIN);
+		p->state = FIN_WAIT_2;
+	} else {
+		pump_give(f);
+		if (im->fin_sent)
+			(void)tcp_shutdown(p, 0, 1);
+		if (TCP_SEQ_GT(im->tcp.snd_nxt, p->snd_nxt) &&
+		    TCP_SEQ_LEQ(im->tcp.snd_nxt, p->snd_lbb))
+			p->snd_nxt = im->tcp.snd_nxt;
+	}
+	tcp_ack_now(p);
+	(void)tcp_output(p);
+}
+
+static int
+restart_connect(struct flow *f, const struct image_flow *im)
+{
+	stack_force_isn(&im->tcp.base);
+	conn_start(f, &im->peer, 0);
+	stack_force_isn(NULL);
+	f->discard = im->discard;
+	return SW_OK;
+}
+
+static int
+restore_conn(struct reader *r)
+{
+	struct image_flow *im = &r->im;
+	struct flow *f = r->flow;
+	struct tcp_pcb *p;
+
+	if (im->tcp.state == SYN_SENT)
+		return restart_connect(f, im);
+	if (im->tcp.state == CLOSED) {
+		flow_touch(f);
+		return SW_OK;
+	}
+	if ((p = stack_tcp_new(STACK_NEAR)) == NULL)
+		return SW_ERR_NOMEM;
+	restore_tcp(p, im);
+	conn_adopt(f, p);
+	resume_tcp(f, im);
+	f->in_ready = true;
+	flow_touch(f);
+	return SW_OK;
+}
+
+/* ---- flows ---- */
+
+static int
+finish_flow(struct reader *r)
+{
+	struct flow *f = r->flow, *l;
+
+	if (f == NULL)
+		return SW_OK;
+	if (r->tx_got != r->im.tx_len || r->rx_got != r->im.rx_len)
+		return SW_ERR_FORMAT;
+	r->flow = NULL;
+	if (f->dgram)
+		return SW_OK;
+	if (f->state == OWNER_LISTENING) {
+		f->state = OWNER_NEW;
+		return listen_start(f, r->im.backlog_max) == 0 ? SW_OK :
+		    SW_ERR_IN_USE;
+	}
+	if (f->app_fd >= 0) {
+		l = flow_find(r->owner, r->im.listener);
+		if (l == NULL || l->state != OWNER_LISTENING)
+			return SW_ERR_FORMAT;
+		listen_append(l, f);
+	}
+	r->flow = f;
+	if (restore_conn(r) != SW_OK)
+		return SW_ERR_NOMEM;
+	r->flow = NULL;
+	return SW_OK;
+}
+
+static int
+read_flow(struct reader *r, const uint8_t *p, size_t len)
+{
+	struct image_flow *im = &r->im;
+	struct flow *f;
+	int far = -1, e;
+
+	if ((e = finish_flow(r)) != SW_OK)
+		return e;
+	if (r->owner == NULL || len != sizeof(*im))
+		return SW_ERR_FORMAT;
+	memcpy(im, p, len);
+	if (!is_known_state(im) || im->tx_len > FLOW_TX_MAX + 65536 ||
+	    im->rx_len > TCP_WND + 65536 ||
+	    flow_find(r->owner, im->cookie) != NULL)
+		return SW_ERR_FORMAT;
+	if (im->has_far && (far = take_fd(r)) < 0)
+		return SW_ERR_FORMAT;
+	f = flow_new(r->owner, im->cookie, far, im->dgram, im->v6);
+	if (f == NULL) {
+		if (far >= 0)
+			sys_close(far);
+		return SW_ERR_NOMEM;
+	}
+	r->flow = f;
+	r->tx_got = r->rx_got = 0;
+	if (im->has_app)
+		f->app_fd = take_fd(r);
+	f->local = im->local;
+	f->peer = im->peer;
+	f->tx_bytes = im->tx_bytes;
+	f->rx_bytes = im->rx_bytes;
+	f->error = im->error;
+	f->discard = im->discard;
+	f->state = im->state;
+	f->reuse = im->reuse;
+	f->bound = im->bound;
+	f->kept = im->kept;
+	f->app_done = im->app_done;
+	f->app_gone = im->app_gone;
+	f->fin_sent = im->fin_sent;
+	f->rx_fin = im->rx_fin;
+	f->rx_fin_done = im->rx_fin_done;
+	f->rx_discard = im->rx_discard;
+	f->linger_reset = im->linger_reset;
+	f->dying = im->dying;
+	return SW_OK;
+}
+
+static int
+read_tx(struct reader *r, const uint8_t *p, size_t len)
+{
+	if (r->flow == NULL || len > r->im.tx_len - r->tx_got)
+		return SW_ERR_FORMAT;
+	r->tx_got += (uint32_t)len;
+	while (len > 0) {
+		struct chunk *c = pump_chunk(r->flow, len);
+		size_t n;
+
+		if (c == NULL)
+			return SW_ERR_NOMEM;
+		n = c->room - c->len < len ? c->room - c->len : len;
+		memcpy(c->data + c->len, p, n);
+		c->len += (uint32_t)n;
+		r->flow->tx_held += (uint32_t)n;
+		p += n;
+		len -= n;
+	}
+	return SW_OK;
+}
+
+static int
+read_rx(struct reader *r, const uint8_t *p, size_t len)
+{
+	struct pbuf *b;
+
+	if (r->flow == NULL || len > r->im.rx_len - r->rx_got)
+		return SW_ERR_FORMAT;
+	if ((b = pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_RAM)) == NULL)
+		return SW_ERR_NOMEM;
+	memcpy(b->payload, p, len);
+	pump_queue_rx(r->flow, b);
+	r->rx_got += (uint32_t)len;
+	return SW_OK;
+}
+
+static int
+read_option(struct reader *r, const uint8_t *p, size_t len)
+{
+	struct image_option im;
+
+	if (r->flow == NULL || len != sizeof(im))
+		return SW_ERR_FORMAT;
+	memcpy(&im, p, sizeof(im));
+	if (im.len > OPTION_MAX)
+		return SW_ERR_FORMAT;
+	flow_option_set(r->flow, im.level, im.name, im.value, im.len);
+	return SW_OK;
+}
+
+static int
+read_drain(struct reader *r, const uint8_t *p, size_t len)
+{
+	struct image_drain im;
+	int fd = take_fd(r);
+
+	if (r->flow == NULL || len != sizeof(im) || fd < 0 ||
+	    r->flow->dgram) {
+		if (fd >= 0)
+			sys_close(fd);
+		return SW_ERR_FORMAT;
+	}
+	memcpy(&im, p, sizeof(im));
+	if (flow_add_drain(r->flow, fd, im.left_ms) != 0)
+		chan_reply(fd, ENOMEM, NULL, NULL, 0);
+	return SW_OK;
+}
+
+static int
+read_tombs(struct reader *r, const uint8_t *p, size_t len)
+{
+	size_t n = len / sizeof(struct tomb);
+
+	if (r->owner == NULL || len % sizeof(struct tomb) != 0 || n > TOMBS)
+		return SW_ERR_FORMAT;
+	memcpy(r->owner->tombs, p, len);
+	r->owner->tomb_at = (uint32_t)n;
+	return SW_OK;
+}
+
+static int
+handle(struct reader *r, const struct image_head *h)
+{
+	const uint8_t *p = r->buf + sizeof(*h);
+
+	switch (h->kind) {
+	case IMAGE_OWNER:
+		return read_owner(r, p, h->len);
+	case IMAGE_FLOW:
+		return read_flow(r, p, h->len);
+	case IMAGE_TX:
+		return read_tx(r, p, h->len);
+	case IMAGE_RX:
+		return read_rx(r, p, h->len);
+	case IMAGE_OPTION:
+		return read_option(r, p, h->len);
+	case IMAGE_DRAIN:
+		return read_drain(r, p, h->len);
+	case IMAGE_TOMBS:
+		return read_tombs(r, p, h->len);
+	case IMAGE_END:
+		return r->owner != NULL ? finish_flow(r) : SW_ERR_FORMAT;
+	default:
+		return SW_ERR_FORMAT;
+	}
+}
+
+struct owner *
+owner_import(struct loop *l, int fd, const struct owner_events *ev, void *arg)
+{
+	struct reader *r = arena_get_zeroed(1, sizeof(*r));
+	struct image_head h = { .kind = 0 };
+	struct owner *o = NULL;
+	int e;
+
+	if (r == NULL)
+		return NULL;
+	r->loop = l;
+	r->ev = ev;
+	r->arg = arg;
+	do {
+		r->fds[0] = r->fds[1] = -1;
+		e = receive(r, fd, &h);
+		if (e == SW_OK)
+			e = handle(r, &h);
+		for (int i = 0; i < IMAGE_FDS; i++)
+			if (r->fds[i] >= 0)
+				sys_close(r->fds[i]);
+	} while (e == SW_OK && h.kind != IMAGE_END);
+	o = r->owner;
+	if (e != SW_OK) {
+		log_debug("owner: import failed: %s", sw_strerror(e));
+		owner_free(o);
+		o = NULL;
+	}
+	arena_put(r);
+	return o;
+}

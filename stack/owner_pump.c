@@ -1,0 +1,457 @@
+/*
+ * The pump: bytes between a program's descriptor pair and TCP.
+ *
+ * The last byte already forwarded stays unread in the far end (`kept`), or the
+ * last byte of the connect filler before the program has written anything.
+ * Closing the far end with a byte unread is the only way to say "reset" on a
+ * descriptor pair, and the kernel says it for us if we die.  A regular end
+ * reads the byte first.
+ *
+ *   queue of the far end:   [kept] fresh fresh ... fresh
+ *   reading all of it:      consume the kept byte and all fresh ones but the
+ *                           last; look at the last without consuming it
+ *
+ * Back-pressure: no more than FLOW_TX_MAX bytes wait for acknowledgement, then
+ * the rest stays in the far end and the program blocks.  The other way, the
+ * TCP window opens only for what the program's end has taken.
+ */
+#include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "base/sys.h"
+#include "stack/arena.h"
+#include "stack/owner_priv.h"
+
+#define CHUNK_SMALL (4096 - 16 - sizeof(struct chunk))
+#define CHUNK_LARGE (65536 + 512 - 16 - sizeof(struct chunk))
+#define GIVE_MAX 0xffff			/* tcp_write() takes 16 bits */
+#define DELIVER_IOV 64
+
+/* ---- the program's bytes ---- */
+
+struct chunk *
+pump_chunk(struct flow *f, size_t want)
+{
+	struct chunk *c = f->tx_last;
+	size_t room;
+
+	if (c != NULL && (c->room - c->len >= want ||
+	    c->room - c->len >= CHUNK_LARGE / 4))
+		return c;
+	room = want <= CHUNK_SMALL ? CHUNK_SMALL : CHUNK_LARGE;
+	if ((c = arena_get(sizeof(*c) + room)) == NULL)
+		return NULL;
+	*c = (struct chunk){ .room = (uint32_t)room };
+	if (f->tx_last != NULL)
+		f->tx_last->next = c;
+	else
+		f->tx = c;
+	f->tx_last = c;
+	return c;
+}
+
+void
+pump_drop_tx(struct flow *f)
+{
+	struct chunk *c;
+
+	while ((c = f->tx) != NULL) {
+		f->tx = c->next;
+		arena_put(c);
+	}
+	f->tx_last = NULL;
+	f->tx_held = 0;
+}
+
+err_t
+pump_acked(void *arg, struct tcp_pcb *pcb, u16_t len)
+{
+	struct flow *f = arg;
+	uint32_t left = len;
+	struct chunk *c;
+
+	(void)pcb;
+	if (f == NULL)
+		return ERR_OK;
+	while (left > 0 && (c = f->tx) != NULL) {
+		uint32_t n = c->given - c->acked;
+
+		if (n > left)
+			n = left;
+		c->acked += n;
+		left -= n;
+		f->tx_held -= n;
+		f->tx_bytes += n;
+		if (c->acked < c->len || (c->next == NULL && n == 0))
+			break;
+		f->tx = c->next;
+		if (f->tx == NULL)
+			f->tx_last = NULL;
+		arena_put(c);
+	}
+	f->unacked_since_ms = f->owner->loop->now_ms;
+	if (f->tx_held == 0)
+		flow_answer_drains(f, 0);
+	flow_touch(f);
+	return ERR_OK;
+}
+
+void
+pump_give(struct flow *f)
+{
+	for (struct chunk *c = f->tx; c != NULL; c = c->next)
+		while (c->given < c->len) {
+			uint32_t n = c->len - c->given;
+
+			if (n > GIVE_MAX)
+				n = GIVE_MAX;
+			if (tcp_write(f->pcb, c->data + c->given, (u16_t)n,
+			    0) != ERR_OK)
+				return;
+			c->given += n;
+		}
+}
+
+static bool
+all_given(const struct flow *f)
+{
+	for (const struct chunk *c = f->tx; c != NULL; c = c->next)
+		if (c->given < c->len)
+			return false;
+	return true;
+}
+
+/* Bytes in the far end that were not forwarded yet. */
+static size_t
+count_fresh(const struct flow *f)
+{
+	int n = 0;
+
+	if (sys_ioctl(f->w.fd, FIONREAD, &n) != 0 || n <= (int)f->kept)
+		return 0;
+	return (size_t)n - f->kept;
+}
+
+/* Move up to `take` of `fresh` bytes into c.  How many; 0 when it failed. */
+static size_t
+read_some(struct flow *f, struct chunk *c, size_t take, size_t fresh)
+{
+	size_t last = take == fresh ? 1 : 0;
+	uint8_t old;
+	struct iovec iov[2] = {
+		{ &old, f->kept }, { c->data + c->len, take - last },
+	};
+	size_t want = iov[0].iov_len + iov[1].iov_len;
+	ssize_t r = 0;
+
+	if (want > 0) {
+		r = sys_readv(f->w.fd, iov, 2);
+		if (r <= 0)
+			return 0;
+		r -= f->kept;
+		f->kept = false;
+	}
+	/* Short only where the program attached something to its bytes. */
+	if ((size_t)r + last == take && last == 1) {
+		if (sys_recv(f->w.fd, c->data + c->len + r, 1,
+		    MSG_PEEK | MSG_DONTWAIT) == 1) {
+			f->kept = true;
+			r++;
+		}
+	}
+	c->len += (uint32_t)r;
+	f->tx_held += (uint32_t)r;
+	return (size_t)r;
+}
+
+static void
+send_fin(struct flow *f)
+{
+	if (!f->app_done || f->in_ready || f->fin_sent || !all_given(f))
+		return;
+	if (tcp_shutdown(f->pcb, 0, 1) == ERR_OK)
+		f->fin_sent = true;
+}
+
+static void
+read_program(struct flow *f)
+{
+	size_t fresh, take;
+	struct chunk *c;
+
+	if (f->pcb == NULL || f->fin_sent || f->w.fd < 0)
+		return;
+	if (f->tx_held == 0)
+		f->unacked_since_ms = f->owner->loop->now_ms;
+	while (f->in_ready && f->tx_held < FLOW_TX_MAX) {
+		fresh = count_fresh(f);
+		if (fresh == 0) {
+			f->in_ready = false;
+			break;
+		}
+		take = FLOW_TX_MAX - f->tx_held;
+		if (take > fresh)
+			take = fresh;
+		if ((c = pump_chunk(f, take)) == NULL)
+			break;		/* tried again when memory was freed */
+		if (take > c->room - c->len)
+			take = c->room - c->len;
+		if (read_some(f, c, take, fresh) == 0)
+			break;
+		pump_give(f);
+	}
+	pump_give(f);
+	send_fin(f);
+	(void)tcp_output(f->pcb);
+}
+
+void
+pump_discard_filler(struct flow *f)
+{
+	size_t room = 64 * 1024;
+	uint8_t *scratch;
+
+	if (f->discard == 0 || f->w.fd < 0 ||
+	    (scratch = arena_get(room)) == NULL)
+		return;
+	while (f->discard > 1) {
+		size_t n = f->discard - 1 < room ? f->discard - 1 : room;
+		ssize_t r = sys_recv(f->w.fd, scratch, n, MSG_DONTWAIT);
+
+		if (r <= 0)
+			break;
+		f->discard -= (uint32_t)r;
+	}
+	f->kept = true;
+	f->discard = 0;
+	arena_put(scratch);
+}
+
+/* ---- the peer's bytes ---- */
+
+void
+pump_queue_rx(struct flow *f, struct pbuf *p)
+{
+	if (f->rx_last != NULL)
+		f->rx_last->next = p;
+	else
+		f->rx = p;
+	for (; p != NULL; p = p->next) {
+		f->rx_held += p->len;
+		f->rx_last = p;
+	}
+}
+
+err_t
+pump_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e)
+{
+	struct flow *f = arg;
+
+	(void)pcb;
+	(void)e;
+	if (f == NULL) {
+		if (p != NULL)
+			pbuf_free(p);
+		return ERR_OK;
+	}
+	if (p == NULL)
+		f->rx_fin = true;
+	else
+		pump_queue_rx(f, p);
+	flow_touch(f);
+	return ERR_OK;
+}
+
+/* `n` bytes of rx were taken. */
+static void
+taken(struct flow *f, size_t n)
+{
+	uint32_t opened = (uint32_t)n;
+
+	f->rx_bytes += n;
+	f->rx_held -= (uint32_t)n;
+	n += f->rx_off;
+	while (f->rx != NULL && n >= f->rx->len) {
+		struct pbuf *p = f->rx;
+
+		n -= p->len;
+		f->rx = p->next;
+		p->next = NULL;
+		p->tot_len = p->len;
+		pbuf_free(p);
+	}
+	f->rx_off = (uint32_t)n;
+	if (f->rx == NULL)
+		f->rx_last = NULL;
+	while (opened > 0 && f->pcb != NULL) {
+		u16_t some = (u16_t)(opened > 0xffff ? 0xffff : opened);
+
+		tcp_recved(f->pcb, some);
+		opened -= some;
+	}
+}
+
+void
+pump_drop_rx(struct flow *f)
+{
+	if (f->rx_held > 0 || f->rx != NULL)
+		taken(f, f->rx_held);
+}
+
+static ssize_t
+write_program(const struct flow *f)
+{
+	struct iovec iov[DELIVER_IOV];
+	struct msghdr m = { .msg_iov = iov };
+	size_t off = f->rx_off;
+	size_t n = 0;
+
+	for (struct pbuf *p = f->rx; p != NULL && n < DELIVER_IOV; p = p->next) {
+		iov[n++] = (struct iovec){
+			(uint8_t *)p->payload + off, p->len - off,
+		};
+		off = 0;
+	}
+	m.msg_iovlen = n;
+	return sys_sendmsg(f->w.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static bool
+has_hung_up(const struct flow *f)
+{
+	struct pollfd p = { .fd = f->w.fd };
+
+	return sys_poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0;
+}
+
+static void
+deliver(struct flow *f)
+{
+	ssize_t r;
+
+	while (f->rx_held > 0 && f->w.fd >= 0 && !f->app_gone) {
+		if (f->rx_discard) {
+			pump_drop_rx(f);
+			break;
+		}
+		r = write_program(f);
+		if (r > 0) {
+			taken(f, (size_t)r);
+		} else if (r == -EAGAIN) {
+			flow_watch_out(f, true);
+			return;
+		} else if (r == -EPIPE && !has_hung_up(f)) {
+			f->rx_discard = true;	/* it shut its reading side */
+		} else if (r != -EINTR) {
+			f->app_done = f->app_gone = true;
+		}
+	}
+	flow_watch_out(f, false);
+	if (f->rx_fin && !f->rx_fin_done && f->rx_held == 0 && f->w.fd >= 0) {
+		(void)sys_shutdown(f->w.fd, SHUT_WR);
+		f->rx_fin_done = true;
+	}
+}
+
+/* ---- events of the far end ---- */
+
+static int
+pending_error(const struct flow *f)
+{
+	int e = 0;
+	socklen_t n = sizeof(e);
+
+	(void)sys_getsockopt(f->w.fd, SOL_SOCKET, SO_ERROR, &e, &n);
+	return e;
+}
+
+void
+pump_ready(struct loop_fd *w, uint32_t events)
+{
+	struct flow *f = (struct flow *)(void *)
+	    ((char *)w - offsetof(struct flow, w));
+
+	if ((events & EPOLLIN) != 0)
+		f->in_ready = true;
+	if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0)
+		f->app_done = f->in_ready = true;
+	if ((events & EPOLLHUP) != 0)
+		f->app_gone = true;
+	/* The program closed with bytes of ours unread: it wants a reset. */
+	if ((events & EPOLLERR) != 0 && pending_error(f) == ECONNRESET)
+		f->linger_reset = true;
+	flow_touch(f);
+}
+
+/* A regular end: nothing unread is left behind. */
+static void
+close_clean(struct flow *f)
+{
+	uint8_t old;
+
+	if (f->kept && f->w.fd >= 0)
+		(void)sys_recv(f->w.fd, &old, 1, MSG_DONTWAIT);
+	f->kept = false;
+	flow_close_far(f);
+}
+
+static void
+turn_connected(struct flow *f)
+{
+	deliver(f);
+	if (f->app_gone && (f->linger_zero || f->linger_reset ||
+	    f->rx_held > 0)) {
+		conn_abort(f, ECONNRESET);
+		flow_close_far(f);
+		return;
+	}
+	read_program(f);
+	if (f->tx_held == 0 && !f->in_ready)
+		flow_answer_drains(f, 0);
+	if (!f->fin_sent || f->w.fd < 0)
+		return;
+	if (f->app_gone) {
+		/* Data that comes now has no reader: see above. */
+		f->unacked_since_ms = f->owner->loop->now_ms;
+		conn_watch_time(f);
+		close_clean(f);
+	} else if (f->rx_fin_done) {
+		close_clean(f);
+	}
+}
+
+void
+pump_turn(struct flow *f)
+{
+	switch ((enum owner_flow_state)f->state) {
+	case OWNER_CONNECTED:
+		turn_connected(f);
+		break;
+	case OWNER_CONNECTING:
+		/* Closed or shut down in the middle of it: give up. */
+		if (f->app_done) {
+			conn_abort(f, ECONNRESET);
+			flow_close_far(f);
+		}
+		break;
+	case OWNER_LISTENING:
+		listen_ready(f);
+		return;			/* it may be gone */
+	case OWNER_FAILED:
+	case OWNER_ENDED:
+		if (f->dying) {
+			deliver(f);
+			f->dying = f->rx_held > 0 && !f->app_gone &&
+			    f->w.fd >= 0;
+		}
+		if (!f->dying)
+			flow_close_far(f);
+		break;
+	case OWNER_NEW:
+		break;
+	}
+	conn_settle(f);
+}

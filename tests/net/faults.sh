@@ -1,0 +1,132 @@
+#!/bin/sh
+# Faults: whatever breaks, a program gets an error at once, never a hang, never
+# a clean end of half a file, and never the host's own network.
+
+. "${0%/*}/../lib/net.sh"
+
+MANY=$LIB/many
+hosts && services small dns web || exit 1
+product || skip_all "smolwrap is not built"
+watch client
+
+# Ends of time are part of the tests: `timed` notes the tenths of a second.
+timed() {
+	timed_from=$(date +%s%N)
+	"$@"
+	timed_status=$?
+	tenths=$((($(date +%s%N) - timed_from) / 100000000))
+	return $timed_status
+}
+kids() { awk -v up="$1" '$4 == up { print $1 }' /proc/[0-9]*/stat 2>/dev/null; }
+sessions() {
+	for p in /proc/[0-9]*; do
+		case $(readlink "$p/exe" 2>/dev/null) in
+		*/smolwrap) echo "${p#/proc/}" ;;
+		esac
+	done
+}
+
+# A slow download that something interrupts after a second.
+# interrupted NAME COMMAND...: COMMAND does it.
+interrupted() {
+	what=$1; shift
+	wrapped curl -sS -m 30 http://www.example.test/slow \
+	    >"$T/part" 2>"$T/err" &
+	job=$!
+	sleep 1.5
+	got=$(wc -c <"$T/part")
+	ok "$what: data flows before" test "$got" -gt 1000
+	"$@"
+	timed wait $job
+	status=$?
+	case $status in
+	18 | 52 | 55 | 56) pass "$what: curl says so (status $status)" ;;
+	*) fail "$what: curl ended with status $status"
+		diag "$(tail -n 3 "$T/err")" ;;
+	esac
+	ok "$what: within 3 s ($tenths tenths)" test "$tenths" -lt 30
+}
+
+kill_sshd_children() {
+	# shellcheck disable=SC2046
+	kill -9 $(kids "$pid_sshd_server")
+}
+kill_sshd() {
+	# shellcheck disable=SC2154,SC2046
+	kill -9 "$pid_sshd_server" $(kids "$pid_sshd_server")
+}
+kill_sessions() {
+	# shellcheck disable=SC2046
+	kill -9 $(sessions)
+}
+
+interrupted "the ssh connection is killed" kill_sshd_children
+interrupted "the SSH server is killed" kill_sshd
+timed wrapped curl -sS -m 20 http://www.example.test/ >"$T/out" 2>"$T/err"
+is $? 125 "no SSH server: the launcher fails with 125"
+diag "$(cat "$T/err")"
+ok "no SSH server: within 3 s ($tenths tenths)" test "$tenths" -lt 30
+start_sshd server
+ok "the SSH server is back: it works" \
+    wrapped curl -sS -m 20 http://www.example.test/
+interrupted "the session is killed" kill_sessions
+
+# One program's life through all of it.
+rm -f "$T/step"*
+wrapped sh -c '
+	step() { : >"$0/step$1"; i=0
+		while [ ! -e "$0/go$1" ] && [ $i -lt 300 ]; do
+			sleep 0.1; i=$((i + 1)); done; }
+	curl -s -m 10 -o /dev/null http://www.example.test/; echo first $?
+	step 1
+	curl -s -m 20 -o /dev/null http://www.example.test/; echo down $?
+	step 2
+	i=0; until curl -s -m 10 -o /dev/null http://www.example.test/; do
+		sleep 0.5; i=$((i + 1)); [ $i -lt 40 ] || break; done
+	echo again $?
+	step 3
+	curl -s -m 20 -o /dev/null http://www.example.test/; echo dead $?
+	step 4' "$T" >"$T/life" 2>"$T/err" &
+life=$!
+within 10 test -e "$T/step1"; kill_sshd; sleep 0.3; : >"$T/go1"
+within 30 test -e "$T/step2"; start_sshd server; : >"$T/go2"
+within 40 test -e "$T/step3"; kill_sessions; sleep 0.2; : >"$T/go3"
+within 30 test -e "$T/step4"; : >"$T/go4"
+wait $life
+said() { sed -n "s/^$1 //p" "$T/life"; }
+is "$(said first)" 0 "a program's first request works"
+like "$(said down)" "[1-9]*" "with the SSH server gone, the next one fails"
+is "$(said again)" 0 "when it is back, the same program can connect again"
+like "$(said dead)" "[1-9]*" "with the session killed, it fails"
+diag "$(tail -n 5 "$T/err")"
+
+# A cut that nobody announces: the link goes down.
+wrapped curl -sS -m 100 http://www.example.test/slow >"$T/part" 2>"$T/err" &
+job=$!
+sleep 1.5
+on client ip link set eth0 down
+timed wait $job
+status=$?
+on client ip link set eth0 up
+case $status in
+18 | 28 | 52 | 56) pass "a silent cut is noticed (status $status)" ;;
+*) fail "a silent cut: status $status"; diag "$(tail -n 3 "$T/err")" ;;
+esac
+ok "a silent cut is noticed within 75 s ($tenths tenths)" test "$tenths" -lt 750
+
+# Upload: what the far server got must not look whole.
+: >"$T/serve-log"
+wrapped "$MANY" up $WWW 500000000 >"$T/out" 2>&1 &
+job=$!
+sleep 1.5
+kill_sshd_children
+timed wait $job
+status=$?
+ok "an upload cut short fails" test $status -ne 0
+ok "an upload cut short fails within 3 s ($tenths tenths)" \
+    test "$tenths" -lt 30
+
+is "$(strays client)" "" "through all that, the client sent SSH and no more"
+gone() { [ -z "$(sessions)" ]; }
+ok "no session is left" within 15 gone
+tap_end

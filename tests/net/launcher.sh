@@ -1,0 +1,106 @@
+#!/bin/sh
+# The launcher: exit statuses, host keys, sessions kept warm, published ports.
+
+. "${0%/*}/../lib/net.sh"
+
+hosts && services small dns web || exit 1
+product || skip_all "smolwrap is not built"
+watch client
+SW=$B/smolwrap
+sessions() {
+	for p in /proc/[0-9]*; do
+		case $(readlink "$p/exe" 2>/dev/null) in
+		*/smolwrap) echo "${p#/proc/}" ;;
+		esac
+	done
+}
+gone() { [ -z "$(sessions)" ]; }
+# status WANTED DESCRIPTION COMMAND...
+status() {
+	want=$1 what=$2; shift 2
+	"$@" >"$T/out" 2>"$T/err" </dev/null
+	is $? "$want" "$what" || diag "$(cat "$T/out" "$T/err")"
+}
+one_line() {
+	is "$(wc -l <"$T/err")" "$1" "$2" || diag "$(cat "$T/err")"
+}
+
+status 0 "true" wrapped true
+one_line 0 "true says nothing"
+status 3 "the program's status" wrapped sh -c 'exit 3'
+status 143 "a signal's status" wrapped sh -c 'kill -TERM $$'
+status 127 "no such program" wrapped no-such-program
+one_line 1 "no such program: one line"
+status 126 "not to be executed" wrapped /etc/passwd
+one_line 1 "not to be executed: one line"
+status 125 "no such option" on client "$SW" --no-such-option true
+status 125 "no tunnel named" on client "$SW" true
+status 125 "a tunnel that is none" on client "$SW" --via nonsense:x true
+status 0 "--help" on client "$SW" --help
+status 125 "no key" on client "$SW" --via ssh://tester@$SSHD -i "$T/none" \
+    --known-hosts "$KNOWN" true
+
+ssh-keygen -q -t ed25519 -N '' -f "$T/other_key"
+: >"$T/empty"
+printf '%s %s\n' $SSHD "$(cat "$T/other_key.pub")" >"$T/changed"
+on client env HOME="$T/nohome" true
+status 125 "an unknown host key is refused" on client "$SW" \
+    --via ssh://tester@$SSHD -i "$KEY" --known-hosts "$T/empty" curl http://$WWW/
+like "$(cat "$T/err")" "*SHA256:*" "the fingerprint is shown" ||
+	diag "$(cat "$T/err")"
+diag "$(cat "$T/err")"
+status 125 "a changed host key is refused" on client "$SW" \
+    --via ssh://tester@$SSHD -i "$KEY" --known-hosts "$T/changed" curl http://$WWW/
+diag "$(cat "$T/err")"
+is "$(cat "$T/out")" "" "and nothing was fetched"
+status 125 "a wrong user key is refused" on client "$SW" \
+    --via ssh://tester@$SSHD -i "$T/other_key" --known-hosts "$KNOWN" true
+diag "$(cat "$T/err")"
+
+# The program is the launcher's own process: pid, terminal, environment.
+like "$(on client sh -c 'echo $$; exec "$0" "$@"' "$SW" $VIA -- \
+    sh -c 'echo $$' | uniq | wc -l)" 1 "the program keeps the pid"
+is "$(wrapped env | grep -c '^HOME=')" 1 "and the environment"
+is "$(echo through | wrapped cat)" "through" "and stdin and stdout"
+ok "the session ends with the program" within 10 gone
+
+# Warm sessions.
+status 0 "up" on client "$SW" up -s one $VIA
+status 0 "status" on client "$SW" status -s one
+diag "$(cat "$T/out")"
+status 0 "a command by the session's name" on client "$SW" -s one -- \
+    curl -sS http://www.example.test/
+like "$(cat "$T/out")" "*the page of*" "it gets the page"
+is "$(sessions | wc -l)" "$(sessions | wc -l)" "one session"
+status 0 "down" on client "$SW" down -s one
+ok "down ends it" within 10 gone
+status 1 "status of none" on client "$SW" status -s one
+
+# Listening: loopback by default, the server's port when published.
+wrapped sh -c 'cd "$0" && exec timeout 20 /usr/bin/python3 -m http.server 8080' \
+    "$T/www" >"$T/out" 2>&1 &
+job=$!
+within 10 on client curl -s -m 2 -o "$T/out" http://127.0.0.1:8080/
+like "$(on client curl -sS -m 5 http://127.0.0.1:8080/)" "*the page of*" \
+    "a wrapped server is reached on loopback"
+fails "and not by the client's address" \
+    on server curl -sS -m 2 http://10.9.0.2:8080/
+kill $job; wait $job 2>/dev/null
+ok "and it ends" within 10 gone
+
+on client "$SW" $VIA --publish 8080 -- sh -c \
+    'cd "$0" && exec timeout 30 /usr/bin/python3 -m http.server 8080' \
+    "$T/www" >"$T/out" 2>"$T/err" &
+job=$!
+within 10 on server curl -s -m 2 -o /dev/null http://127.0.0.1:8080/
+like "$(on server curl -sS -m 5 http://127.0.0.1:8080/)" "*the page of*" \
+    "a published port answers on the SSH server" || diag "$(cat "$T/err")"
+like "$(on server curl -sS -m 5 http://127.0.0.1:8080/1m | wc -c)" 1048576 \
+    "with all of a large file"
+kill $job; wait $job 2>/dev/null
+ok "and it ends too" within 10 gone
+status 1 "listening may be denied" on client "$SW" $VIA --listen deny -- \
+    /usr/bin/python3 -c 'import socket; s = socket.create_server(("", 8081))'
+
+is "$(strays client)" "" "the client sent SSH and no more"
+tap_end

@@ -1,0 +1,41 @@
+#!/bin/sh
+# exports.sh - the library shows exactly the reviewed names, depends on libc
+# alone and keeps its hardening.
+SW_ROOT=$(cd "${0%/*}/../.." && pwd)
+B=${B:-build/default}
+case $B in /*) ;; *) B=$SW_ROOT/$B ;; esac
+. "$SW_ROOT/tests/lib/tap.sh"
+
+LIBRARY=${LIBRARY:-$B/libsmolwrap.so}
+command -v readelf >/dev/null || skip_all "readelf is not installed"
+T=$(mktemp -d "${TMPDIR:-/tmp}/smolwrap-test.XXXXXX") || exit 1
+trap 'rm -rf "$T"' EXIT
+export LC_ALL=C
+
+plan 7
+nm -D --defined-only "$LIBRARY" | awk '{ print $3 }' | sort >"$T/defined"
+grep -v '^#' "$SW_ROOT/tests/preload/exports.txt" | sort >"$T/reviewed"
+ok "the defined names are the reviewed ones" diff "$T/reviewed" "$T/defined"
+
+sed -n 's/^	\([a-z_0-9A-Z]*\);$/\1/p' "$SW_ROOT/preload/exports.map" |
+	sort >"$T/map"
+ok "the version script says the same" diff "$T/reviewed" "$T/map"
+
+readelf -dW "$LIBRARY" >"$T/dynamic"
+is "$(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' "$T/dynamic" |
+    grep -v '^ld-linux')" libc.so.6 "nothing is needed but libc"
+readelf -lW "$LIBRARY" >"$T/segments"
+is "$(awk '$1 == "GNU_STACK" { print $7 }' "$T/segments")" RW \
+    "the stack is not executable"
+ok "relocations are read-only" grep -q GNU_RELRO "$T/segments"
+ok "binding is immediate and symbolic, unloading refused" sh -c \
+    'grep -q BIND_NOW "$1" && grep -q SYMBOLIC "$1" && grep -q NODELETE "$1"' \
+    - "$T/dynamic"
+# dlsym allocates and takes locks; the heap is the program's. The resolver may
+# use both, other files may not, so the whole list is short.
+nm -D --undefined-only "$LIBRARY" | awk '{ sub(/@.*/, "", $2); print $2 }' |
+	grep -E '^(dlsym|dlopen|dlvsym|pthread_once|__tls_get_addr|exit)$' \
+	>"$T/bad"
+is "$(tr '\n' ' ' <"$T/bad")" "dlopen dlsym " \
+    "no loader call but for libidn2, no dynamic thread-local storage"
+tap_end

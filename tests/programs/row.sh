@@ -1,0 +1,108 @@
+# tests/programs/row.sh - one program of the catalogue, four times over.
+# Sourced after net.sh, by scripts that are lists of rows.
+#
+# row NAME PROGRAM PORT EXPECTED COMMAND
+#	COMMAND is for `sh -c`, with $H (a host name), $P (a port), $WWW, $CA
+#	and the folder $D to write to. Its output must match the shell pattern
+#	EXPECTED, run on the server's host (which sees the internet) and run
+#	wrapped on the client's. Then, unless PORT is -, wrapped and bare must
+#	fail alike (the same exit status) where P refuses, fail where H is in no
+#	DNS, and wrapped must end soon when the tunnel is cut while it waits for
+#	an answer.
+# A missing PROGRAM skips the row, natively and wrapped alike.
+#
+# Rows run only if their name has the word $ROW in it, when that is set.
+
+CA=$T/ca.crt D=$T/scratch
+export CA D
+ROW_SECONDS=${ROW_SECONDS:-25}
+
+row_run() {	# HOST-RUNNER HOST PORT COMMAND; output in $T/out, status in $?
+	rm -rf "$D"; mkdir -p "$D"
+	if [ "$1" = bare ]; then
+		on server timeout -k 2 "$ROW_SECONDS" env H="$2" P="$3" \
+		    sh -c "$4" >"$T/out" 2>"$T/err" </dev/null
+	else
+		# The launcher execs, so it is timed like the program.
+		# shellcheck disable=SC2086
+		on client timeout -k 2 "$ROW_SECONDS" env H="$2" P="$3" \
+		    "$B/smolwrap" $VIA -- sh -c "$4" \
+		    >"$T/out" 2>"$T/err" </dev/null
+	fi
+}
+
+row_said() {
+	diag "status $1; stdout, then stderr:"
+	diag "$(head -c 400 "$T/out" | tr -d '\000' | head -n 6)"
+	diag "$(head -c 1200 "$T/err" | tr -d '\000' | tail -n 6)"
+}
+
+row_matches() {	# RUNNER STATUS EXPECTED NAME
+	# shellcheck disable=SC2254
+	case $(head -c 4000 "$T/out" | tr -d '\000') in
+	$3) pass "$4, $1"; return 0 ;;
+	esac
+	fail "$4, $1"
+	row_said "$2"
+	return 1
+}
+
+# The sshd that carries this client's session, and its children.
+cut_tunnel() {
+	row_kids=$(awk -v up="$pid_sshd_server" '
+		$4 == up { print $1 }' /proc/[0-9]*/stat 2>/dev/null)
+	# shellcheck disable=SC2086
+	[ -z "$row_kids" ] || kill $row_kids
+}
+
+row_cut() {	# NAME COMMAND
+	row_run wrapped www.example.test 5002 "$2" &
+	row_job=$!
+	sleep 1.2
+	cut_tunnel
+	row_left=80
+	while [ $row_left -gt 0 ] && kill -0 $row_job 2>/dev/null; do
+		row_left=$((row_left - 1))
+		sleep 0.1
+	done
+	if [ $row_left -gt 0 ]; then
+		wait $row_job
+		pass "$1, wrapped, tunnel cut: ended with status $?"
+	else
+		wait $row_job
+		fail "$1, wrapped, tunnel cut: hangs"
+		row_said $?
+	fi
+}
+
+row() {
+	case $1 in *"$ROW"*) ;; *) return 0 ;; esac
+	if ! command -v "$2" >/dev/null; then
+		skip "$2 is not installed" "$1"
+		return 0
+	fi
+	row_port=$3
+	[ "$3" != - ] || row_port=0
+	row_run bare www.example.test "$row_port" "$5"
+	row_matches bare $? "$4" "$1" || return 0
+	product || { skip "smolwrap is not built" "$1, wrapped"; return 0; }
+	row_run wrapped www.example.test "$row_port" "$5"
+	row_matches wrapped $? "$4" "$1"
+	[ "$3" != - ] && [ -z "$ROW_QUICK" ] || return 0
+
+	row_run bare www.example.test 5999 "$5"
+	row_want=$?
+	row_run wrapped www.example.test 5999 "$5"
+	is $? $row_want "$1, wrapped, refused port" || row_said "-"
+
+	row_run wrapped neverland.test "$row_port" "$5"
+	row_got=$?
+	if [ $row_got -ne 0 ] && [ $row_got -ne 124 ] &&
+	    [ $row_got -ne 137 ]; then
+		pass "$1, wrapped, unknown name: status $row_got"
+	else
+		fail "$1, wrapped, unknown name: status $row_got"
+		row_said $row_got
+	fi
+	row_cut "$1" "$5"
+}

@@ -1,0 +1,282 @@
+/*
+ * sshd_rig.h - a real OpenSSH server on loopback for one test program: free
+ * ports, throw-away keys, everything in a temporary folder and gone at the end.
+ * And a small server for it to forward to.
+ */
+#ifndef SW_TESTS_SSHD_RIG_H
+#define SW_TESTS_SSHD_RIG_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct rig {
+	char dir[64];
+	char user[64], key[128], known[128];
+	uint16_t port, far_port;
+	pid_t sshd, far;
+};
+
+static inline void
+rig_sh(const char *command)
+{
+	if (system(command) != 0) {
+		fprintf(stderr, "failed: %s\n", command);
+		abort();
+	}
+}
+
+static inline int
+rig_listen(uint16_t *port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	const int one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	sin.sin_port = htons(*port);
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 ||
+	    listen(fd, 4096) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
+		abort();
+	*port = ntohs(sin.sin_port);
+	return fd;
+}
+
+/* A port nobody listens on. */
+static inline uint16_t
+rig_free_port(void)
+{
+	uint16_t port = 0;
+
+	close(rig_listen(&port));
+	return port;
+}
+
+static inline int
+rig_connect(uint16_t port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* ---- the far server: first byte of a connection says what it does ---- */
+
+/* Byte i of every stream. */
+static inline uint8_t
+rig_byte(uint64_t i)
+{
+	return (uint8_t)(i * 2654435761u >> 13 ^ i);
+}
+
+static inline void *
+rig_far_serve(void *arg)
+{
+	int fd = (int)(intptr_t)arg;
+	enum { N = 65536 };
+	uint8_t *buf = malloc(N);
+	uint64_t at = 0, want = 0;
+	ssize_t n;
+	char mode = 0;
+
+	if (read(fd, &mode, 1) != 1)
+		goto out;
+	if (mode == 'e') {		/* echo until end of file, then end */
+		while ((n = read(fd, buf, N)) > 0)
+			if (send(fd, buf, (size_t)n, MSG_NOSIGNAL) != n)
+				break;
+	} else if (mode == 's') {	/* source: eight bytes of length follow */
+		if (read(fd, &want, 8) != 8)
+			goto out;
+		for (size_t i = 0; i < N; i++)
+			buf[i] = rig_byte(i);
+		while (at < want) {
+			size_t k = want - at < N ? (size_t)(want - at) : N;
+
+			/* the pattern repeats with each buffer */
+			if (send(fd, buf, k, MSG_NOSIGNAL) != (ssize_t)k)
+				break;
+			at += k;
+		}
+	} else if (mode == 'k') {	/* sink; tells the count when right */
+		while ((n = read(fd, buf, N)) > 0)
+			for (ssize_t i = 0; i < n; i++, at++)
+				if (buf[i] != rig_byte(at % N))
+					goto out;
+		if (write(fd, &at, 8) != 8)
+			goto out;
+	} else if (mode == 'h') {	/* half-close at once, then sink */
+		shutdown(fd, SHUT_WR);
+		while ((n = read(fd, buf, N)) > 0)
+			;
+	} else if (mode == 'q') {	/* reads nothing */
+		sleep(30);
+	}
+out:
+	free(buf);
+	close(fd);
+	return NULL;
+}
+
+static inline void
+rig_far_main(int fd)
+{
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, 65536);
+	for (;;) {
+		int c = accept(fd, NULL, NULL);
+		pthread_t id;
+
+		if (c >= 0 && pthread_create(&id, &attr, rig_far_serve,
+		    (void *)(intptr_t)c) != 0)
+			close(c);
+	}
+}
+
+/* ---- sshd ---- */
+
+static inline void
+rig_sshd_start(struct rig *r, const char *extra)
+{
+	char path[160];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/conf", r->dir);
+	f = fopen(path, "w");
+	fprintf(f, "Port %u\nListenAddress 127.0.0.1\nHostKey %s/host\n"
+	    "AuthorizedKeysFile %s/authorized\nStrictModes no\nUsePAM no\n"
+	    "PidFile none\nMaxStartups 100\n%s\n%s\n", r->port, r->dir,
+	    r->dir, getuid() == 0 ? "PermitRootLogin yes" : "",
+	    extra != NULL ? extra : "");
+	fclose(f);
+	r->sshd = fork();
+	if (r->sshd == 0) {
+		char log[160];
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpgid(0, 0);
+		snprintf(log, sizeof(log), "%s/log", r->dir);
+		execl("/usr/sbin/sshd", "/usr/sbin/sshd", "-D", "-f", path, "-E",
+		    log, (char *)NULL);
+		_exit(127);
+	}
+	for (int i = 0; i < 500; i++) {
+		int fd = rig_connect(r->port);
+
+		if (fd >= 0) {
+			close(fd);
+			return;
+		}
+		usleep(10000);
+	}
+	fprintf(stderr, "sshd does not start\n");
+	abort();
+}
+
+/* Kill the listener and every session of it. */
+static inline void
+rig_sshd_stop(struct rig *r)
+{
+	char command[200];
+
+	if (r->sshd <= 0)
+		return;
+	/* sshd's children have sessions of their own: find them by parent. */
+	snprintf(command, sizeof(command), "for p in $(pgrep -P %d); do "
+	    "kill -9 $(pgrep -P $p) $p 2>/dev/null; done; kill -9 %d", r->sshd,
+	    r->sshd);
+	if (system(command) != 0)
+		kill(r->sshd, SIGKILL);
+	waitpid(r->sshd, NULL, 0);
+	r->sshd = 0;
+}
+
+static inline void
+rig_new_host_key(struct rig *r, bool trust)
+{
+	char c[600];
+
+	snprintf(c, sizeof(c), "cd %s && rm -f host host.pub && "
+	    "ssh-keygen -q -t ed25519 -N '' -f host", r->dir);
+	rig_sh(c);
+	if (!trust)
+		return;
+	snprintf(c, sizeof(c), "cd %s && echo \"[127.0.0.1]:%u "
+	    "$(cut -d' ' -f1,2 host.pub)\" >known", r->dir, r->port);
+	rig_sh(c);
+}
+
+static inline void
+rig_start(struct rig *r, const char *extra)
+{
+	struct rlimit lim;
+	struct passwd *pw = getpwuid(getuid());
+	char c[400];
+	int fd;
+
+	memset(r, 0, sizeof(*r));
+	getrlimit(RLIMIT_NOFILE, &lim);
+	lim.rlim_cur = lim.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &lim);
+	signal(SIGPIPE, SIG_IGN);
+	if (getuid() == 0)
+		(void)mkdir("/run/sshd", 0755);
+	snprintf(r->dir, sizeof(r->dir), "/tmp/smolwrap-rig.XXXXXX");
+	if (mkdtemp(r->dir) == NULL)
+		abort();
+	snprintf(r->user, sizeof(r->user), "%s", pw->pw_name);
+	snprintf(r->key, sizeof(r->key), "%s/user", r->dir);
+	snprintf(r->known, sizeof(r->known), "%s/known", r->dir);
+	snprintf(c, sizeof(c), "cd %s && ssh-keygen -q -t ed25519 -N '' -f user "
+	    "&& cp user.pub authorized && : >known", r->dir);
+	rig_sh(c);
+	r->port = rig_free_port();
+	rig_new_host_key(r, true);
+	fd = rig_listen(&r->far_port);
+	if ((r->far = fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		rig_far_main(fd);
+		_exit(0);
+	}
+	close(fd);
+	rig_sshd_start(r, extra);
+}
+
+static inline void
+rig_stop(struct rig *r)
+{
+	char c[100];
+
+	rig_sshd_stop(r);
+	kill(r->far, SIGKILL);
+	waitpid(r->far, NULL, 0);
+	snprintf(c, sizeof(c), "rm -rf %s", r->dir);
+	rig_sh(c);
+}
+
+#endif

@@ -1,0 +1,369 @@
+#include "tests/unit/stack_rig.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+
+/* lwIP is one per process, so the two halves of a handover cannot run at the
+ * same time here: this thread keeps the messages in between. */
+struct kept_message {
+	size_t len, nfds;
+	int fds[2];
+	uint8_t data[65536];
+	struct kept_message *next;
+};
+
+struct keeper {
+	int in, out;
+	struct kept_message *first;
+	size_t count, bytes;
+};
+
+static void *
+keep(void *arg)
+{
+	struct keeper *k = arg;
+	struct kept_message **at = &k->first;
+
+	for (;;) {
+		struct kept_message *m = calloc(1, sizeof(*m));
+		char room[CMSG_SPACE(2 * sizeof(int))] = { 0 };
+		struct iovec iov = { m->data, sizeof(m->data) };
+		struct msghdr h = {
+			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = room,
+			.msg_controllen = sizeof(room),
+		};
+		ssize_t n = recvmsg(k->in, &h, MSG_CMSG_CLOEXEC);
+		struct cmsghdr *c;
+
+		if (n <= 0) {
+			free(m);
+			break;
+		}
+		m->len = (size_t)n;
+		c = CMSG_FIRSTHDR(&h);
+		if (c != NULL) {
+			m->nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+			memcpy(m->fds, CMSG_DATA(c), m->nfds * sizeof(int));
+		}
+		k->count++;
+		k->bytes += m->len;
+		*at = m;
+		at = &m->next;
+	}
+	return NULL;
+}
+
+static void *
+give(void *arg)
+{
+	struct keeper *k = arg;
+
+	while (k->first != NULL) {
+		struct kept_message *m = k->first;
+		char room[CMSG_SPACE(2 * sizeof(int))] = { 0 };
+		struct iovec iov = { m->data, m->len };
+		struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+		if (m->nfds > 0) {
+			struct cmsghdr *c;
+
+			h.msg_control = room;
+			h.msg_controllen = CMSG_SPACE(m->nfds * sizeof(int));
+			c = CMSG_FIRSTHDR(&h);
+			c->cmsg_level = SOL_SOCKET;
+			c->cmsg_type = SCM_RIGHTS;
+			c->cmsg_len = CMSG_LEN(m->nfds * sizeof(int));
+			memcpy(CMSG_DATA(c), m->fds, m->nfds * sizeof(int));
+		}
+		(void)!sendmsg(k->out, &h, MSG_NOSIGNAL);
+		for (size_t i = 0; i < m->nfds; i++)
+			close(m->fds[i]);
+		k->first = m->next;
+		free(m);
+	}
+	close(k->out);
+	return NULL;
+}
+
+static void
+hand_over(void)
+{
+	struct keeper k = { .in = -1 };
+	pthread_t t;
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
+	k.in = fd[1];
+	assert_int_equal(pthread_create(&t, NULL, keep, &k), 0);
+	assert_int_equal(owner_export(rig.owner, fd[0]), SW_OK);
+	rig.owner = NULL;
+	close(fd[0]);
+	pthread_join(t, NULL);
+	close(fd[1]);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
+	k.out = fd[0];
+	assert_int_equal(pthread_create(&t, NULL, give, &k), 0);
+	rig.owner = owner_import(&rig.loop, fd[1], &rig_owner_events, NULL);
+	assert_non_null(rig.owner);
+	pthread_join(t, NULL);
+	close(fd[1]);
+}
+
+static void
+expect_sum(size_t n)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < n; i++)
+		sum = rig_sum(sum, (uint8_t[]){ rig_byte(i) }, 1);
+	assert_int_equal(rig.dials->got, n);
+	assert_true(sum == rig.dials->sum);
+}
+
+static void
+an_upload_goes_on(void **state)
+{
+	int fd = rig_connect(9);
+
+	(void)state;
+	rig_write_all(fd, 0, 200000);
+	hand_over();
+	rig_write_all(fd, 200000, 300000);
+	rig_until(rig.dials->got == 500000);
+	expect_sum(500000);
+	close(fd);
+	rig_until(rig.dials->gone);
+	assert_false(rig.dials->aborted);
+	rig_until(owner_count_flows(rig.owner) == 0);
+}
+
+static void
+write_close_and_exit_loses_nothing(void **state)
+{
+	int fd = rig_connect(9);
+
+	(void)state;
+	rig_write_all(fd, 0, 200000);
+	close(fd);
+	close(rig.chan);
+	rig.chan = -1;
+	hand_over();
+	rig_until(rig.dials->gone);
+	assert_false(rig.dials->aborted);
+	expect_sum(200000);
+	rig_until(rig.idle);
+}
+
+/* At every point of a busy stream. */
+static void
+repeated_handovers_lose_nothing(void **state)
+{
+	int fd = rig_connect(7);
+	uint64_t at = 0;
+
+	(void)state;
+	for (int i = 0; i < 25; i++) {
+		rig_write_all(fd, at, 150000);
+		for (int j = 0; j < i % 5; j++)
+			assert_int_equal(loop_run_once(&rig.loop, 0), SW_OK);
+		hand_over();
+		rig_read_all(fd, at, 150000);
+		at += 150000;
+	}
+	assert_true(rig.dials->got == at);
+	shutdown(fd, SHUT_WR);
+	rig_until((rig_poll(fd) & POLLHUP) != 0);
+	assert_int_equal(recv(fd, (char[1]){ 0 }, 1, MSG_DONTWAIT), 0);
+	close(fd);
+}
+
+static void
+undelivered_bytes_move(void **state)
+{
+	int fd;
+
+	(void)state;
+	rig.source_bytes = 3000000;
+	fd = rig_connect(19);
+	rig_turns(50);			/* pair, owner, splice: all full */
+	hand_over();
+	rig_read_all(fd, 0, 1000000);
+	hand_over();
+	rig_read_all(fd, 1000000, 2000000);
+	rig_until((rig_poll(fd) & POLLRDHUP) != 0);
+	close(fd);
+	rig_until(rig.dials->gone);
+}
+
+static void
+a_pending_connect_goes_on(void **state)
+{
+	int fd = rig_socket(false);
+
+	(void)state;
+	rig_connect_addr(fd, rig_dst(6), true);
+	rig_until(rig.dials != NULL);
+	rig_turns(5);
+	hand_over();
+	rig_turns(5);
+	assert_int_equal(rig_poll(fd), 0);
+	rig.dials->port = 7;		/* now it answers */
+	rig.dials->open = true;
+	rig.dials->ev->opened(rig.dials->arg);
+	rig_until(rig_poll(fd) == POLLOUT);
+	rig_write_all(fd, 0, 1000);
+	rig_read_all(fd, 0, 1000);
+	close(fd);
+	rig_until(rig.dials->gone);
+}
+
+static void
+half_closed_flows_move(void **state)
+{
+	int a = rig_connect(19), b;
+
+	(void)state;
+	/* a: the peer has ended; rig.source_bytes is 0. */
+	rig_until((rig_poll(a) & POLLRDHUP) != 0);
+	/* b: we have ended. */
+	rig.source_bytes = 100000;
+	b = rig_connect(19);
+	shutdown(b, SHUT_WR);
+	rig_turns(20);
+	hand_over();
+	rig_write_all(a, 0, 1000);
+	rig_until(rig.dials->next->got == 1000);
+	rig_read_all(b, 0, 100000);
+	rig_until((rig_poll(b) & POLLHUP) != 0);
+	close(a);
+	close(b);
+	rig_until(owner_count_flows(rig.owner) == 0);
+	rig_until(splice_count_flows(rig.splice) == 0);
+}
+
+static void
+requests_in_the_channel_move(void **state)
+{
+	int fd = rig_connect(7);
+	struct owner_msg m = { .op = OWNER_BIND, .addr = addr_v4(0, 8080) };
+
+	(void)state;
+	rig_write_all(fd, 0, 10);
+	hand_over();
+	assert_int_equal(rig_state(fd, false).state, OWNER_CONNECTED);
+	m.cookie = rig_cookie(fd);
+	assert_int_equal(rig_ask(&m, NULL, NULL, 0, NULL), EINVAL);
+	rig_read_all(fd, 0, 10);
+	close(fd);
+}
+
+static void
+errors_and_options_are_remembered(void **state)
+{
+	int fd = rig_socket(false), other = rig_connect(7), v = 42;
+	struct owner_msg m = {
+		.op = OWNER_SETOPT, .cookie = rig_cookie(other),
+		.arg = SOL_SOCKET, .arg2 = SO_PRIORITY, .len = sizeof(v),
+	};
+
+	(void)state;
+	rig_connect_addr(fd, rig_dst(1), true);
+	rig_until((rig_poll(fd) & POLLHUP) != 0);
+	rig_tell(&m, &v, -1);
+	rig_turns(5);
+	hand_over();
+	assert_int_equal(rig_state(fd, false).error, ECONNREFUSED);
+	m = (struct owner_msg){ .op = OWNER_GETOPT, .arg = SOL_SOCKET,
+	    .arg2 = SO_PRIORITY, .cookie = m.cookie };
+	v = 0;
+	assert_int_equal(rig_ask(&m, NULL, &v, sizeof(v), NULL), 0);
+	assert_int_equal(v, 42);
+	close(fd);
+	close(other);
+}
+
+static void
+datagrams_and_listeners_move(void **state)
+{
+	int fd = rig_socket(true), l = rig_socket(false);
+	struct owner_msg m = {
+		.op = OWNER_CONNECT, .cookie = rig_cookie(fd),
+		.addr = rig_dst(53),
+	};
+	struct owner_msg bind = {
+		.op = OWNER_BIND, .cookie = rig_cookie(l),
+		.addr = addr_v4(0, 8080),
+	};
+	struct owner_msg lm = {
+		.op = OWNER_LISTEN, .cookie = rig_cookie(l), .arg = 5,
+	};
+	char buf[10];
+
+	(void)state;
+	assert_int_equal(rig_ask(&m, NULL, NULL, 0, NULL), 0);
+	assert_int_equal(rig_ask(&bind, NULL, NULL, 0, NULL), 0);
+	assert_int_equal(rig_ask(&lm, NULL, NULL, 0, NULL), 0);
+	rig_turns(5);
+	memset(&rig.listening, 0, sizeof(rig.listening));
+	hand_over();
+	assert_int_equal(send(fd, "abc", 3, 0), 3);
+	rig_until((rig_poll(fd) & POLLIN) != 0);
+	assert_int_equal(recv(fd, buf, sizeof(buf), 0), 3);
+	assert_memory_equal(buf, "ABC", 3);
+	rig_turns(5);
+	assert_int_equal(rig.listening.port, 8080);
+	close(fd);
+	close(l);
+}
+
+/* In a child the memory is a copy, caught at any moment; there a new stack
+ * must come up. */
+static void
+a_forked_child_starts_afresh(void **state)
+{
+	int fd = rig_connect(7), status;
+	pid_t pid;
+
+	(void)state;
+	rig_write_all(fd, 0, 100000);
+	rig_turns(1);
+	pid = fork();
+	if (pid == 0) {
+		stack_forget();
+		rig_up_mtu(65535);
+		fd = rig_connect(7);
+		rig_write_all(fd, 0, 100000);
+		rig_read_all(fd, 0, 100000);
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	rig_read_all(fd, 0, 100000);
+	close(fd);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_up, rig_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(an_upload_goes_on),
+		T(write_close_and_exit_loses_nothing),
+		T(repeated_handovers_lose_nothing),
+		T(undelivered_bytes_move),
+		T(a_pending_connect_goes_on),
+		T(half_closed_flows_move),
+		T(requests_in_the_channel_move),
+		T(errors_and_options_are_remembered),
+		T(datagrams_and_listeners_move),
+		T(a_forked_child_starts_afresh),
+	};
+
+	if (getenv("CMOCKA_TEST_FILTER") != NULL)
+		cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER"));
+	if (getenv("LOG") != NULL)
+		log_open(2, LOG_LEVEL_DEBUG, "test");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
