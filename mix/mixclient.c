@@ -445,6 +445,15 @@ mixclient_send(struct mixclient *c, const struct recipient *to,
 	return send_repliable(c, to, NYMMSG_DATA, surbs, data, n);
 }
 
+int
+mixclient_give(struct mixclient *c, const struct recipient *to,
+    unsigned surbs)
+{
+	if (surbs > NYMMSG_MAX_SURBS)
+		return SW_ERR_TOO_LONG;
+	return send_repliable(c, to, NYMMSG_SURBS, surbs, NULL, 0);
+}
+
 /* Send c->msg back by SURBs, one for each fragment. */
 static int
 send_by_surbs(struct mixclient *c, struct surbstore_peer *peer, size_t n)
@@ -617,6 +626,7 @@ mixclient_deliver(struct mixclient *c, uint8_t *in, size_t n, int64_t now_ms)
 		return;
 	}
 	is_reply = replykeys_take(c->keys, in, key);
+	c->stats.reply_packets += is_reply;
 	r = nymseal_open(in, n, is_reply ? key : NULL,
 	    c->cfg.keys.encryption);
 	sw_wipe(key, sizeof(key));

@@ -72,6 +72,7 @@ struct mixclient_config {
 struct mixclient_stats {
 	uint64_t sent, resent, cover, acked, replies, replies_dropped;
 	uint64_t received, bad, surbs_made, surb_requests;
+	uint64_t reply_packets;		/* that came by our SURBs */
 };
 
 struct mixclient;
@@ -94,6 +95,10 @@ const struct recipient *mixclient_address(const struct mixclient *c);
  */
 int mixclient_send(struct mixclient *c, const struct recipient *to,
     unsigned surbs, const void *data, size_t n) SW_MUST_CHECK;
+
+/* Give `to` SURBs and nothing else. */
+int mixclient_give(struct mixclient *c, const struct recipient *to,
+    unsigned surbs) SW_MUST_CHECK;
 
 /* Reply to the peer with this tag by its SURBs.  SW_OK; SW_ERR_LIMIT when it
  * has too few left (`control` may use the reserve, too). */
