@@ -51,7 +51,7 @@ T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(filter-out \
 all: $(B)/smolwrap $(B)/smolwrap-session $(B)/libsmolwrap.so
 
 .SECONDARY:
-.PHONY: all deps test check bench demo lint asan tsan fuzz fuzz-run install clean
+.PHONY: FORCE all deps test check bench demo lint asan tsan fuzz fuzz-run install clean
 
 deps:
 	scripts/deps install
@@ -88,7 +88,8 @@ $(B)/libstack.a: $(STACK_OBJ) $(LWIP_OBJ) $(BASE_OBJ)
 	ar rcs $@ $^
 $(B)/libsmolwrap.so: $(SHIM_OBJ) $(B)/libstack.a preload/exports.map
 	$(CC) -shared -o $@ $(SHIM_OBJ) $(B)/libstack.a $(LDHARD) \
-	    -Wl,-Bsymbolic,-z,nodelete,--no-undefined,--gc-sections \
+	    -Wl,-Bsymbolic,-z,nodelete,-z,noseparate-code,--no-undefined \
+	    -Wl,--gc-sections \
 	    -Wl,--version-script=preload/exports.map
 $(B)/libprogram.a: $(PROG_OBJ)
 	@rm -f $@
@@ -98,11 +99,19 @@ $(B)/smolwrap: $(B)/preload/main.o $(B)/libprogram.a $(BASE_OBJ)
 $(B)/smolwrap-session: $(B)/preload/session_main.o $(B)/libprogram.a \
     $(TRANS_OBJ) $(B)/libstack.a
 	$(CC) -o $@ $^ $(LDHARD) -lssh -lpthread
+# Where the launcher looks for its parts; compiled anew when that changes, so
+# that `make` and `make install PREFIX=...` agree.
 $(B)/preload/launch.o: CFLAGS += -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
     -DSW_LIBEXECDIR='"$(LIBEXECDIR)"'
+$(B)/preload/launch.o: $(B)/.dirs
+$(B)/.dirs: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBDIR) $(LIBEXECDIR)' | cmp -s - $@ || \
+	    echo '$(LIBDIR) $(LIBEXECDIR)' >$@
+FORCE:
 
 # The parts of the shim that export nothing are tested alone.
-SHIM_PURE := $(addprefix $(B)/preload/shim_,hosts.o dnsmsg.o execenv.o \
+SHIM_PURE := $(addprefix $(B)/preload/shim_,hosts.o dnsmsg.o execenv.o libc.o \
 	resolve_names.o resolve_addrinfo.o resolve_host.o)
 $(B)/tests/unit/shim_%: tests/unit/shim_%.c $(SHIM_PURE) $(B)/libstack.a
 	@mkdir -p $(@D)
@@ -118,13 +127,20 @@ $(B)/tests/prop/%: tests/prop/%.c $(B)/libstack.a $(TRANS_OBJ)
 	    $(LDHARD) -lcmocka -lssh -lresolv -lpthread -o $@
 # Replays files in an ordinary build; `make fuzz` swaps the driver.
 FUZZ_MAIN ?= tests/fuzz/replay.c
-$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libstack.a $(TRANS_OBJ)
+$(B)/tests/fuzz/shim_%_fuzz: tests/fuzz/shim_%_fuzz.c $(SHIM_PURE) $(B)/libstack.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(SHIM_PURE) \
+	    $(B)/libstack.a $(LDHARD) -o $@
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) $< $(FUZZ_MAIN) \
-	    $(TRANS_OBJ) $(B)/libstack.a $(LDHARD) -lssh -lpthread -o $@
+	    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a $(LDHARD) -lssh -lpthread -o $@
 $(B)/tests/lib/%: tests/lib/%.c $(B)/libstack.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libstack.a -o $@ $(SAN) -ldl -lpthread
+$(B)/tests/bench/stack_%: tests/bench/stack_%.c $(B)/libstack.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libstack.a -o $@ $(SAN) -lpthread
 $(B)/tests/leak/static: SAN += -static
 $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)

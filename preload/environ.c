@@ -92,8 +92,13 @@ environ_build(char *const *old, const struct environ_facts *f)
 	    asprintf(&policy, "SMOLWRAP_POLICY=listen=%s,stack=%s,udp=dns,"
 		"ipv6=1,loopback=%d", word_of_listen(o->listen),
 		o->stack == STACK_SESSION ? "session" : "thread",
-		!o->no_loopback) < 0)
-		return NULL;	/* the caller gives up; nothing to free for */
+		!o->no_loopback) < 0) {
+		/* What asprintf() could not write stays NULL or is left over
+		 * for a caller that gives up anyway. */
+		free(list);
+		free(new);
+		return NULL;
+	}
 	new[at++] = list;
 	new[at++] = ctl;
 	new[at++] = path;

@@ -172,15 +172,19 @@ reach_outer(int *ctl, char path[static RENDEZVOUS_MAX])
 	const char *where = getenv("SMOLWRAP_PATH");
 	const char *word = getenv("SMOLWRAP_CTL");
 	unsigned long long ino;
-	int fd;
+	char *end;
+	long fd;
 
 	*ctl = -1;
-	if (word == NULL || where == NULL || strlen(where) >= RENDEZVOUS_MAX ||
-	    sscanf(word, "%d:%llu", &fd, &ino) != 2)
+	if (word == NULL || where == NULL || strlen(where) >= RENDEZVOUS_MAX)
 		return SW_ERR_REFUSED;
+	fd = strtol(word, &end, 10);
+	if (fd < 0 || fd > INT_MAX || *end != ':')
+		return SW_ERR_REFUSED;
+	ino = strtoull(end + 1, NULL, 10);
 	memcpy(path, where, strlen(where) + 1);
-	if (is_socket_ino(fd, ino)) {
-		*ctl = fd;
+	if (is_socket_ino((int)fd, ino)) {
+		*ctl = (int)fd;
 		return SW_OK;
 	}
 	return rendezvous_connect(path, ctl);
@@ -259,13 +263,15 @@ execute(const char *path, char **argv, char **envp)
 		n++;
 	shell = calloc(n + 2, sizeof(*shell));
 	copy = strdup(path);
-	if (shell == NULL || copy == NULL)
-		return;
-	shell[0] = sh;
-	shell[1] = copy;
-	for (size_t i = 1; i < n; i++)
-		shell[i + 1] = argv[i];
-	execve(sh, shell, envp);
+	if (shell != NULL && copy != NULL) {
+		shell[0] = sh;
+		shell[1] = copy;
+		for (size_t i = 1; i < n; i++)
+			shell[i + 1] = argv[i];
+		execve(sh, shell, envp);
+	}
+	free(shell);
+	free(copy);
 }
 
 /* Will the preload catch it?  0, or the exit status; said. */
@@ -369,9 +375,14 @@ launch_up(const struct options *o)
 {
 	char exe[PATH_MAX], path[RENDEZVOUS_MAX];
 	struct start s;
+	int outer;
 
 	if (o->via == NULL) {
 		explain_no_tunnel();
+		return LAUNCH_FAILED;
+	}
+	if (reach_outer(&outer, path) == SW_OK) {
+		say("cannot make another tunnel from inside a wrapped program");
 		return LAUNCH_FAILED;
 	}
 	if (!fill_start(&s, o) || !launch_find_part(exe, sizeof(exe),

@@ -4,7 +4,7 @@
 #ifndef SW_PRELOAD_SAY_H
 #define SW_PRELOAD_SAY_H
 
-#define SAY_MAX 1024		/* a line, its prefix and newline included */
+#define SAY_MAX 2048		/* a line, its prefix and newline included */
 
 /* "smolwrap: ..." and a newline to standard error, by one write(2).  Bytes
  * that could drive a terminal are shown as '?'. */

@@ -335,6 +335,7 @@ session_init(struct session *s, int ctl_fd, char why[static 256])
 		return fail(why, "could not make the tunnel: out of memory");
 	splice_set_dialer(s->splice, ssh_tunnel_dialer(s->tunnel),
 	    &ssh_tunnel_dialer_ops);
+	session_tell_progress(s, "connecting");
 	return SW_OK;
 }
 
@@ -342,16 +343,21 @@ void
 session_wipe(struct session *s)
 {
 	control_free_hosted(s);
-	while (s->hops != NULL)
-		hop_free(s->hops);
-	names_service_free(s->service);
-	while (s->questions != NULL)
-		session_ask_done(s->questions);
+	for (struct hop *h = s->hops, *next; h != NULL; h = next) {
+		next = h->next;
+		hop_free(h);
+	}
+	/* The splice may hold dials of both that follow. */
 	splice_free(s->splice);
+	s->splice = NULL;
+	names_service_free(s->service);
+	for (struct question *q = s->questions, *next; q != NULL; q = next) {
+		next = q->next;
+		session_ask_done(q);
+	}
 	ssh_tunnel_free(s->tunnel);
 	names_free(s->names);
-	while (s->controls != NULL)
-		control_free(s->controls);
+	control_free_all(s);
 	if (s->listen_fd >= 0) {
 		char lock[RENDEZVOUS_MAX + 8];
 

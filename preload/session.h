@@ -93,6 +93,9 @@ size_t session_status(const struct session *s, char *buf, size_t cap);
 extern const struct splice_ops session_splice_ops;	/* arg: the session */
 extern const struct ssh_tunnel_events session_tunnel_events;
 
+/* Something for a person who waits to read. */
+void session_tell_progress(struct session *s, const char *text);
+
 /* The tunnel came up or went: told to everybody who is attached. */
 void session_tell_tunnel(struct session *s, bool up);
 

@@ -126,8 +126,10 @@ new_hosted(struct session *s)
 void
 control_free_hosted(struct session *s)
 {
-	while (s->hosted != NULL)
-		free_hosted(s->hosted);
+	for (struct hosted *h = s->hosted, *next; h != NULL; h = next) {
+		next = h->next;
+		free_hosted(h);
+	}
 }
 
 /* --- the operations ------------------------------------------------------ */
@@ -461,4 +463,13 @@ control_free(struct control *c)
 	loop_del(&s->loop, &c->w);
 	close(c->w.fd);
 	free(c);
+}
+
+void
+control_free_all(struct session *s)
+{
+	for (struct control *c = s->controls, *next; c != NULL; c = next) {
+		next = c->next;
+		control_free(c);
+	}
 }

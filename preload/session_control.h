@@ -21,6 +21,7 @@ struct control_msg {
 /* Serve one more connection; fd is taken, also on failure. */
 int control_new(struct session *s, int fd) SW_MUST_CHECK;
 void control_free(struct control *c);
+void control_free_all(struct session *s);
 
 /*
  * Look at `len` bytes that came with the `fd_n` descriptors already in m->fds.
@@ -32,7 +33,7 @@ int control_parse(struct control_msg *m, const uint8_t *bytes, size_t len)
 /* Do what is asked.  Descriptors that stay in `m` are the caller's to close. */
 void control_handle(struct session *s, struct control_msg *m);
 
-/* An owner that runs in this process ended. */
+/* End every owner that runs in this process. */
 void control_free_hosted(struct session *s);
 
 /* SESSION_LOOPBACK: session_loopback.c.  A socket that reaches this machine

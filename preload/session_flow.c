@@ -2,7 +2,7 @@
  * What the splice asks and the tunnel tells: where flows go, datagrams, names,
  * published ports.
  */
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -118,18 +118,23 @@ session_tell_tunnel(struct session *s, bool up)
 static void
 tell_launcher(struct session *s, enum start_answer kind, const char *text)
 {
-	char msg[1024];
-	size_t n = strlen(text);
+	char msg[START_ANSWER_MAX];
+	int n;
 
 	if (s->start_fd < 0)
 		return;
-	if (n > sizeof(msg) - 1)
+	n = snprintf(msg, sizeof(msg), "%c%s", kind, text);
+	if (n < 0 || (size_t)n > sizeof(msg) - 1)
 		n = sizeof(msg) - 1;
-	msg[0] = (char)kind;
-	memcpy(msg + 1, text, n);
-	(void)send(s->start_fd, msg, n + 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)send(s->start_fd, msg, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (kind == START_READY)
 		session_end_start(s);
+}
+
+void
+session_tell_progress(struct session *s, const char *text)
+{
+	tell_launcher(s, START_PROGRESS, text);
 }
 
 static void

@@ -160,6 +160,17 @@ read_outcome(int fd, struct shim_tag t)
 	return s.error != 0 ? -s.error : -ECONNABORTED;
 }
 
+/* Our own owner has heard of the socket before it hears this; for another's
+ * an answer makes sure. */
+static int
+tell_connect(struct shim_tag t, const struct owner_msg *m)
+{
+	struct owner_reply rep;
+
+	return shim_owner_is_ours(t) ? shim_owner_tell(t, *m, NULL, 0) :
+	    shim_owner_ask(t, *m, NULL, 0, &rep, NULL, 0);
+}
+
 static int
 begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
     const struct sw_addr *asked)
@@ -180,7 +191,7 @@ begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
 	if ((r = shim_tag_set(fd, t)) < 0)
 		return r;
 	m.arg = fill_with_zeros(fd);
-	if ((r = shim_owner_tell(t, m, NULL, 0)) < 0) {
+	if ((r = tell_connect(t, &m)) < 0) {
 		t.flags = (uint16_t)((t.flags & ~SHIM_CONNECT) | SHIM_FAILED);
 		shim_tag_set(fd, t);
 		return -ENETUNREACH;

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "preload/shim_control.h"
+
 #define IOV_LIMIT 1024		/* the kernel's */
 #define SMALL_IOV 9
 #define MAX_PAYLOAD4 65507
@@ -290,7 +292,7 @@ recv_connected(int fd, struct shim_tag t, struct msghdr *m, int flags)
 	struct msghdr plain = { .msg_iov = m->msg_iov,
 		.msg_iovlen = m->msg_iovlen };
 	struct owner_state s;
-	struct sw_addr peer;
+	struct sw_addr peer = { 0 };
 	ssize_t r = recv_native(fd, &plain, flags);
 
 	if (r < 0)
@@ -300,15 +302,17 @@ recv_connected(int fd, struct shim_tag t, struct msghdr *m, int flags)
 	if (r == 0 && shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) == 0 &&
 	    s.error != 0)
 		return -s.error;
-	if (m->msg_name != NULL) {
+	m->msg_flags = plain.msg_flags & ~MSG_EOR;
+	if (m->msg_name != NULL || (t.flags & SHIM_INFO)) {
 		if (!table_get_asked(shim_cookie(fd), &peer) &&
 		    shim_owner_state(fd, t, 0, &s) == 0)
 			peer = s.peer;
 		t.flags &= (uint16_t)~SHIM_ALIAS;
 		put_source(fd, t, &peer, m);
+		control_put(fd, t, &peer, 0, 0, m, m->msg_controllen);
+	} else {
+		m->msg_controllen = 0;
 	}
-	m->msg_controllen = 0;
-	m->msg_flags = plain.msg_flags & ~MSG_EOR;
 	return r;
 }
 
@@ -341,9 +345,10 @@ recv_framed(int fd, struct shim_tag t, struct msghdr *m, int flags)
 			sys_recv(fd, &frame, sizeof(frame), MSG_DONTWAIT);
 	}
 	r -= (ssize_t)sizeof(frame);
-	put_source(fd, t, &frame.addr, m);
-	m->msg_controllen = 0;
 	m->msg_flags = in.msg_flags & ~MSG_EOR;
+	control_put(fd, t, &frame.addr, frame.tos, frame.hop_limit, m,
+	    m->msg_controllen);
+	put_source(fd, t, &frame.addr, m);
 out:
 	framed_wipe(&f);
 	return r;

@@ -9,8 +9,8 @@
 #include <link.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/log.h"
 #include "preload/shim.h"
 #include "preload/shim_execenv.h"
 
@@ -50,6 +50,29 @@ reason_in(int fd)
 	return "is static";
 }
 
+/* base/log.h is for the stack's thread, whose descriptors are its own: here
+ * its number may be anything of the program's. */
+static void
+put_line(const char *reason)
+{
+	const char *path = execenv_get(environ, "SMOLWRAP_LOG_FILE");
+	const struct iovec line[] = {
+		{ (char *)(uintptr_t)"shim: exec: the program ", 24 },
+		{ (char *)(uintptr_t)reason, strlen(reason) },
+		{ (char *)(uintptr_t)": it has no network\n", 20 },
+	};
+	int fd = 2;
+
+	if (path != NULL)
+		fd = (int)sys_call6(SYS_openat, AT_FDCWD, (long)path,
+		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600, 0, 0);
+	if (fd < 0)
+		return;
+	(void)sys_writev(fd, line, 3);
+	if (fd != 2)
+		sys_close(fd);
+}
+
 void
 exec_explain(int dirfd, const char *path, int flags)
 {
@@ -70,5 +93,5 @@ exec_explain(int dirfd, const char *path, int flags)
 	reason = reason_in((int)fd);
 	sys_close((int)fd);
 	if (reason != NULL)
-		log_debug("exec: the program %s: it has no network", reason);
+		put_line(reason);
 }

@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "preload/shim_control.h"
 #include "preload/shim_ifaddrs.h"
 #include "preload/shim_option_table.h"
 
@@ -40,6 +41,11 @@ store(int fd, struct shim_tag t, const struct option_rule *r, int32_t v)
 	uint64_t cookie = shim_cookie(fd);
 
 	table_put_option(cookie, shim_option_number(r), v);
+	if (v != 0 && (t.flags & SHIM_DGRAM) &&
+	    control_is_switch(r->level, r->name)) {
+		t.flags |= SHIM_INFO;
+		shim_tag_set(fd, t);
+	}
 	/* Sockets the table does not know must be remembered by the owner. */
 	if (r->set == OPT_STORE && table_has(cookie))
 		return 0;

@@ -26,6 +26,7 @@
 
 #define WAITING_MAX 64		/* messages, before the owner is started */
 #define ASK_TIMEOUT_MS 10000
+#define UNKNOWN_TRIES 50
 
 #if defined(__x86_64__)
 #define PAGE 4096
@@ -298,6 +299,8 @@ attach(uint32_t id, bool host, int fd, struct link_config *config)
 	memset(config, 0, sizeof(*config));
 	r = shim_session_request(&m, NULL, 0, &fd, 1, &rep, config,
 	    sizeof(*config), NULL, ASK_TIMEOUT_MS);
+	if (r == -EMFILE || r == -ENFILE)
+		return r;
 	if (r < 0 || rep.error != 0)
 		return -ENETUNREACH;
 	return 0;
@@ -364,7 +367,8 @@ image_start_owner(struct image *im)
 		return -ENETUNREACH;
 	if (!host && stack_pid != 0)
 		stack_forget();
-	if (!host && (r = run_thread(im)) != -EPERM)
+	/* Hosting takes two descriptors less. */
+	if (!host && (r = run_thread(im)) != -EPERM && r != -EMFILE)
 		return r;
 	return image_host_owner(im);
 }
@@ -500,6 +504,15 @@ out:
 	return r;
 }
 
+bool
+shim_owner_is_ours(struct shim_tag t)
+{
+	const struct image *im = image_peek();
+
+	return im != NULL && im->id == t.owner &&
+	    image_fd_valid(im, IMAGE_CHANNEL);
+}
+
 void
 shim_owner_lost(struct shim_tag t)
 {
@@ -597,27 +610,46 @@ shim_owner_tell(struct shim_tag t, struct owner_msg m, const void *payload,
 	return send_message(t, &m, payload, len, -1);
 }
 
-int
-shim_owner_ask(struct shim_tag t, struct owner_msg m, const void *payload,
+static int
+ask_once(struct shim_tag t, struct owner_msg *m, const void *payload,
     size_t len, struct owner_reply *rep, void *buf, size_t cap)
 {
 	int pair[2], r;
 	ssize_t n;
 
 	*rep = (struct owner_reply){ 0 };
-	if ((r = shim_owner_start(t)) < 0)
-		return r;
 	if ((r = sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 	    pair)) < 0)
 		return r;
-	r = send_message(t, &m, payload, len, pair[1]);
+	r = send_message(t, m, payload, len, pair[1]);
 	sys_close(pair[1]);
 	n = r < 0 ? r : shim_receive(pair[0], rep, sizeof(*rep), buf, cap,
-	    NULL, ASK_TIMEOUT_MS + (m.op == OWNER_DRAIN ? (int)m.arg : 0));
+	    NULL, ASK_TIMEOUT_MS + (m->op == OWNER_DRAIN ? (int)m->arg : 0));
 	sys_close(pair[0]);
 	if (n < 0 || rep->magic != OWNER_MAGIC)
 		return -ENETDOWN;
 	return -rep->error;
+}
+
+int
+shim_owner_ask(struct shim_tag t, struct owner_msg m, const void *payload,
+    size_t len, struct owner_reply *rep, void *buf, size_t cap)
+{
+	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+	int r;
+
+	*rep = (struct owner_reply){ 0 };
+	if ((r = shim_owner_start(t)) < 0)
+		return r;
+	r = ask_once(t, &m, payload, len, rep, buf, cap);
+	/* By way of the session a question may overtake the news of the
+	 * socket's birth, which waits in its maker's channel. */
+	for (unsigned i = 0; i < UNKNOWN_TRIES && r == -EBADF &&
+	    !shim_owner_is_ours(t); i++) {
+		sys_call3(SYS_nanosleep, (long)&pause, 0, 0);
+		r = ask_once(t, &m, payload, len, rep, buf, cap);
+	}
+	return r;
 }
 
 int

@@ -38,6 +38,9 @@ int shim_owner_start(struct shim_tag t);
 /* A newborn socket of that owner has become another (loopback). */
 void shim_owner_lost(struct shim_tag t);
 
+/* Is the owner of that socket this image's own, reachable by its channel? */
+bool shim_owner_is_ours(struct shim_tag t);
+
 /* What the session said at ATTACH; starts an owner if none was.  */
 int shim_owner_config(struct link_config *out);
 

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "preload/shim.h"
+
 #define KINDS_MAX 8
 
 #define KNOWN_FLAGS (AI_PASSIVE | AI_CANONNAME | AI_NUMERICHOST |	\
@@ -300,21 +302,26 @@ int
 addrinfo_idn(const char *function, const char *in, char *out, size_t room)
 {
 	int (*convert)(const char *, char **, int);
-	void *lib;
+	void *(*open_library)(const char *, int);
+	void *(*find)(void *, const char *);
+	void *lib = NULL;
 	char *text = NULL;
 	int r = SW_ERR_FORMAT;
 
-	if ((lib = dlopen("libidn2.so.0", RTLD_LAZY)) == NULL)
+	*(void **)&open_library = shim_libc_symbol("dlopen");
+	*(void **)&find = shim_libc_symbol("dlsym");
+	if (open_library != NULL && find != NULL)
+		lib = open_library("libidn2.so.0", RTLD_LAZY);
+	if (lib == NULL)
 		return SW_ERR_UNSUPPORTED;
-	*(void **)&convert = dlsym(lib, function);
+	*(void **)&convert = find(lib, function);
 	if (convert != NULL && convert(in, &text, 0) == 0 &&
 	    strlen(text) < room) {
 		memcpy(out, text, strlen(text) + 1);
 		r = SW_OK;
 	}
 	free(text);
-	dlclose(lib);
-	return r;
+	return r;		/* the library stays, for the next name */
 }
 
 static bool

@@ -5,22 +5,22 @@
  * another from a queue.  gaicb.__return is the request's state, as in glibc,
  * so gai_error() is a load.  Waiters sleep on a counter that every finished
  * request moves on: a futex, because gai_suspend() must notice EINTR, which a
- * condition variable hides.
+ * condition variable hides.  Threads are rare here, so their functions are
+ * looked up when needed: each import costs every program a little at start.
  */
 #include <limits.h>
 #include <linux/futex.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "preload/shim.h"
+#include "preload/shim_image.h"
 
 #define THREADS_MAX 8
+#define IDLE_MS 2000		/* after which a thread ends */
 
 struct batch {
 	unsigned left;			/* requests not finished */
@@ -35,25 +35,44 @@ struct request {
 };
 
 static struct {
-	pthread_mutex_t lock;
+	uint32_t lock;
 	struct request *first, **last;
 	unsigned waiting;		/* requests in the queue */
 	unsigned threads, idle;
 	pid_t pid;			/* a forked child has no threads */
-	pthread_cond_t work;
-	_Atomic uint32_t finished;	/* counts; waiters sleep on it */
-} queue = {
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.work = PTHREAD_COND_INITIALIZER,
-};
+	uint32_t posted;		/* counts; idle threads sleep on it */
+	uint32_t finished;		/* counts; callers sleep on it */
+} queue;
+
+/* A detached thread of `run`; the attributes may be NULL. */
+static bool
+start_thread(const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+	int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+	    void *);
+	int (*detach)(pthread_t);
+	pthread_t thread;
+
+	*(void **)&create = shim_libc_symbol("pthread_create");
+	*(void **)&detach = shim_libc_symbol("pthread_detach");
+	if (create == NULL || detach == NULL ||
+	    create(&thread, attr, run, arg) != 0)
+		return false;
+	(void)detach(thread);
+	return true;
+}
 
 static void *
 run_callback(void *arg)
 {
 	struct sigevent *ev = arg;
 	struct sigevent copy = *ev;
+	uint64_t none = 0;
 
 	free(ev);
+	/* It is the program's now, and may be interrupted. */
+	sys_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0,
+	    sizeof(none), 0, 0);
 	copy.sigev_notify_function(copy.sigev_value);
 	return NULL;
 }
@@ -63,15 +82,13 @@ notify(const struct sigevent *ev)
 {
 	siginfo_t info;
 	struct sigevent *copy;
-	pthread_attr_t attr;
-	pthread_t thread;
 
 	if (ev->sigev_notify == SIGEV_SIGNAL) {
 		memset(&info, 0, sizeof(info));
 		info.si_signo = ev->sigev_signo;
 		info.si_code = SI_ASYNCNL;
-		info.si_pid = getpid();
-		info.si_uid = getuid();
+		info.si_pid = (pid_t)sys_call3(SYS_getpid, 0, 0, 0);
+		info.si_uid = (uid_t)sys_call3(SYS_getuid, 0, 0, 0);
 		info.si_value = ev->sigev_value;
 		sys_call3(SYS_rt_sigqueueinfo, info.si_pid, info.si_signo,
 		    (long)&info);
@@ -81,12 +98,8 @@ notify(const struct sigevent *ev)
 	    (copy = malloc(sizeof(*copy))) == NULL)
 		return;
 	*copy = *ev;
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, ev->sigev_notify_attributes != NULL ?
-	    ev->sigev_notify_attributes : &attr, run_callback, copy) != 0)
+	if (!start_thread(ev->sigev_notify_attributes, run_callback, copy))
 		free(copy);
-	pthread_attr_destroy(&attr);
 }
 
 /* Under the lock.  The batch's end may be announced after unlocking: then
@@ -103,7 +116,7 @@ finish(struct request *r, int result, struct sigevent *ev)
 	if (last)
 		free(b);
 	free(r);
-	atomic_fetch_add(&queue.finished, 1);
+	__atomic_fetch_add(&queue.finished, 1, __ATOMIC_SEQ_CST);
 	sys_call6(SYS_futex, (long)&queue.finished, FUTEX_WAKE_PRIVATE,
 	    INT_MAX, 0, 0, 0);
 	return tell;
@@ -135,64 +148,61 @@ find(const struct gaicb *cb)
 	return at;
 }
 
+/* Under the lock, which is given up meanwhile: false when there was nothing
+ * to do for a while. */
+static bool
+wait_for_work(struct shim_guard *g)
+{
+	uint32_t seen = queue.posted;
+
+	queue.idle++;
+	shim_unlock(g, &queue.lock);
+	shim_futex_wait(&queue.posted, seen, IDLE_MS);
+	shim_lock(g, &queue.lock);
+	queue.idle--;
+	return queue.posted != seen || queue.first != NULL;
+}
+
 static void *
 work(void *arg)
 {
-	struct timespec until;
+	struct shim_guard g;
 	struct sigevent ev;
 	struct request *r;
 	int result;
 
 	(void)arg;
-	pthread_mutex_lock(&queue.lock);
+	shim_lock(&g, &queue.lock);
 	for (;;) {
-		while ((r = take(&queue.first)) == NULL) {
-			clock_gettime(CLOCK_REALTIME, &until);
-			until.tv_sec += 2;
-			queue.idle++;
-			result = pthread_cond_timedwait(&queue.work,
-			    &queue.lock, &until);
-			queue.idle--;
-			if (result != 0 && queue.first == NULL) {
+		while ((r = take(&queue.first)) == NULL)
+			if (!wait_for_work(&g)) {
 				queue.threads--;
-				pthread_mutex_unlock(&queue.lock);
+				shim_unlock(&g, &queue.lock);
 				return NULL;
 			}
-		}
 		/* From here gai_cancel() does not find it. */
-		pthread_mutex_unlock(&queue.lock);
+		shim_unlock(&g, &queue.lock);
 		result = getaddrinfo(r->cb->ar_name, r->cb->ar_service,
 		    r->cb->ar_request, &r->cb->ar_result);
-		pthread_mutex_lock(&queue.lock);
+		shim_lock(&g, &queue.lock);
 		if (finish(r, result, &ev)) {
-			pthread_mutex_unlock(&queue.lock);
+			shim_unlock(&g, &queue.lock);
 			notify(&ev);
-			pthread_mutex_lock(&queue.lock);
+			shim_lock(&g, &queue.lock);
 		}
 	}
 }
 
-/* Under the lock: one more thread, unless there are enough. */
+/* Under the lock: one more thread, unless there are enough.  It inherits the
+ * mask of shim_lock(): the program's handlers must not run on a thread that
+ * the program does not know. */
 static bool
-start_thread(void)
+post(void)
 {
-	sigset_t all, old;
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r;
-
-	pthread_cond_signal(&queue.work);
-	if (queue.idle >= queue.waiting || queue.threads == THREADS_MAX)
-		return true;
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	/* The program's handlers must not run on a thread it does not know. */
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attr, work, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (r == 0)
+	queue.posted++;
+	shim_futex_wake(&queue.posted);
+	if (queue.idle < queue.waiting && queue.threads < THREADS_MAX &&
+	    start_thread(NULL, work, NULL))
 		queue.threads++;
 	return queue.threads > 0;
 }
@@ -200,13 +210,14 @@ start_thread(void)
 static void
 forget_parent(void)
 {
-	if (queue.pid == getpid())
+	pid_t pid = (pid_t)sys_call3(SYS_getpid, 0, 0, 0);
+
+	if (queue.pid == pid)
 		return;
-	queue.pid = getpid();
+	queue.pid = pid;
 	queue.threads = queue.idle = queue.waiting = 0;
 	queue.first = NULL;
 	queue.last = &queue.first;
-	queue.work = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }
 
 /* Under the lock.  0, EAI_MEMORY or EAI_AGAIN (no thread to be had). */
@@ -224,7 +235,7 @@ enqueue(struct gaicb *cb, struct batch *b)
 	queue.last = &r->next;
 	queue.waiting++;
 	b->left++;
-	return start_thread() ? 0 : EAI_AGAIN;
+	return post() ? 0 : EAI_AGAIN;
 }
 
 static int
@@ -254,6 +265,7 @@ wait_for_one(uint32_t seen, const struct timespec *until)
 SW_EXPORT int
 getaddrinfo_a(int mode, struct gaicb *list[], int n, struct sigevent *event)
 {
+	struct shim_guard g;
 	struct batch *b;
 	unsigned queued = 0;
 	int saved = errno, result = 0;
@@ -268,7 +280,7 @@ getaddrinfo_a(int mode, struct gaicb *list[], int n, struct sigevent *event)
 		b->notify = event->sigev_notify != SIGEV_NONE;
 		b->event = *event;
 	}
-	pthread_mutex_lock(&queue.lock);
+	shim_lock(&g, &queue.lock);
 	forget_parent();
 	for (int i = 0; i < n; i++) {
 		struct request *r;
@@ -291,16 +303,17 @@ getaddrinfo_a(int mode, struct gaicb *list[], int n, struct sigevent *event)
 		struct sigevent ev = b->event;
 		bool tell = b->notify;
 
-		pthread_mutex_unlock(&queue.lock);
+		shim_unlock(&g, &queue.lock);
 		free(b);
 		if (tell)
 			notify(&ev);
 		errno = saved;
 		return result;
 	}
-	pthread_mutex_unlock(&queue.lock);
+	shim_unlock(&g, &queue.lock);
 	while (mode == GAI_WAIT) {
-		uint32_t seen = atomic_load(&queue.finished);
+		uint32_t seen = __atomic_load_n(&queue.finished,
+		    __ATOMIC_ACQUIRE);
 
 		if (count_unfinished((const struct gaicb *const *)list,
 		    n) == 0)
@@ -334,7 +347,8 @@ gai_suspend(const struct gaicb *const list[], int n,
 		}
 	}
 	for (;;) {
-		uint32_t seen = atomic_load(&queue.finished);
+		uint32_t seen = __atomic_load_n(&queue.finished,
+		    __ATOMIC_ACQUIRE);
 		int now = count_unfinished(list, n), r;
 
 		if (now < unfinished)
@@ -353,19 +367,20 @@ gai_suspend(const struct gaicb *const list[], int n,
 SW_EXPORT int
 gai_cancel(struct gaicb *cb)
 {
+	struct shim_guard g;
 	struct sigevent ev;
 	struct request *r;
 	bool tell = false;
 	int result = EAI_ALLDONE;
 
-	pthread_mutex_lock(&queue.lock);
+	shim_lock(&g, &queue.lock);
 	forget_parent();
 	if ((r = take(find(cb))) != NULL) {
 		tell = finish(r, EAI_CANCELED, &ev);
 		result = EAI_CANCELED;
 	} else if (gai_error(cb) == EAI_INPROGRESS)
 		result = EAI_NOTCANCELED;
-	pthread_mutex_unlock(&queue.lock);
+	shim_unlock(&g, &queue.lock);
 	if (tell)
 		notify(&ev);
 	return result;

@@ -6,12 +6,11 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "preload/shim.h"
+#include "preload/shim_image.h"
 #include "preload/shim_hosts.h"
 #include "preload/shim_resolve.h"
 #include "preload/shim_resolve_host.h"
@@ -27,25 +26,25 @@ struct net_line {
 /* The position of each walk; one for the process, as libc has it.  A line
  * that did not fit into a caller's buffer is kept for the next call. */
 static struct {
-	pthread_mutex_t lock;
+	uint32_t lock;
 	bool open, kept;
 	struct hosts file;
 	struct hosts_line line;
 	struct net_line net;
-} host_walk = { .lock = PTHREAD_MUTEX_INITIALIZER },
-  net_walk = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} host_walk, net_walk;
 
 static void
 rewind_hosts(bool reopen)
 {
+	struct shim_guard g;
 	int saved = errno;
 
-	pthread_mutex_lock(&host_walk.lock);
+	shim_lock(&g, &host_walk.lock);
 	hosts_close(&host_walk.file);
 	host_walk.kept = false;
 	host_walk.open = reopen &&
 	    hosts_open(&host_walk.file, HOSTS_FILE) == SW_OK;
-	pthread_mutex_unlock(&host_walk.lock);
+	shim_unlock(&g, &host_walk.lock);
 	errno = saved;
 }
 
@@ -110,11 +109,12 @@ SW_EXPORT int
 gethostent_r(struct hostent *out, char *buf, size_t len,
     struct hostent **result, int *h_err)
 {
+	struct shim_guard g;
 	struct names found;
 	int saved = errno, r = 0;
 
 	*result = NULL;
-	pthread_mutex_lock(&host_walk.lock);
+	shim_lock(&g, &host_walk.lock);
 	if (!next_host(&found)) {
 		*h_err = HOST_NOT_FOUND;
 		r = ENOENT;
@@ -126,7 +126,7 @@ gethostent_r(struct hostent *out, char *buf, size_t len,
 		*h_err = NETDB_SUCCESS;
 		*result = out;
 	}
-	pthread_mutex_unlock(&host_walk.lock);
+	shim_unlock(&g, &host_walk.lock);
 	errno = r == 0 ? saved : r;
 	return r;
 }
@@ -196,7 +196,9 @@ net_pack(struct netent *out, const struct net_line *l, char *buf, size_t len)
 	struct hostent he;
 	size_t used = 0;
 
-	strncpy(names.canon, l->name, sizeof(names.canon) - 1);
+	used = strnlen(l->name, sizeof(names.canon) - 1);
+	memcpy(names.canon, l->name, used);
+	used = 0;
 	for (size_t i = 0; i < l->n_alias; i++, s = hosts_name_after(s)) {
 		size_t n = strlen(s) + 1;
 
@@ -307,14 +309,15 @@ getnetbyaddr(uint32_t net, int type)
 static void
 rewind_nets(bool reopen)
 {
+	struct shim_guard g;
 	int saved = errno;
 
-	pthread_mutex_lock(&net_walk.lock);
+	shim_lock(&g, &net_walk.lock);
 	hosts_close(&net_walk.file);
 	net_walk.kept = false;
 	net_walk.open = reopen &&
 	    hosts_open(&net_walk.file, NETWORKS_FILE) == SW_OK;
-	pthread_mutex_unlock(&net_walk.lock);
+	shim_unlock(&g, &net_walk.lock);
 	errno = saved;
 }
 
@@ -335,11 +338,12 @@ SW_EXPORT int
 getnetent_r(struct netent *out, char *buf, size_t len, struct netent **result,
     int *h_err)
 {
+	struct shim_guard g;
 	int saved = errno, r = 0;
 
 	*result = NULL;
 	*h_err = NETDB_SUCCESS;
-	pthread_mutex_lock(&net_walk.lock);
+	shim_lock(&g, &net_walk.lock);
 	if (!net_walk.open)
 		net_walk.open = hosts_open(&net_walk.file,
 		    NETWORKS_FILE) == SW_OK;
@@ -355,7 +359,7 @@ getnetent_r(struct netent *out, char *buf, size_t len, struct netent **result,
 		*h_err = NETDB_INTERNAL;
 		r = ERANGE;
 	}
-	pthread_mutex_unlock(&net_walk.lock);
+	shim_unlock(&g, &net_walk.lock);
 	errno = r == 0 ? saved : r;
 	return r;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,51 +93,76 @@ show(const char *text)
 		dprintf(2, "\r\033[Ksmolwrap: %s...", text);
 }
 
+/* What fits, without bytes that could drive the terminal. */
+static void
+take_text(char *dst, size_t cap, const char *src)
+{
+	size_t n = 0;
+
+	for (; src[n] != '\0' && n < cap - 1; n++)
+		dst[n] = (unsigned char)src[n] < ' ' || src[n] == 0x7f ? '?' :
+		    src[n];
+	dst[n] = '\0';
+}
+
+#define SHOW_AFTER_MS 200	/* what is quicker is not worth a flicker */
+
+/*
+ * The next answer, without a NUL; its length, or 0 when the session is gone.
+ * While none comes, what was last heard of its progress is shown.
+ */
+static size_t
+next_answer(int fd, char *msg, size_t cap, const char *progress, bool *shown)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	ssize_t n;
+
+	if (*progress != '\0' && poll(&p, 1, SHOW_AFTER_MS) == 0) {
+		show(progress);
+		*shown = true;
+	}
+	do
+		n = recv(fd, msg, cap, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? 0 : (size_t)n;
+}
+
 /* Listen to the session until it is ready or has failed. */
 static int
 await(int fd, char path[static RENDEZVOUS_MAX])
 {
-	char msg[1024];
+	char msg[START_ANSWER_MAX], progress[128] = "";
 	bool shown = false, terminal = isatty(2) == 1;
-	int r = SW_ERR_CLOSED;
 
 	for (;;) {
-		ssize_t n = recv(fd, msg, sizeof(msg) - 1, 0);
+		size_t n = next_answer(fd, msg, sizeof(msg) - 1, progress,
+		    &shown);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			if (shown)
-				show("");
-			say("the session ended before the tunnel was up");
-			break;
-		}
 		msg[n] = '\0';
-		if (msg[0] == START_PROGRESS) {
-			if (terminal) {
-				show(msg + 1);
-				shown = true;
-			}
+		if (n > 0 && msg[0] == START_PROGRESS) {
+			if (terminal)
+				take_text(progress, sizeof(progress), msg + 1);
 			continue;
 		}
 		if (shown)
 			show("");
 		shown = false;
-		if (msg[0] == START_WARNING) {
+		if (n > 0 && msg[0] == START_WARNING) {
 			say("%s", msg + 1);
 			continue;
 		}
-		if (msg[0] == START_READY && (size_t)n <= RENDEZVOUS_MAX) {
-			memcpy(path, msg + 1, (size_t)n);
-			r = SW_OK;
-		} else if (msg[0] == START_FAILED) {
+		if (n > 0 && msg[0] == START_READY && n <= RENDEZVOUS_MAX) {
+			memcpy(path, msg + 1, n);
+			return SW_OK;
+		}
+		if (n == 0)
+			say("the session ended before the tunnel was up");
+		else if (msg[0] == START_FAILED)
 			say("%s", msg + 1);
-			r = SW_ERR_DOWN;
-		} else
+		else
 			say("the session does not speak this version's protocol");
-		break;
+		return SW_ERR_DOWN;
 	}
-	return r;
 }
 
 int

@@ -22,6 +22,7 @@
 #define START_FD 3
 #define START_CTL_FD 4
 #define START_MSG_MAX 16384
+#define START_ANSWER_MAX 1536	/* bytes of an answer, its kind included */
 
 enum start_answer {
 	START_PROGRESS = 'p',	/* text: what is being done */

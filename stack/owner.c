@@ -187,6 +187,8 @@ got_control(void *arg, const struct link_control *c, const uint8_t *payload,
 	case LINK_REQUEST:
 		if (!o->configured)
 			break;
+		/* It may be about a socket whose birth waits to be read. */
+		chan_read(o, 4096);
 		chan_handle(o, payload, c->len, fd);
 		return;			/* it took the descriptor */
 	case LINK_TUNNEL:

@@ -230,13 +230,17 @@ receive_one(struct owner *o)
 }
 
 void
-chan_ready(struct loop_fd *w, uint32_t events)
+chan_read(struct owner *o, int limit)
 {
-	struct owner *o = (struct owner *)(void *)
-	    ((char *)w - offsetof(struct owner, chan));
-
-	(void)events;
-	for (int i = 0; i < MESSAGES_PER_TURN && o->chan.fd >= 0; i++)
+	for (int i = 0; i < limit && o->chan.fd >= 0; i++)
 		if (!receive_one(o))
 			break;
+}
+
+void
+chan_ready(struct loop_fd *w, uint32_t events)
+{
+	(void)events;
+	chan_read((struct owner *)(void *)
+	    ((char *)w - offsetof(struct owner, chan)), MESSAGES_PER_TURN);
 }

@@ -236,9 +236,9 @@ conn_icmp(struct owner *o, const struct packet *quoted, int err)
 	}
 }
 
-/* The pcb has nothing left that needs us: both FINs are under way and the
- * peer has all our bytes (lwIP refers to our memory until then).  lwIP ends it
- * by itself, and need not tell us when. */
+/* The pcb has nothing left that needs us, and lwIP will not tell us when it has
+ * ended.  (From LAST_ACK it does tell.)  It refers to our memory until the peer
+ * has all our bytes. */
 static bool
 is_over(const struct flow *f)
 {
@@ -247,7 +247,6 @@ is_over(const struct flow *f)
 	case CLOSED:
 		return true;
 	case CLOSING:
-	case LAST_ACK:
 		return f->tx_held == 0;
 	default:
 		return false;

@@ -19,7 +19,7 @@
 #include "stack/owner_proto.h"
 #include "stack/stack.h"
 
-#define FLOW_TX_MAX (1024 * 1024)	/* bytes taken and not yet acknowledged */
+#define FLOW_TX_MAX TCP_SND_BUF	/* bytes taken and not yet acknowledged */
 #define FLOW_HASH 1024			/* buckets */
 #define TOMBS 512			/* ended flows remembered, per owner */
 #define UDP_BURST 64			/* datagrams before others get a turn */
@@ -144,6 +144,8 @@ void owner_dispose(struct owner *o);
 
 /* owner_chan.c */
 void chan_ready(struct loop_fd *w, uint32_t events);
+/* Handle what waits in the channel, `limit` messages at most. */
+void chan_read(struct owner *o, int limit);
 /* One message; fd (or -1) is taken. */
 void chan_handle(struct owner *o, const uint8_t *msg, size_t len, int fd);
 /* Answer on `reply_fd` and close it; -1: nobody asked. */

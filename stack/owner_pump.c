@@ -11,7 +11,7 @@
  *   reading all of it:      consume the kept byte and all fresh ones but the
  *                           last; look at the last without consuming it
  *
- * Back-pressure: no more than FLOW_TX_MAX bytes wait for acknowledgement, then
+ * Back-pressure: no more than stack_tx_limit() bytes wait for acknowledgement, then
  * the rest stays in the far end and the program blocks.  The other way, the
  * TCP window opens only for what the program's end has taken.
  */
@@ -179,6 +179,7 @@ send_fin(struct flow *f)
 static void
 read_program(struct flow *f)
 {
+	size_t limit = stack_tx_limit(STACK_NEAR);
 	size_t fresh, take;
 	struct chunk *c;
 
@@ -186,13 +187,13 @@ read_program(struct flow *f)
 		return;
 	if (f->tx_held == 0)
 		f->unacked_since_ms = f->owner->loop->now_ms;
-	while (f->in_ready && f->tx_held < FLOW_TX_MAX) {
+	while (f->in_ready && f->tx_held < limit) {
 		fresh = count_fresh(f);
 		if (fresh == 0) {
 			f->in_ready = false;
 			break;
 		}
-		take = FLOW_TX_MAX - f->tx_held;
+		take = limit - f->tx_held;
 		if (take > fresh)
 			take = fresh;
 		if ((c = pump_chunk(f, take)) == NULL)
@@ -431,8 +432,9 @@ pump_turn(struct flow *f)
 		turn_connected(f);
 		break;
 	case OWNER_CONNECTING:
-		/* Closed or shut down in the middle of it: give up. */
-		if (f->app_done) {
+		/* Closed or shut down in the middle of it: give up.  (Without
+		 * filler the program could write already, and be done.) */
+		if (f->app_gone || (f->app_done && f->discard > 0)) {
 			conn_abort(f, ECONNRESET);
 			flow_close_far(f);
 		}

@@ -245,7 +245,7 @@ splice_forget(struct splice *s, const struct sw_addr *inner)
 	for (struct joint *j = s->joints, *next; j != NULL; j = next) {
 		next = j->next;
 		if (addr_same_ip(&j->src, inner))
-			joint_free(j);
+			joint_orphan(j);
 	}
 }
 

@@ -89,7 +89,11 @@ int splice_connect(struct splice *s, const struct sw_addr *src,
     const struct sw_addr *dst, struct dial *d, const struct dialer_ops *ops,
     const struct dial_events **ev, void **ev_arg) SW_MUST_CHECK;
 
-/* Every flow of inner address `inner` ends with a reset (its process died). */
+/*
+ * The process at inner address `inner` is gone.  Every flow ends with a reset,
+ * except those whose stream it had ended: what it sent still arrives, for up to
+ * a minute.
+ */
 void splice_forget(struct splice *s, const struct sw_addr *inner);
 
 /* Flows now joined or being opened. */

@@ -2,7 +2,9 @@
  * splice_priv.h - what the files of the splice share.
  *
  *   splice.c        life, packets in and out, datagrams
- *   splice_flow.c   one TCP flow: a pcb joined to a dial
+ *   splice_flow.c   a joint: one TCP flow, a pcb joined to a dial
+ *   splice_dial.c   its dialer's side
+ *   splice_tcp.c    its TCP side
  */
 #ifndef SW_STACK_SPLICE_PRIV_H
 #define SW_STACK_SPLICE_PRIV_H
@@ -27,6 +29,8 @@ struct joint {
 	struct sw_addr src, dst;	/* the program's end; the destination */
 	enum joint_state state;
 	bool dirty;
+	bool orphan;			/* the program is gone, regularly */
+	struct loop_timer timer;	/* then: until when */
 	struct tcp_pcb *pcb;		/* NULL: not yet, or finished */
 	struct link_frame *syn;		/* while DIALING */
 	struct dialer *dialer;
@@ -65,8 +69,26 @@ void joint_begin(struct splice *s, const struct packet *head,
     const uint8_t *p, size_t len);
 void joint_touch(struct joint *j);
 void joint_work(struct joint *j);	/* may free it */
+/* The program is gone, and its address with it.  What it had sent before it
+ * ended the stream still goes to the dialer; a stream not ended is reset. */
+void joint_orphan(struct joint *j);
 void joint_free(struct joint *j);	/* resets and aborts what is left */
+struct joint *joint_new(struct splice *s, const struct sw_addr *src,
+    const struct sw_addr *dst);
+
+/* splice_dial.c */
+extern const struct dial_events joint_dial_events;
+void joint_dial(struct joint *j);	/* start; may free it */
+void joint_refuse(struct joint *j, int code);	/* while DIALING; frees */
+/* Is there enough room in TCP to make resume() worth it? */
+bool joint_has_room(const struct joint *j);
+
+/* splice_tcp.c */
 err_t joint_accepted(void *arg, struct tcp_pcb *pcb, err_t e);
+/* The stream is open: let lwIP answer the SYN.  May free. */
+void joint_accept_syn(struct joint *j);
+void joint_drop_pcb(struct joint *j);	/* it ends by itself */
+void joint_taken(struct joint *j, size_t n);	/* bytes of rx */
 
 /* Tell the sender of `p` that its SYN or datagram failed. */
 void splice_refuse(struct splice *s, const struct packet *head,

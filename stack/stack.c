@@ -566,6 +566,16 @@ again:
 		}
 }
 
+/* Fragments that wait for others: let their time run out now. */
+static void
+drop_fragments(void)
+{
+	for (int i = 0; i <= IP_REASS_MAXAGE; i++) {
+		ip_reass_tmr();
+		ip6_reass_tmr();
+	}
+}
+
 void
 stack_close(enum stack_side side)
 {
@@ -575,6 +585,7 @@ stack_close(enum stack_side side)
 		return;
 	drop_side(&s->netif);
 	s->ops = NULL;
+	drop_fragments();
 	raw_shut(&s->udp);
 	raw_shut(&s->icmp);
 	raw_shut(&s->icmp6);
@@ -591,6 +602,13 @@ void
 stack_set_mtu(enum stack_side side, uint16_t mtu)
 {
 	stack.sides[side].netif.mtu = mtu;
+}
+
+uint32_t
+stack_tx_limit(enum stack_side side)
+{
+	return stack.sides[side].netif.mtu > 9000 ? TCP_SND_BUF / 4 :
+	    TCP_SND_BUF;
 }
 
 void

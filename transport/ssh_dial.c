@@ -403,6 +403,7 @@ give(struct dial *d, const uint8_t *buf, size_t len, size_t *taken)
 	*taken = d->ev->data(d->arg, buf, len);
 	assert(*taken <= len);
 	d->streak += *taken;
+	d->choosy = *taken < len;
 	if (*taken == len)
 		return d->ev != NULL;
 	d->paused = true;
@@ -460,14 +461,15 @@ take(struct dial *d)
 	uint32_t count = (uint32_t)here;
 	int got;
 
-	if (here > SCRATCH_LEN) {
-		/* Whole, or not at all: see the rules in ssh_private.h. */
+	/* Too much is taken out whole (see the rules in ssh_private.h); and who
+	 * took but a part the last time will again: no need to copy twice. */
+	if (here > SCRATCH_LEN || d->choosy) {
 		if (!hold(d, NULL, here))
 			return false;
 		to = d->held;
-	} else {
-		count = read_count(d, here);
 	}
+	if (here <= SCRATCH_LEN)
+		count = read_count(d, here);
 	got = ssh_channel_read_timeout(d->ch, to, count, 0, 0);
 	if (got <= 0) {
 		d->avail = 0;
@@ -477,7 +479,7 @@ take(struct dial *d)
 	}
 	d->avail = here > (size_t)got ? here - (size_t)got : 0;
 	d->since += (size_t)got;
-	if (to == d->held) {
+	if (d->held != NULL) {
 		d->held_len = (size_t)got;
 		return true;
 	}

@@ -121,6 +121,7 @@ struct dial {
 	uint32_t id;
 	enum ssh_dial_state state;
 	bool queued, waiting, paused;
+	bool choosy;			/* took a part only, the last time */
 	bool got_eof, got_close;	/* from the server */
 	bool told_eof, sent_eof;
 	size_t avail;			/* bytes libssh holds for us */
@@ -187,7 +188,8 @@ struct ssh_tunnel {
 	struct ssh_lookups *lookups;
 	unsigned attempt;		/* since it was last up */
 	unsigned misses;		/* keepalives without an answer */
-	uint64_t last_in;
+	int64_t heard_ms;		/* when bytes came last */
+	uint64_t heard_bytes;		/* as counted then */
 	uint64_t sessions;		/* logins that succeeded */
 	int64_t up_since_ms;
 	bool broken;			/* libssh said so; handled in process */

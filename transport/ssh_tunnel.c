@@ -161,6 +161,18 @@ on_work(struct loop_timer *timer)
 		serve(t);
 }
 
+/* Note that the server lives; also for bytes that were read from within other
+ * calls of the library. */
+static void
+listen_for_life(struct ssh_tunnel *t)
+{
+	if (t->live->wire.in_bytes == t->heard_bytes)
+		return;
+	t->heard_bytes = t->live->wire.in_bytes;
+	t->heard_ms = t->l->now_ms;
+	t->misses = 0;
+}
+
 static void
 on_wire(struct loop_fd *w, uint32_t events)
 {
@@ -182,33 +194,44 @@ on_wire(struct loop_fd *w, uint32_t events)
 	    (v->wire.in_bytes - before >= READ_PIECE &&
 	    v->wire.in_bytes - begin < PUMP_BYTES));
 	ssh_wire_end();
+	listen_for_life(t);
 	serve(t);
 }
 
+/* The library sends no question while it has not handed out the answer to the
+ * one before; asking once more does that. */
+static void
+ask_for_life(struct ssh_live *v)
+{
+	uint64_t before = v->raw.out_packets;
+
+	ssh_live_enter(v);
+	(void)ssh_send_keepalive(v->session);
+	if (v->raw.out_packets == before)
+		(void)ssh_send_keepalive(v->session);
+}
+
+/* A quarter of a minute of silence: ask.  Silence after three questions, each
+ * with as long to answer: the server is gone, or the way to it. */
 static void
 on_alive(struct loop_timer *timer)
 {
 	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)timer -
 	    offsetof(struct ssh_tunnel, alive));
-	struct ssh_live *v = t->live;
+	const int64_t interval_ms = (int64_t)t->plan->keepalive_s * 1000;
 
-	if (v->wire.in_bytes != t->last_in)
-		t->misses = 0;
-	else
-		t->misses++;
-	t->last_in = v->wire.in_bytes;
-	if (t->misses > KEEPALIVE_MISSES) {
-		mark_broken(t, "it no longer answers");
-		serve(t);
+	listen_for_life(t);
+	if (t->l->now_ms - t->heard_ms < interval_ms) {
+		loop_set_timer(t->l, &t->alive, t->heard_ms + interval_ms);
 		return;
 	}
-	loop_set_timer(t->l, &t->alive,
-	    t->l->now_ms + (int64_t)t->plan->keepalive_s * 1000);
-	if (t->misses > 0) {
-		ssh_live_enter(v);
-		(void)ssh_send_keepalive(v->session);
-		serve(t);
+	if (t->misses++ >= KEEPALIVE_MISSES) {
+		mark_broken(t, "it no longer answers");
+	} else {
+		loop_set_timer(t->l, &t->alive, t->l->now_ms + interval_ms);
+		ask_for_life(t->live);
 	}
+	serve(t);
 }
 
 /* ---- coming up ---- */
@@ -230,7 +253,7 @@ adopt_live(struct ssh_tunnel *t, struct ssh_live *v)
 	t->live = v;
 	t->broken = false;
 	t->attempt = t->misses = 0;
-	t->last_in = v->wire.in_bytes;
+	t->heard_ms = t->l->now_ms;
 	t->sessions++;
 	t->up_since_ms = t->l->now_ms;
 	t->why[0] = '\0';

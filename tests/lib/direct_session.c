@@ -345,7 +345,7 @@ static void
 answer(int reply, int error, const void *payload, size_t len, int fd)
 {
 	struct session_reply r = { SESSION_MAGIC, error, 0, (uint32_t)len };
-	struct iovec iov[2] = { { &r, sizeof(r) }, { (void *)payload, len } };
+	struct iovec iov[2] = { { &r, sizeof(r) }, { (void *)(uintptr_t)payload, len } };
 	char space[CMSG_SPACE(sizeof(int))] = "";
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
 

@@ -72,6 +72,9 @@ is "$(on client "$SW" sh -c "$SW echo inner")" inner "nested use"
 is "$(on client "$SW" sh -c "$SW --via ssh://x true" 2>&1)" \
     "smolwrap: cannot make another tunnel from inside a wrapped program" \
     "no tunnel inside a tunnel"
+is "$(on client "$SW" sh -c "$SW up -s more --via ssh://x" 2>&1)" \
+    "smolwrap: cannot make another tunnel from inside a wrapped program" \
+    "not even one to keep"
 
 # --- many processes ------------------------------------------------------
 cat >"$T/Makefile" <<END

@@ -44,25 +44,25 @@ printf 'foreground = yes\npid =\n[a]\nclient = yes\naccept = %s\n%s\n' \
     "127.0.0.1:8088" "connect = $WWW:443" >"$T/stunnel.conf"
 
 row "nginx as proxy" nginx - "$PAGE" \
-    'nginx -c $T/proxy.conf -e $T/proxy.log & sh -c "$GET"; kill %1; wait'
+    'nginx -c $T/proxy.conf -e $T/proxy.log & p=$!; sh -c "$GET"; kill $p; wait'
 row "haproxy" haproxy - "$PAGE" \
-    'haproxy -q -f $T/haproxy.cfg & sleep 0.5; sh -c "$GET"; kill %1; wait'
+    'haproxy -q -f $T/haproxy.cfg & p=$!; sleep 0.5; sh -c "$GET"; kill $p; wait'
 row "tinyproxy" tinyproxy - "$PAGE" \
-    'tinyproxy -d -c $T/tiny.conf >/dev/null & sleep 0.7; curl -sS -x http://127.0.0.1:8088 http://$H/; kill %1; wait'
+    'tinyproxy -d -c $T/tiny.conf >/dev/null & p=$!; sleep 0.7; curl -sS -x http://127.0.0.1:8088 http://$H/; kill $p; wait'
 row "stunnel" stunnel - "$PAGE" \
-    'stunnel $T/stunnel.conf 2>/dev/null & sleep 0.7; sh -c "$GET"; kill %1; wait'
+    'stunnel $T/stunnel.conf 2>/dev/null & p=$!; sleep 0.7; sh -c "$GET"; kill $p; wait'
 row "socat forwarder" socat - "$PAGE" \
-    'socat TCP-LISTEN:8088,bind=127.0.0.1,reuseaddr,fork TCP:$H:80 & sh -c "$GET"; kill %1; wait' 
+    'socat TCP-LISTEN:8088,bind=127.0.0.1,reuseaddr,fork TCP:$H:80 & p=$!; sh -c "$GET"; kill $p; wait' 
 row "python http.server" /usr/bin/python3 - "$PAGE" \
-    'cd $T/www && /usr/bin/python3 -m http.server -b 127.0.0.1 8088 2>/dev/null & sh -c "$GET"; kill %1; wait'
+    'cd $T/www && /usr/bin/python3 -m http.server -b 127.0.0.1 8088 2>/dev/null & p=$!; sh -c "$GET"; kill $p; wait'
 row "nc -l" nc - 'over loopback' \
-    'nc -l 127.0.0.1 8088 & sleep 0.4; echo over loopback | nc -N 127.0.0.1 8088; wait'
+    'nc -l 127.0.0.1 8088 & p=$!; sleep 0.4; echo over loopback | nc -N 127.0.0.1 8088; wait'
 row "nc -l, wildcard" nc - 'over loopback' \
-    'nc -l 8088 & sleep 0.4; echo over loopback | nc -N 127.0.0.1 8088; wait'
+    'nc -l 8088 & p=$!; sleep 0.4; echo over loopback | nc -N 127.0.0.1 8088; wait'
 row "redis-server" redis-server - '*PONG*' \
-    'redis-server --port 8088 --bind 127.0.0.1 --save "" --dir $D >/dev/null & sleep 0.7; redis-cli -p 8088 ping; kill %1; wait'
+    'redis-server --port 8088 --bind 127.0.0.1 --save "" --dir $D >/dev/null & p=$!; sleep 0.7; redis-cli -p 8088 ping; kill $p; wait'
 row "iperf3 on loopback" iperf3 - '*receiver*' \
-    'iperf3 -s -1 -p 8089 >/dev/null & sleep 0.4; iperf3 -c 127.0.0.1 -p 8089 -n 32M; wait'
+    'iperf3 -s -1 -p 8089 >/dev/null & p=$!; sleep 0.4; iperf3 -c 127.0.0.1 -p 8089 -n 32M; wait'
 row "udp on loopback" socat - 'pong' \
-    'socat UDP-RECVFROM:8090,bind=127.0.0.1 SYSTEM:"cat >/dev/null; echo pong" & sleep 0.4; echo ping | socat -t 3 - UDP:127.0.0.1:8090; kill %1 2>/dev/null; wait'
+    'socat UDP-RECVFROM:8090,bind=127.0.0.1 SYSTEM:"cat >/dev/null; echo pong" & p=$!; sleep 0.4; echo ping | socat -t 3 - UDP:127.0.0.1:8090; kill $p 2>/dev/null; wait'
 tap_end

@@ -761,6 +761,51 @@ published_port_leads_here_and_returns_after_a_loss(void **state)
 	finish(&s);
 }
 
+/* 50 ms each way: a fixed window of 2 MiB, OpenSSH's own, would carry 20 MB/s. */
+static void
+long_fat_path_is_filled(void **state)
+{
+	const uint64_t n = 160u << 20;
+	struct ssh_tunnel_options o;
+	const char *ids[2];
+	struct seen s;
+	struct stream m;
+	uint16_t port = 0;
+	char c[300];
+	pid_t relay;
+	int64_t ms;
+
+	(void)state;
+	begin(&s);
+	ssh_tunnel_free(s.t);
+	relay = rig_relay_start(s.rig.port, 50, &port);
+	snprintf(c, sizeof(c), "sed -i s/:%u/:%u/ %s", s.rig.port, port,
+	    s.rig.known);
+	rig_sh(c);
+	o = options_of(&s, ids);
+	o.port = port;
+	s.state = SSH_TUNNEL_CONNECTING;
+	s.t = ssh_tunnel_new(&s.l, &o, &tunnel_events, &s);
+	UNTIL(&s, 30000, s.state != SSH_TUNNEL_CONNECTING);
+	if (s.state != SSH_TUNNEL_UP)
+		fail_msg("not up: %s", s.why);
+	dial_far(&s, &m);
+	ms = clock_now_ms();
+	ask_source(&m, n);
+	UNTIL(&s, 60000, m.eof);
+	ms = clock_now_ms() - ms;
+	assert_int_equal(m.got, n);
+	assert_false(m.wrong);
+	print_message("# 100 ms round trip: %lld MB/s\n",
+	    (long long)(n / 1000 / (uint64_t)ms));
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+	assert_true(n / 1000 / (uint64_t)ms > 30);
+#endif
+	kill(relay, SIGKILL);
+	waitpid(relay, NULL, 0);
+	finish(&s);
+}
+
 /* ---- names ---- */
 
 struct looked { bool done; struct ssh_tunnel_lookup what; };
@@ -843,6 +888,7 @@ main(void)
 		cmocka_unit_test(killed_server_is_a_reset_and_comes_back),
 		cmocka_unit_test(silent_server_is_noticed_by_keepalive),
 		cmocka_unit_test(published_port_leads_here_and_returns_after_a_loss),
+		cmocka_unit_test(long_fat_path_is_filled),
 		cmocka_unit_test(names_are_looked_up_on_the_server),
 		cmocka_unit_test(account_without_commands_leaves_names_open),
 	};

@@ -15,7 +15,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#ifdef RIG_PLAIN		/* fuzz targets: a broken rule aborts */
+#include <stdlib.h>
+#define assert_true(x) ((x) ? (void)0 : abort())
+#define assert_false(x) assert_true(!(x))
+#define assert_int_equal(a, b) assert_true((a) == (b))
+#define assert_non_null(x) assert_true((x) != NULL)
+#define assert_in_range(x, lo, hi) assert_true((x) >= (lo) && (x) <= (hi))
+#define fail_msg(...) abort()
+#else
 #include <cmocka.h>
+#endif
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,15 +69,19 @@ struct rig {
 	int udp_answer;			/* what the exit says to datagrams */
 	size_t udp_count;
 	bool idle;
-	unsigned drop_every;		/* lossy: of packets to the splice */
-	unsigned dropped, seen;
+	/* Somebody in the middle of the link. */
+	void (*meddle_in)(struct link_frame *f);
+	int (*meddle_out)(const struct iovec *iov, int n);
 	struct sw_addr listening;
 	struct link_config config;
 };
 
 static struct rig rig;
 
-static inline uint64_t
+/* Not every test uses every helper. */
+#define RIG static __attribute__((unused))
+
+RIG uint64_t
 rig_sum(uint64_t sum, const uint8_t *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -75,13 +89,13 @@ rig_sum(uint64_t sum, const uint8_t *p, size_t n)
 	return sum;
 }
 
-static inline uint8_t
+RIG uint8_t
 rig_byte(uint64_t at)
 {
 	return (uint8_t)(at * 7 + at / 251);
 }
 
-static void
+RIG void
 rig_turns(int ms)
 {
 	int64_t end = clock_now_ms() + ms;
@@ -104,7 +118,7 @@ rig_turns(int ms)
 
 /* ---- the exit ---- */
 
-static void
+RIG void
 dial_end(struct dial *d, int err)
 {
 	if (d->gone)
@@ -114,7 +128,7 @@ dial_end(struct dial *d, int err)
 	d->ev->closed(d->arg, err);
 }
 
-static void
+RIG void
 dial_offer(struct dial *d, const uint8_t *p, size_t n)
 {
 	size_t took = d->kept_len > d->kept_at ? 0 :
@@ -129,7 +143,7 @@ dial_offer(struct dial *d, const uint8_t *p, size_t n)
 	d->kept_len += n - took;
 }
 
-static void
+RIG void
 dial_source(struct dial *d)
 {
 	uint8_t buf[32768];
@@ -154,7 +168,7 @@ dial_source(struct dial *d)
 	}
 }
 
-static void
+RIG void
 dial_answer(struct loop_timer *t)
 {
 	struct dial *d = (struct dial *)(void *)
@@ -177,7 +191,7 @@ dial_answer(struct loop_timer *t)
 		dial_source(d);
 }
 
-static struct dial *
+RIG struct dial *
 rig_open(struct dialer *er, const struct dial_target *t,
     const struct dial_events *ev, void *arg, int *err)
 {
@@ -195,7 +209,7 @@ rig_open(struct dialer *er, const struct dial_target *t,
 	return d;
 }
 
-static size_t
+RIG size_t
 rig_write(struct dial *d, const uint8_t *buf, size_t len)
 {
 	assert_true(d->open && !d->gone && !d->shut);
@@ -210,7 +224,7 @@ rig_write(struct dial *d, const uint8_t *buf, size_t len)
 	return len;
 }
 
-static void
+RIG void
 dial_finish(struct dial *d)
 {
 	if (d->shut && !d->eof_sent && d->kept_at == d->kept_len &&
@@ -222,7 +236,7 @@ dial_finish(struct dial *d)
 		dial_end(d, SW_OK);
 }
 
-static void
+RIG void
 rig_shutdown(struct dial *d)
 {
 	assert_true(d->open && !d->gone && !d->shut);
@@ -230,7 +244,7 @@ rig_shutdown(struct dial *d)
 	dial_finish(d);
 }
 
-static void
+RIG void
 rig_resume(struct dial *d)
 {
 	assert_true(d->open && !d->gone);
@@ -245,7 +259,7 @@ rig_resume(struct dial *d)
 	dial_finish(d);
 }
 
-static void
+RIG void
 rig_abort(struct dial *d)
 {
 	assert_false(d->gone);
@@ -259,7 +273,7 @@ static const struct dialer_ops rig_dialer = {
 
 /* ---- the session ---- */
 
-static int
+RIG int
 rig_output(void *arg, const struct sw_addr *dst, const struct iovec *iov,
     int n)
 {
@@ -269,11 +283,13 @@ rig_output(void *arg, const struct sw_addr *dst, const struct iovec *iov,
 	(void)dst;
 	if (rig.link == NULL)
 		return SW_OK;
+	if (rig.meddle_out != NULL)
+		return rig.meddle_out(iov, n);
 	r = link_send(rig.link, iov, n);
 	return r == SW_AGAIN ? SW_AGAIN : SW_OK;
 }
 
-static int
+RIG int
 rig_target(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
     struct dial_target *out)
 {
@@ -285,7 +301,7 @@ rig_target(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 }
 
 /* Datagrams are answered with themselves, in upper case. */
-static int
+RIG int
 rig_udp(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
     const uint8_t *data, size_t len)
 {
@@ -308,18 +324,17 @@ static const struct splice_ops rig_splice_ops = {
 	.output = rig_output, .target = rig_target, .udp = rig_udp,
 };
 
-static void
+RIG void
 rig_frame(void *arg, struct link_frame *f)
 {
 	(void)arg;
-	if (rig.drop_every != 0 && ++rig.seen % rig.drop_every == 0) {
-		rig.dropped++;
-		return;
-	}
-	splice_input(rig.splice, f);
+	if (rig.meddle_in != NULL)
+		rig.meddle_in(f);
+	else
+		splice_input(rig.splice, f);
 }
 
-static void
+RIG void
 rig_control(void *arg, const struct link_control *c, const uint8_t *payload,
     int fd)
 {
@@ -331,14 +346,14 @@ rig_control(void *arg, const struct link_control *c, const uint8_t *payload,
 		close(fd);
 }
 
-static void
+RIG void
 rig_writable(void *arg)
 {
 	(void)arg;
 	splice_writable(rig.splice, NULL);
 }
 
-static void
+RIG void
 rig_dead(void *arg)
 {
 	(void)arg;
@@ -350,7 +365,7 @@ static const struct link_events rig_link_events = {
 	rig_frame, rig_control, rig_writable, rig_dead,
 };
 
-static void
+RIG void
 rig_idle(void *arg, struct owner *o)
 {
 	(void)arg;
@@ -360,14 +375,14 @@ rig_idle(void *arg, struct owner *o)
 
 static const struct owner_events rig_owner_events = { rig_idle };
 
-static void
+RIG void
 rig_pair(int type, int fd[2])
 {
 	assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC |
 	    SOCK_NONBLOCK, 0, fd), 0);
 }
 
-static void
+RIG void
 rig_send_config(void)
 {
 	struct link_control c = {
@@ -378,7 +393,7 @@ rig_send_config(void)
 	    SW_OK);
 }
 
-static void
+RIG void
 rig_up_mtu(uint16_t mtu)
 {
 	int link[2], chan[2];
@@ -406,7 +421,7 @@ rig_up_mtu(uint16_t mtu)
 	rig_send_config();
 }
 
-static int
+RIG int
 rig_down(void **state)
 {
 	(void)state;
@@ -428,7 +443,7 @@ rig_down(void **state)
 	return 0;
 }
 
-static int
+RIG int
 rig_up(void **state)
 {
 	(void)state;
@@ -438,7 +453,7 @@ rig_up(void **state)
 
 /* ---- the shim ---- */
 
-static uint64_t
+RIG uint64_t
 rig_cookie(int fd)
 {
 	uint64_t c = 0;
@@ -448,7 +463,7 @@ rig_cookie(int fd)
 	return c;
 }
 
-static void
+RIG void
 rig_tell(struct owner_msg *m, const void *payload, int fd)
 {
 	union {
@@ -480,7 +495,7 @@ rig_tell(struct owner_msg *m, const void *payload, int fd)
 }
 
 /* Ask, turn the loop, give the answer's error; payload to `out`. */
-static int
+RIG int
 rig_ask(struct owner_msg *m, const void *payload, void *out, size_t out_len,
     struct sw_addr *addr)
 {
@@ -508,7 +523,7 @@ rig_ask(struct owner_msg *m, const void *payload, void *out, size_t out_len,
 	return a.r.error;
 }
 
-static int
+RIG int
 rig_socket(bool dgram)
 {
 	struct owner_msg m = {
@@ -523,13 +538,13 @@ rig_socket(bool dgram)
 	return fd[0];
 }
 
-static struct sw_addr
+RIG struct sw_addr
 rig_dst(uint16_t port)
 {
 	return addr_v4(0xcb007101, port);	/* 203.0.113.1 */
 }
 
-static void
+RIG void
 rig_connect_addr(int fd, struct sw_addr to, bool fill)
 {
 	static const uint8_t filler[65536];
@@ -544,7 +559,7 @@ rig_connect_addr(int fd, struct sw_addr to, bool fill)
 	rig_tell(&m, NULL, -1);
 }
 
-static int
+RIG int
 rig_poll(int fd)
 {
 	struct pollfd p = {
@@ -555,7 +570,7 @@ rig_poll(int fd)
 	return p.revents;
 }
 
-static struct owner_state
+RIG struct owner_state
 rig_state(int fd, bool take)
 {
 	struct owner_msg m = {
@@ -569,7 +584,7 @@ rig_state(int fd, bool take)
 }
 
 /* A connected stream. */
-static int
+RIG int
 rig_connect(uint16_t port)
 {
 	int fd = rig_socket(false);
@@ -581,7 +596,7 @@ rig_connect(uint16_t port)
 }
 
 /* Write all, turning the loop whenever the pair is full. */
-static void
+RIG void
 rig_write_all(int fd, uint64_t from, size_t n)
 {
 	uint8_t buf[16384];
@@ -606,7 +621,7 @@ rig_write_all(int fd, uint64_t from, size_t n)
 }
 
 /* Read n bytes, which must be rig_byte()s from `from` on. */
-static void
+RIG void
 rig_read_all(int fd, uint64_t from, size_t n)
 {
 	uint8_t buf[16384];

@@ -348,6 +348,52 @@ a_forgotten_address_is_reset(void **state)
 	close(fd);
 }
 
+/* A request by way of the session, about a socket just born. */
+static void
+a_forwarded_request_comes_after_the_channel(void **state)
+{
+	struct {
+		struct link_control c;
+		struct owner_msg m;
+	} msg = {
+		.m = { .magic = OWNER_MAGIC, .op = OWNER_CONNECT,
+		    .addr = rig_dst(7) },
+	};
+	int fd;
+
+	(void)state;
+	rig_turns(5);
+	msg.c.op = LINK_REQUEST;
+	msg.c.len = sizeof(msg.m);
+	fd = rig_socket(false);
+	msg.m.cookie = rig_cookie(fd);
+	assert_int_equal(link_send_control(rig.link, &msg.c, &msg.m, -1),
+	    SW_OK);
+	rig_write_all(fd, 0, 10);
+	rig_read_all(fd, 0, 10);
+	close(fd);
+}
+
+/* A slow exit still has bytes to take when the last process is gone. */
+static void
+what_was_sent_and_ended_outlives_the_process(void **state)
+{
+	int fd = rig_connect(10);
+
+	(void)state;
+	rig_write_all(fd, 0, 100000);
+	close(fd);
+	rig_turns(20);
+	splice_forget(rig.splice, &rig.config.inner4);
+	assert_false(rig.dials->gone);
+	rig.open_tap = true;
+	rig.dials->ev->writable(rig.dials->arg);
+	rig_until(rig.dials->gone);
+	assert_false(rig.dials->aborted);
+	assert_int_equal(rig.dials->got, 100000);
+	rig_until(splice_count_flows(rig.splice) == 0);
+}
+
 static void
 the_owner_tells_when_it_is_idle(void **state)
 {
@@ -425,6 +471,8 @@ main(void)
 		T(thousands_of_flows_live_side_by_side),
 		T(drain_answers_when_all_is_acknowledged),
 		T(a_forgotten_address_is_reset),
+		T(what_was_sent_and_ended_outlives_the_process),
+		T(a_forwarded_request_comes_after_the_channel),
 		T(the_owner_tells_when_it_is_idle),
 		T(names_its_addresses),
 		T(binds_and_refuses_a_port_in_use),
