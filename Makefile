@@ -148,7 +148,7 @@ $(B)/tests/%: tests/%.c
 
 # mix/: the mixnet.  Its tests need neither lwIP nor libssh: `make mix-check`.
 MIX_LIBS := -lsodium -lmbedcrypto -ljansson -lwslay -lm
-MIX_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out mix/%_main.c,$(wildcard mix/*.c)))
+MIX_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out mix/smolnode_%,$(wildcard mix/*.c)))
 MIX_TEST := $(filter $(B)/tests/unit/mix_% $(B)/tests/prop/mix_%,$(UNIT_BIN))
 MIX_FUZZ := $(filter $(B)/tests/fuzz/mix_%,$(FUZZ_BIN))
 .PHONY: mix-check
@@ -167,6 +167,9 @@ $(B)/tests/fuzz/mix_%_fuzz: tests/fuzz/mix_%_fuzz.c $(B)/libmix.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(B)/libmix.a \
 	    $(LDHARD) $(MIX_LIBS) -o $@
+NODE_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard mix/smolnode_*.c))
+$(B)/smolnode: $(NODE_OBJ) $(B)/libmix.a $(B)/libstack.a
+	$(CC) -o $@ $^ $(LDHARD) $(MIX_LIBS) -lpthread
 mix-check: $(MIX_TEST) $(MIX_FUZZ)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(MIX_TEST)
 	for f in $(MIX_FUZZ); do \
