@@ -48,7 +48,7 @@ T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(filter-out \
 	    tests/preload/*.sh tests/probes/*.sh tests/leak/*.sh tests/net/*.sh \
 	    tests/programs/*.sh))
 
-all: $(B)/smolwrap $(B)/smolwrap-session $(B)/libsmolwrap.so
+all: $(B)/smolwrap $(B)/smolwrap-session $(B)/libsmolwrap.so $(B)/smolnode
 
 .SECONDARY:
 .PHONY: FORCE all deps test check bench demo lint asan tsan fuzz fuzz-run install clean
@@ -170,6 +170,9 @@ $(B)/tests/fuzz/mix_%_fuzz: tests/fuzz/mix_%_fuzz.c $(B)/libmix.a
 NODE_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard mix/smolnode_*.c))
 $(B)/smolnode: $(NODE_OBJ) $(B)/libmix.a $(B)/libstack.a
 	$(CC) -o $@ $^ $(LDHARD) $(MIX_LIBS) -lpthread
+$(B)/tests/lib/mix_session: tests/lib/mix_session.c $(B)/libmix.a $(B)/libstack.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ -o $@ $(LDHARD) $(MIX_LIBS) -lpthread
 mix-check: $(MIX_TEST) $(MIX_FUZZ)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(MIX_TEST)
 	for f in $(MIX_FUZZ); do \
@@ -205,6 +208,7 @@ fuzz-run: $(FUZZ_BIN)
 
 install: all
 	install -Dm755 $(B)/smolwrap $(DESTDIR)$(PREFIX)/bin/smolwrap
+	install -Dm755 $(B)/smolnode $(DESTDIR)$(PREFIX)/bin/smolnode
 	install -Dm755 $(B)/smolwrap-session $(DESTDIR)$(LIBEXECDIR)/smolwrap-session
 	install -Dm755 $(B)/libsmolwrap.so $(DESTDIR)$(LIBDIR)/smolwrap/libsmolwrap.so
 	install -Dm644 man/smolwrap.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolwrap.1

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "mix/gwclient.h"
+#include "mix/ipsum.h"
 #include "mix/iprclient.h"
 #include "mix/stream.h"
 #include "mix/ws.h"
@@ -426,7 +427,13 @@ mixtunnel_free(struct mixtunnel *t)
 int
 mixtunnel_send(struct mixtunnel *t, const uint8_t *pkt, size_t len)
 {
-	return iprclient_send(t->ipr, pkt, len);
+	uint8_t copy[IPRMSG_BUNDLE_MAX];
+
+	if (!t->cfg.fill_checksums || len > sizeof(copy))
+		return iprclient_send(t->ipr, pkt, len);
+	memcpy(copy, pkt, len);
+	ipsum_fill(copy, len);
+	return iprclient_send(t->ipr, copy, len);
 }
 
 void

@@ -44,6 +44,7 @@ struct mixtunnel_config {
 	struct recipient exit;
 	const struct mix_profile *profile;
 	const struct mixclient_keys *keys;	/* NULL: new ones */
+	bool fill_checksums;		/* packets come without them */
 	const struct mixtunnel_events *events;
 	void *arg;
 	struct rng *rng;
