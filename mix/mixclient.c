@@ -19,6 +19,7 @@
 #define REPLY_KEYS 8192
 #define REASM_FRAGMENTS 2048
 #define REASM_IDLE_MS (30 * 60 * 1000)
+#define REASM_SWEEP_MS 10000
 #define HOPS (TOPOLOGY_LAYERS + 1)
 #define ACK_WAIT_MS 1500		/* besides 1.5 times the delays */
 #define MAX_BEHIND_US 1000000		/* no burst after a pause */
@@ -51,6 +52,7 @@ struct mixclient {
 	struct correspondent known[CORRESPONDENTS];
 	double next_send_us, next_cover_us;	/* 0: not started */
 	int64_t next_due_ms;		/* of an ack */
+	int64_t swept_ms;		/* when old fragments were dropped */
 	bool blocked;			/* transmit said SW_AGAIN */
 	uint8_t *pkt;			/* the packet being made */
 	uint8_t *msg;			/* the message being made */
@@ -296,6 +298,10 @@ mixclient_tick(struct mixclient *c, int64_t now_ms)
 	}
 	if (now_ms >= c->next_due_ms)
 		c->next_due_ms = pending_expire(c->pending, now_ms);
+	if (now_ms - c->swept_ms >= REASM_SWEEP_MS) {
+		c->swept_ms = now_ms;
+		reasm_tick(c->reasm, now_ms);
+	}
 	if (p->send_us == 0)
 		while (has_queued(c) && send_next(c, now_ms) != SW_AGAIN)
 			;

@@ -19,7 +19,7 @@
 #define NO_SLOT UINT32_MAX
 
 struct set {
-	uint32_t id;			/* 0: not in use */
+	uint32_t id;			/* as in set_id */
 	uint32_t prev, next;		/* neighbouring sets; 0 for none */
 	uint8_t total;
 	uint8_t have;
@@ -35,6 +35,7 @@ struct slot {
 struct reasm {
 	size_t room;
 	int64_t idle_ms;
+	uint32_t set_id[MAX_SETS];	/* 0: not in use; apart, to search it */
 	struct set set[MAX_SETS];
 	struct slot *slot;
 	uint8_t *bytes;			/* slots * room */
@@ -105,14 +106,14 @@ drop_set(struct reasm *r, struct set *s)
 		r->slot[slot].next_free = r->free_head;
 		r->free_head = slot;
 	}
-	s->id = 0;
+	s->id = r->set_id[s - r->set] = 0;
 }
 
 static struct set *
 find_set(struct reasm *r, uint32_t id)
 {
 	for (size_t i = 0; i < MAX_SETS; i++)
-		if (r->set[i].id == id)
+		if (r->set_id[i] == id)
 			return &r->set[i];
 	return NULL;
 }
@@ -147,6 +148,7 @@ new_set(struct reasm *r, const struct frag_head *h)
 	if (s == NULL)
 		return NULL;
 	*s = (struct set){ .id = h->id.set, .total = h->total };
+	r->set_id[s - r->set] = s->id;
 	memset(s->slot, 0xff, sizeof(s->slot));
 	return s;
 }

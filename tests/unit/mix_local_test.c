@@ -132,7 +132,7 @@ free_world(struct world *w)
 	free(w);
 }
 
-/* Run until `*n` reaches `want`; how long it took, or -1 after 10 s. */
+/* Run until `*n` reaches `want`; how long it took, or -1 after 30 s. */
 static int64_t
 run_until(struct world *w, const unsigned *n, unsigned want)
 {
@@ -140,7 +140,7 @@ run_until(struct world *w, const unsigned *n, unsigned want)
 
 	while (*n < want) {
 		assert_int_equal(loop_run_once(&w->loop, 20), SW_OK);
-		if (clock_now_ms() - start > 10000)
+		if (clock_now_ms() - start > 30000)
 			return -1;
 	}
 	return clock_now_ms() - start;
@@ -177,7 +177,7 @@ send_all(struct world *w, unsigned n, size_t len)
 		sent += r == SW_OK;
 		if (r != SW_OK)
 			assert_int_equal(loop_run_once(&w->loop, 20), SW_OK);
-		assert_true(clock_now_ms() - start < 10000);
+		assert_true(clock_now_ms() - start < 30000);
 	}
 }
 
@@ -191,11 +191,11 @@ packets_cross_the_network_and_come_back(void **state)
 	(void)state;
 	assert_true(run_until(w, &w->ups, 1) >= 0);
 	took = clock_now_ms();
-	send_all(w, 500, 1400);
-	assert_true(run_until(w, &w->got, 500) >= 0);
+	send_all(w, 200, 1400);
+	assert_true(run_until(w, &w->got, 200) >= 0);
 	took = clock_now_ms() - took;
 	mixtunnel_stats(w->tunnel, &s);
-	print_message("# 500 packets of 1400 bytes there and back: %lld ms, "
+	print_message("# 200 packets of 1400 bytes there and back: %lld ms, "
 	    "%llu sent, %llu again, %llu SURBs\n", (long long)took,
 	    (unsigned long long)s.mix.sent, (unsigned long long)s.mix.resent,
 	    (unsigned long long)s.mix.surbs_made);
