@@ -167,6 +167,10 @@ $(B)/tests/fuzz/mix_%_fuzz: tests/fuzz/mix_%_fuzz.c $(B)/libmix.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(B)/libmix.a \
 	    $(LDHARD) $(MIX_LIBS) -o $@
+$(B)/tests/bench/mix_%: tests/bench/mix_%.c $(B)/libmix.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
+	    $(MIX_LIBS) -o $@
 NODE_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard mix/smolnode_*.c))
 $(B)/smolnode: $(NODE_OBJ) $(B)/libmix.a $(B)/libstack.a
 	$(CC) -o $@ $^ $(LDHARD) $(MIX_LIBS) -lpthread
