@@ -119,6 +119,7 @@ static int
 make_topology(struct localnet *n)
 {
 	struct topology *t = calloc(1, sizeof(*t));
+	int r;
 
 	n->topology = t;
 	if (t == NULL || (t->node = calloc(LOCALNET_NODES,
@@ -136,6 +137,8 @@ make_topology(struct localnet *n)
 		d->entry = d->exit = c->gateway;
 		if (c->gateway)
 			d->ws = c->ws_addr;
+		if ((r = topology_prepare(t, i)) != SW_OK)
+			return r;
 		if (!c->mix)
 			continue;
 		if ((t->layer[i] = calloc(1, sizeof(size_t))) == NULL)

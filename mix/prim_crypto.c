@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/wipe.h"
+#include "mix/comb.h"
 #include "mix/prim_x86.h"
 #include "mix/rng.h"
 
@@ -18,16 +19,20 @@ static struct {
 	bool sha;
 } hardware;
 
+static struct comb *base_table;		/* for the life of the process */
+
 _Static_assert(sizeof(struct x86_aes) <= PRIM_AES_CTX_LEN, "AES context");
 _Static_assert(sizeof(mbedtls_aes_context) <= PRIM_AES_CTX_LEN, "AES context");
 
 int
 prim_init(void)
 {
+	static const uint8_t nine[X25519_KEY_LEN] = { 9 };
+
 	if (sodium_init() < 0)
 		return SW_ERR_SYS;
 	prim_set_portable(false);
-	return SW_OK;
+	return base_table == NULL ? comb_new(&base_table, nine) : SW_OK;
 }
 
 void
@@ -91,10 +96,16 @@ void
 prim_x25519_base(uint8_t out[static X25519_KEY_LEN],
     const uint8_t k[static X25519_KEY_LEN])
 {
-	uint8_t q[X25519_KEY_LEN];
+	uint8_t c[X25519_KEY_LEN];
+	int r;
 
-	crypto_scalarmult_base(q, k);
-	memcpy(out, q, sizeof(q));
+	memcpy(c, k, sizeof(c));
+	c[0] &= 248;
+	c[31] &= 127;
+	c[31] |= 64;
+	r = comb_mul(out, base_table, c);
+	assert(r == SW_OK);		/* the base point has prime order */
+	sw_wipe(c, sizeof(c));
 }
 
 static void
@@ -171,6 +182,19 @@ prim_chain_apply(uint8_t out[static X25519_KEY_LEN],
 
 	chain_clamped(k, c);
 	r = prim_x25519(out, k, u);
+	sw_wipe(k, sizeof(k));
+	return r;
+}
+
+int
+prim_chain_apply_comb(uint8_t out[static X25519_KEY_LEN],
+    const struct prim_chain *c, const struct comb *table)
+{
+	uint8_t k[32];
+	int r;
+
+	chain_clamped(k, c);
+	r = comb_mul(out, table, k);
 	sw_wipe(k, sizeof(k));
 	return r;
 }

@@ -63,6 +63,7 @@ struct sphinx_keys {
 struct sphinx_hop {
 	uint8_t addr[SPHINX_ADDR_LEN];	/* for the hop before */
 	uint8_t key[X25519_KEY_LEN];	/* passed prim_x25519_is_on_curve() */
+	const struct comb *table;	/* of key, borrowed; NULL: none made */
 	uint64_t delay_ns;		/* to wait here; unused at the last */
 };
 

@@ -37,8 +37,11 @@ derive_route(struct route_keys *rk, const struct sphinx_route *route,
 	for (size_t i = 0; i < route->n; i++) {
 		if (i > 0)
 			prim_chain_mul(&chain, rk->hop[i - 1].blinding);
-		if ((r = prim_chain_apply(shared, &chain,
-		    route->hop[i].key)) != SW_OK)
+		r = route->hop[i].table != NULL ?
+		    prim_chain_apply_comb(shared, &chain,
+		    route->hop[i].table) :
+		    prim_chain_apply(shared, &chain, route->hop[i].key);
+		if (r != SW_OK)
 			break;
 		sphinx_expand_keys(&rk->hop[i], shared);
 		sphinx_keystream(&rk->hop[i], rk->stream[i]);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "mix/comb.h"
 #include "mix/prim.h"
 
 /* The numeric member `name`, from 0 to max. */
@@ -129,6 +130,16 @@ get_node(const json_t *o, struct topology_node *node)
 	return SW_OK;
 }
 
+int
+topology_prepare(struct topology *t, size_t i)
+{
+	const uint8_t *key = t->node[i].sphinx;
+
+	if (i < TOPOLOGY_TABLES)
+		return comb_new(&t->node[i].table, key);
+	return prim_x25519_is_on_curve(key) ? SW_OK : SW_ERR_FORMAT;
+}
+
 static int
 get_nodes(const json_t *o, struct topology *t)
 {
@@ -149,7 +160,7 @@ get_nodes(const json_t *o, struct topology *t)
 			log_debug("topology: node \"%.16s\" is malformed", key);
 			return r;
 		}
-		if (prim_x25519_is_on_curve(t->node[t->n].sphinx))
+		if (topology_prepare(t, t->n) == SW_OK)
 			t->n++;
 		else
 			log_debug("topology: node \"%.16s\" has a bad key",
@@ -235,6 +246,8 @@ topology_free(struct topology *t)
 		return;
 	for (size_t i = 0; i < TOPOLOGY_LAYERS; i++)
 		free(t->layer[i]);
+	for (size_t i = 0; i < t->n; i++)
+		comb_free(t->node[i].table);
 	free(t->node);
 	free(t);
 }
@@ -336,6 +349,7 @@ set_hop(struct sphinx_hop *h, const struct topology_node *n, uint64_t mean,
 {
 	nymaddr_put_padded(h->addr, sizeof(h->addr), &n->mix);
 	memcpy(h->key, n->sphinx, sizeof(h->key));
+	h->table = n->table;
 	h->delay_ns = rng_exponential(rng, mean);
 }
 

@@ -20,6 +20,7 @@
 #define TOPOLOGY_LAYERS 3
 #define TOPOLOGY_MAX_NODES 4096
 #define TOPOLOGY_HOST_MAX 253
+#define TOPOLOGY_TABLES 1024		/* nodes that get a table, 30 KB each */
 
 struct topology_node {
 	uint32_t id;
@@ -31,6 +32,7 @@ struct topology_node {
 					 * when it takes none */
 	uint16_t wss_port;		/* 0: none */
 	char host[TOPOLOGY_HOST_MAX + 1];	/* for wss; may be empty */
+	struct comb *table;		/* of sphinx; NULL: none.  Last member */
 };
 
 struct topology {
@@ -53,6 +55,10 @@ struct topology {
 int topology_parse(struct topology **out, const char *text, size_t n)
     SW_MUST_CHECK;
 void topology_free(struct topology *t);	/* NULL is fine */
+
+/* Check node i's Sphinx key and make its table.  SW_ERR_FORMAT for a key that
+ * is not on the curve.  For topologies made by hand. */
+int topology_prepare(struct topology *t, size_t i) SW_MUST_CHECK;
 
 /* Write the same form.  *text is malloced, NUL-terminated. */
 int topology_write(const struct topology *t, char **text) SW_MUST_CHECK;

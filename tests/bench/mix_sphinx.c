@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "mix/ack.h"
+#include "mix/comb.h"
 #include "mix/nymseal.h"
 #include "mix/prim.h"
 #include "mix/surb.h"
@@ -20,6 +21,7 @@ static struct sphinx_route route;
 static uint8_t sk[32] = { 1 }, pk[32];
 static uint8_t packet[2413], work[2413], plain[2048];
 static struct surb surb;
+static struct comb *table[SPHINX_MAX_HOPS];
 
 static void
 must(int r)
@@ -143,6 +145,8 @@ main(void)
 	route.n = 4;
 	for (size_t i = 0; i < route.n; i++) {
 		prim_x25519_base(route.hop[i].key, sk);
+		must(comb_new(&table[i], route.hop[i].key));
+		route.hop[i].table = table[i];
 		memcpy(route.hop[i].addr, "\4\6\375\12\0\0\1", 7);
 	}
 	memcpy(pk, route.hop[0].key, sizeof(pk));

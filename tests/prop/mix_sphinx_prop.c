@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mix/comb.h"
 #include "mix/nympkt.h"
 #include "mix/surb.h"
 
@@ -19,6 +20,7 @@ static struct rng_seeded rng;
 
 struct secrets {
 	uint8_t sk[SPHINX_MAX_HOPS][32];
+	struct comb *table[SPHINX_MAX_HOPS];
 };
 
 static void
@@ -29,11 +31,24 @@ random_route(struct sphinx_route *r, struct secrets *s)
 	for (size_t i = 0; i < r->n; i++) {
 		rng_fill(&rng.rng, s->sk[i], 32);
 		prim_x25519_base(r->hop[i].key, s->sk[i]);
+		comb_free(s->table[i]);		/* every other hop has one */
+		s->table[i] = NULL;
+		if (rng_below(&rng.rng, 2) == 0)
+			assert_int_equal(comb_new(&s->table[i],
+			    r->hop[i].key), SW_OK);
+		r->hop[i].table = s->table[i];
 		rng_fill(&rng.rng, r->hop[i].addr, SPHINX_ADDR_LEN);
 		rng_fill(&rng.rng, &r->hop[i].delay_ns, 8);
 	}
 	rng_fill(&rng.rng, r->dest, sizeof(r->dest));
 	rng_fill(&rng.rng, r->ident, sizeof(r->ident));
+}
+
+static void
+drop_tables(struct secrets *s)
+{
+	for (size_t i = 0; i < SPHINX_MAX_HOPS; i++)
+		comb_free(s->table[i]);
 }
 
 static uint8_t
@@ -76,7 +91,7 @@ packets_travel(void **state)
 {
 	uint8_t *pkt = malloc(NYMPKT_MAX_LEN), *msg = malloc(NYMPKT_MAX_LEN);
 	struct sphinx_route r;
-	struct secrets s;
+	struct secrets s = { .table = { NULL } };
 
 	(void)state;
 	for (int i = 0; i < ROUNDS; i++) {
@@ -92,6 +107,7 @@ packets_travel(void **state)
 		    &r, version, &rng.rng, msg, n), SW_OK);
 		travel(pkt, NYMPKT_LEN(plain), &r, &s, version, msg, n);
 	}
+	drop_tables(&s);
 	free(pkt);
 	free(msg);
 }
@@ -103,7 +119,7 @@ surbs_travel_in_any_packet_size(void **state)
 	uint8_t bytes[SURB_MAX_LEN];
 	struct surb made, got;
 	struct sphinx_route r;
-	struct secrets s;
+	struct secrets s = { .table = { NULL } };
 	size_t n;
 
 	(void)state;
@@ -123,6 +139,7 @@ surbs_travel_in_any_packet_size(void **state)
 		    plain), SW_OK);
 		travel(pkt, NYMPKT_LEN(plain), &r, &s, version, msg, plain);
 	}
+	drop_tables(&s);
 	free(pkt);
 	free(msg);
 }
@@ -135,7 +152,7 @@ headers_equal_those_of_the_long_way(void **state)
 	struct sphinx_header h;
 	struct sphinx_keys k;
 	struct rng_seeded again;
-	struct secrets s;
+	struct secrets s = { .table = { NULL } };
 	uint8_t scalar[SPHINX_MAX_HOPS + 1][32], u[32];
 
 	(void)state;
@@ -155,6 +172,7 @@ headers_equal_those_of_the_long_way(void **state)
 			assert_memory_equal(h.pi[hop], k.pi, SPHINX_SEED_LEN);
 		}
 	}
+	drop_tables(&s);
 }
 
 static int
