@@ -1,11 +1,11 @@
 /*
  * smolnode - nodes of a Nym-compatible mixnet.
  *
- *	smolnode local [-ev] [-t FILE]
+ *	smolnode local [-ev] [-d PORT] [-t FILE]
  *
- * A whole network on loopback in this process: three mixes, two gateways, and
- * an exit at the second.  Prints where clients find it, then serves until it
- * is told to end.
+ * A whole network on loopback in this process: three mixes, two gateways, an
+ * exit at the second, and the directory that clients ask for all of them.
+ * Prints where clients find it, then serves until it is told to end.
  */
 #include <signal.h>
 #include <stddef.h>
@@ -15,12 +15,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "mix/localnet.h"
 #include "mix/prim.h"
 #include "mix/smolnode_exit.h"
+#include "mix/smolnode_http.h"
 
 enum { EXIT_FAIL = 1, EXIT_USAGE = 2 };
 
@@ -28,8 +30,18 @@ static struct {
 	struct loop loop;
 	struct localnet *net;
 	struct smolnode_exit *exit;
+	struct directory directory;
+	struct smolnode_http *http;
+	struct sw_addr http_addr;
 	struct loop_fd signals;
 } self;
+
+struct options {
+	const char *topology;		/* file to write; NULL: none */
+	uint16_t port;			/* of the directory; 0: any */
+	bool allow_local;
+	bool verbose;
+};
 
 static int
 to_client(void *arg, const struct sw_addr *to, const uint8_t *pkt, size_t len)
@@ -135,6 +147,7 @@ print_where(const char *path)
 	}
 	printf("websocket ws://127.0.0.1:%u\n",
 	    t->node[LOCALNET_ENTRY].ws.port);
+	printf("directory http://127.0.0.1:%u/\n", self.http_addr.port);
 	print_key("entry", t->node[LOCALNET_ENTRY].identity);
 	recipient_format(text, localnet_exit(self.net));
 	printf("exit %s\n", text);
@@ -144,11 +157,24 @@ print_where(const char *path)
 }
 
 static int
-run_local(const char *path, bool allow_local)
+start_directory(uint16_t port)
+{
+	self.directory = (struct directory){
+		.topology = localnet_topology(self.net),
+		.exit = localnet_exit(self.net),
+		.started = (int64_t)time(NULL),
+	};
+	self.http_addr = addr_v4(0x7f000001, port);
+	return smolnode_http_new(&self.http, &self.loop, &self.http_addr,
+	    &self.directory);
+}
+
+static int
+run_local(const struct options *o)
 {
 	struct localnet_config cfg = {
 		.loop = &self.loop, .rng = &rng_system,
-		.allow_local = allow_local, .events = &net_events,
+		.allow_local = o->allow_local, .events = &net_events,
 	};
 	int r;
 
@@ -160,16 +186,19 @@ run_local(const char *path, bool allow_local)
 		r = SW_ERR_NOMEM;
 		goto out;
 	}
-	if ((r = localnet_new(&self.net, &cfg)) != SW_OK)
+	if ((r = localnet_new(&self.net, &cfg)) != SW_OK ||
+	    (r = start_directory(o->port)) != SW_OK)
 		goto out;
-	if (path != NULL && (r = write_topology(path)) != SW_OK) {
+	if (o->topology != NULL &&
+	    (r = write_topology(o->topology)) != SW_OK) {
 		fprintf(stderr, "smolnode: could not write topology file "
-		    "\"%s\"\n", path);
+		    "\"%s\"\n", o->topology);
 		goto out;
 	}
-	print_where(path);
+	print_where(o->topology);
 	r = loop_run(&self.loop);
 out:
+	smolnode_http_free(self.http);
 	localnet_free(self.net);
 	smolnode_exit_free(self.exit);
 	loop_wipe(&self.loop);
@@ -179,44 +208,65 @@ out:
 static int
 usage(void)
 {
-	fprintf(stderr, "usage: smolnode local [-ev] [-t file]\n");
+	fprintf(stderr, "usage: smolnode local [-ev] [-d port] [-t file]\n");
 	return EXIT_USAGE;
+}
+
+static int
+parse_port(const char *text, uint16_t *port)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' ||
+	    v > UINT16_MAX)
+		return SW_ERR_CONFIG;
+	*port = (uint16_t)v;
+	return SW_OK;
+}
+
+static int
+parse_options(struct options *o, int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt(argc, argv, "d:evt:")) != -1) {
+		switch (opt) {
+		case 'd':
+			if (parse_port(optarg, &o->port) != SW_OK)
+				return SW_ERR_CONFIG;
+			break;
+		case 'e':
+			o->allow_local = true;
+			break;
+		case 't':
+			o->topology = optarg;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		default:
+			return SW_ERR_CONFIG;
+		}
+	}
+	return optind == argc ? SW_OK : SW_ERR_CONFIG;
 }
 
 int
 main(int argc, char **argv)
 {
-	bool allow_local = false, verbose = false;
-	const char *path = NULL;
-	int opt, r;
+	struct options o = { .topology = NULL };
+	int r;
 
-	if (argc < 2 || strcmp(argv[1], "local") != 0)
-		return usage();
-	argc--;
-	argv++;
-	while ((opt = getopt(argc, argv, "evt:")) != -1) {
-		switch (opt) {
-		case 'e':
-			allow_local = true;
-			break;
-		case 't':
-			path = optarg;
-			break;
-		case 'v':
-			verbose = true;
-			break;
-		default:
-			return usage();
-		}
-	}
-	if (optind != argc)
+	if (argc < 2 || strcmp(argv[1], "local") != 0 ||
+	    parse_options(&o, argc - 1, argv + 1) != SW_OK)
 		return usage();
 	/* Secrets live here: no core files, no ptrace by the same user. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	log_open(STDERR_FILENO, verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+	log_open(STDERR_FILENO, o.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
 	    "smolnode");
 	if ((r = prim_init()) == SW_OK)
-		r = run_local(path, allow_local);
+		r = run_local(&o);
 	if (r != SW_OK)
 		fprintf(stderr, "smolnode: could not run the network: %s\n",
 		    sw_strerror(r));

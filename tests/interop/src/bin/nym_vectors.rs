@@ -541,6 +541,206 @@ fn ipr_vectors() {
     );
 }
 
+// Read what smolnode's directory answers, saved as files in a folder, with the
+// types by which the crates' own clients and nodes read it.
+fn check(folder: &str) {
+    use nym_api_requests::models::{KeyRotationInfoResponse, RewardedSetResponse};
+    use nym_api_requests::nym_nodes::{
+        PaginatedCachedNodesResponseV2, SemiSkimmedNodeV1, SkimmedNodeV1,
+    };
+    let read = |name: &str| std::fs::read_to_string(format!("{}/{}", folder, name)).unwrap();
+    let r: KeyRotationInfoResponse = serde_json::from_str(&read("rotation.json")).unwrap();
+    println!("rotation {:?}", r.details.current_absolute_epoch_id);
+    let r: RewardedSetResponse = serde_json::from_str(&read("rewarded.json")).unwrap();
+    println!("rewarded {:?}", r.layer1);
+    let mixes: PaginatedCachedNodesResponseV2<SkimmedNodeV1> =
+        serde_json::from_str(&read("mixes.json")).unwrap();
+    println!("mixes {} rotation {}", mixes.nodes.data.len(), mixes.metadata.rotation_id);
+    let entries: PaginatedCachedNodesResponseV2<SkimmedNodeV1> =
+        serde_json::from_str(&read("entries.json")).unwrap();
+    println!("entries {}", entries.nodes.data.len());
+    let semi: PaginatedCachedNodesResponseV2<SemiSkimmedNodeV1> =
+        serde_json::from_str(&read("semi.json")).unwrap();
+    println!("semi {}", semi.nodes.data.len());
+    let t: NymTopology = serde_json::from_str(&read("net.json")).unwrap();
+    println!("topology routable {}", t.is_minimally_routable());
+    let mut nodes = NymTopology::default();
+    nodes.add_skimmed_nodes(&mixes.nodes.data);
+    nodes.add_skimmed_nodes(&entries.nodes.data);
+    println!("skimmed {}", nodes.mixnodes().count());
+}
+
+// A websocket as the handshake wants it; reads block, which is fine here.
+struct Live(tungstenite::WebSocket<std::net::TcpStream>);
+
+impl futures::Stream for Live {
+    type Item = Result<Message, tungstenite::Error>;
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(Some(self.0.read()))
+    }
+}
+
+impl futures::Sink<Message> for Live {
+    type Error = tungstenite::Error;
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+    fn start_send(mut self: Pin<&mut Self>, m: Message) -> Result<(), Self::Error> {
+        self.0.send(m)
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+// A client made of the crates against a running `smolnode local`: registers,
+// claims bandwidth, sends itself a message through the mixes, and gets both
+// the message and the ack.
+fn live(topology: &str) {
+    use nym_sphinx_acknowledgements::identifier::recover_identifier;
+    use nym_sphinx_types::Delay;
+    use std::io::{Read, Write};
+    let t: NymTopology =
+        serde_json::from_str(&std::fs::read_to_string(topology).unwrap()).unwrap();
+    let routes = NymRouteProvider::new(t, true);
+    let entry = routes.topology.entry_capable_nodes().next().unwrap().clone();
+    let port = entry.entry.as_ref().unwrap().clients_ws_port;
+    let mut tcp = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    tcp.write_all(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+    )
+    .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0u8];
+        tcp.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    // The sample of RFC 6455.
+    assert!(String::from_utf8_lossy(&head).contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    let role = tungstenite::protocol::Role::Client;
+    let mut ws = Live(tungstenite::WebSocket::from_raw_socket(tcp, role, None));
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let keys: ed25519::KeyPair =
+        ed25519::PrivateKey::from_bytes(&rand::random::<[u8; 32]>()).unwrap().into();
+    let me = Recipient::new(
+        *keys.public_key(),
+        x25519::PublicKey::from(&x_secret(0x62)),
+        entry.identity_key,
+    );
+    let key = runtime.block_on(async {
+        client_handshake(
+            &mut rand::rngs::OsRng,
+            &mut ws,
+            &keys,
+            entry.identity_key,
+            6.into(),
+            nym_task::ShutdownToken::new(),
+        )
+        .await
+        .unwrap()
+        .derived_key
+    });
+    println!("registered");
+    let say = |ws: &mut Live, m: ClientControlRequest| {
+        ws.0.send(Message::Text(serde_json::to_string(&m).unwrap())).unwrap()
+    };
+    say(&mut ws, ClientControlRequest::ClaimFreeTestnetBandwidth);
+
+    let mut rng = rand::thread_rng();
+    let ack_key = AckKey::try_from_bytes(&[0x63; 16]).unwrap();
+    let fragment = NymMessage::new_plain(message(1000))
+        .pad_to_full_packet_lengths(1611)
+        .split_into_fragments(&mut rng, 1611)
+        .remove(0);
+    let id = fragment.fragment_identifier().to_bytes();
+    let ack = SurbAck::construct(
+        &mut rng,
+        false,
+        &me,
+        &ack_key,
+        id,
+        Duration::from_millis(5),
+        &routes,
+        PacketType::Mix,
+        false,
+    )
+    .unwrap();
+    let payload = NymPayloadBuilder::new(fragment.clone(), ack)
+        .build_regular(&mut rng, me.encryption_key())
+        .unwrap();
+    let route = routes.random_route_to_egress(&mut rng, me.gateway()).unwrap();
+    let delays = vec![Delay::new_from_millis(5); route.len()];
+    let packet = NymPacket::sphinx_build(
+        false,
+        PacketSize::RegularPacket.payload_size(),
+        payload,
+        &route,
+        &me.as_sphinx_destination(),
+        &delays,
+    )
+    .unwrap();
+    let first = NymNodeRoutingAddress::try_from(route[0].address).unwrap();
+    let mix = MixPacket::new(first, packet, PacketType::Mix, SphinxKeyRotation::Unknown);
+
+    let mut frame = Some(
+        BinaryRequest::ForwardSphinxV2 { packet: mix }
+            .into_encrypted_tagged_bytes(&key)
+            .unwrap(),
+    );
+    let (mut got, mut acked) = (false, false);
+    while !(got && acked) {
+        match ws.0.read().unwrap() {
+            Message::Text(t) => {
+                println!("said {}", t);
+                if t.contains("available_total") {
+                    ws.0.send(Message::Binary(frame.take().unwrap())).unwrap();
+                }
+            }
+            Message::Binary(b) => {
+                let BinaryResponse::PushedMixMessage { message } =
+                    BinaryResponse::try_from_encrypted_tagged_bytes(b, &key).unwrap()
+                else {
+                    panic!()
+                };
+                if message.len() == 21 {
+                    assert_eq!(recover_identifier(&ack_key, &message).unwrap(), id);
+                    acked = true;
+                    println!("acknowledged");
+                    continue;
+                }
+                let theirs = x25519::PublicKey::from_bytes(&message[..32]).unwrap();
+                let k = nym_crypto::shared_key::recompute_shared_key::<
+                    nym_sphinx_params::PacketEncryptionAlgorithm,
+                    nym_sphinx_params::PacketHkdfAlgorithm,
+                >(&theirs, &x_secret(0x62));
+                let plain = nym_crypto::symmetric::stream_cipher::decrypt::<
+                    nym_sphinx_params::PacketEncryptionAlgorithm,
+                >(
+                    &k,
+                    &nym_crypto::symmetric::stream_cipher::zero_iv::<
+                        nym_sphinx_params::PacketEncryptionAlgorithm,
+                    >(),
+                    &message[32..],
+                );
+                assert_eq!(plain, fragment.clone().into_bytes());
+                got = true;
+                println!("delivered");
+            }
+            other => println!("other {:?}", other),
+        }
+    }
+    println!("ok");
+}
+
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("frag") => frag(),
@@ -549,6 +749,8 @@ fn main() {
         Some("gateway") => gateway(),
         Some("handshake") => hs(),
         Some("ipr") => ipr_vectors(),
-        _ => eprintln!("usage: nym_vectors frag|packets|topology|gateway|handshake|ipr"),
+        Some("live") => live(&std::env::args().nth(2).unwrap()),
+        Some("check") => check(&std::env::args().nth(2).unwrap()),
+        _ => eprintln!("usage: nym_vectors frag|packets|topology|gateway|handshake|ipr|check FOLDER|live TOPOLOGY"),
     }
 }
