@@ -240,7 +240,8 @@ move_high(int ctl)
 
 	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY &&
 	    lim.rlim_cur < CTL_FD_WANTED + 16)
-		wanted = lim.rlim_cur > 32 ? lim.rlim_cur - 16 : 3;
+		wanted = lim.rlim_cur > 32 ? lim.rlim_cur - 16 :
+		    lim.rlim_cur / 2;
 	fd = fcntl(ctl, F_DUPFD, (int)wanted);
 	if (fd < 0)
 		fd = fcntl(ctl, F_DUPFD, 3);
@@ -336,6 +337,11 @@ launch_run(const struct options *o)
 		return LAUNCH_FAILED;
 	}
 	r = reach_session(o, &ctl, path);
+	if (r == SW_OK && o->publish_n > 0) {
+		say("cannot publish through a session that is up already; give "
+		    "--publish to \"smolwrap up\", or --via as well");
+		return LAUNCH_FAILED;
+	}
 	if (r == SW_ERR_REFUSED && o->name == NULL) {
 		if (o->via == NULL) {
 			explain_no_tunnel();

@@ -146,8 +146,9 @@ check_host(void)
 	    &action) == 0;
 
 	printf("seat-belt %s\n", belt ? "yes" : "no");
-	printf("leak %s\n", belt ? "none known" : "possible: this kernel has no "
-	    "seccomp filter, so raw system calls are not stopped");
+	printf("leak %s\n", belt ? "no: what the library does not catch, the "
+	    "kernel refuses" : "possible: this kernel has no seccomp filter, so "
+	    "raw system calls are not stopped");
 	return belt ? 0 : 1;
 }
 
@@ -182,9 +183,8 @@ manage_check(const struct options *o)
 	if (why != NULL)
 		printf("result refused: %s\n", why);
 	else if (p.is_go)
-		printf("result runs, but Go makes its system calls itself: its "
-		    "sockets are refused by the kernel filter, names that "
-		    "libc resolves are not\n");
+		printf("result runs, but Go makes its system calls itself, so the "
+		    "kernel filter refuses its sockets\n");
 	else if (p.is_set_id || p.has_caps)
 		printf("result runs without its privilege, inside the tunnel\n");
 	else if (!p.is_elf)

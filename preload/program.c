@@ -91,10 +91,27 @@ has_go_note(const struct image *im, uint64_t at, uint64_t len)
 	uint8_t note[4096];
 	ssize_t n;
 
+	if (at < im->len && len <= im->len - at)
+		return memmem(im->head + at, (size_t)len, "Go\0\0", 4) != NULL;
 	if (len > sizeof(note))
 		len = sizeof(note);
 	n = pread(im->fd, note, (size_t)len, (off_t)at);
 	return n > 0 && memmem(note, (size_t)n, "Go\0\0", 4) != NULL;
+}
+
+/* It is near the start in what linkers write. */
+static void
+read_interp(const struct image *im, uint64_t at, uint64_t len)
+{
+	struct program *p = im->p;
+
+	if (len == 0 || len >= sizeof(p->interp))
+		return;
+	if (at < im->len && len <= im->len - at)
+		memcpy(p->interp, im->head + at, (size_t)len);
+	else if (pread(im->fd, p->interp, (size_t)len, (off_t)at) !=
+	    (ssize_t)len)
+		p->interp[0] = '\0';
 }
 
 static void
@@ -118,9 +135,7 @@ read_elf(const struct image *im)
 
 		switch (get(im, at, 4)) {
 		case PT_INTERP:
-			if (len < sizeof(p->interp) && pread(im->fd, p->interp,
-			    (size_t)len, (off_t)off) != (ssize_t)len)
-				p->interp[0] = '\0';
+			read_interp(im, off, len);
 			break;
 		case PT_NOTE:
 			p->is_go |= has_go_note(im, off, len);

@@ -3,7 +3,8 @@
  *
  * What the library misses must fail, not leak: under this filter the kernel
  * makes no socket but AF_UNIX, AF_ALG and NETLINK_ROUTE ones and no io_uring,
- * whichever entry (64-bit, i386, x32) asks.  It binds every descendant for
+ * whichever entry (64-bit, i386, x32) asks, and unties none from its device.
+ * It binds every descendant for
  * ever, and no set-ID program gains privilege.
  */
 #ifndef SW_PRELOAD_SEATBELT_H

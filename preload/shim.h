@@ -149,6 +149,7 @@ enum shim_flag {
 	SHIM_LINGER = 1 << 12,		/* SO_LINGER {1,n} */
 	SHIM_BROADCAST = 1 << 13,
 	SHIM_INFO = 1 << 14,	/* dgram: some ancillary data is wanted */
+	SHIM_ROOMY = 1 << 14,	/* stream: its end was given its full room */
 	SHIM_ABORTED = 1 << 15,	/* stream: ECONNRESET is due once */
 };
 
@@ -160,6 +161,7 @@ struct shim_tag {
 /* Is `fd` a descriptor that this library made?  One getsockopt(2). */
 bool shim_tag_get(int fd, struct shim_tag *t);
 int shim_tag_set(int fd, struct shim_tag t);
+void shim_tag_clear(int fd);
 uint64_t shim_cookie(int fd);		/* SO_COOKIE; 0 for none */
 
 /* ---- the owner: shim_owner.c ------------------------------------------- */

@@ -145,7 +145,8 @@ read_environment(void)
 	}
 	if (text[ENV_PATH][0] != '\0' &&
 	    strlen(value_of(ENV_PATH)) < sizeof(c.path))
-		strcpy(c.path, value_of(ENV_PATH));
+		memcpy(c.path, value_of(ENV_PATH),
+		    strlen(value_of(ENV_PATH)));
 	if (text[ENV_POLICY][0] != '\0')
 		for (s = value_of(ENV_POLICY); *s != '\0';) {
 			size_t n = strcspn(s, ",");

@@ -26,6 +26,10 @@
 
 #include "base/clock.h"
 
+/* Bytes that the program's end may hold, while connecting and afterwards. */
+#define ROOM_CONNECTING 8192
+#define ROOM_FULL (208 * 1024)
+
 /* ---- waiting ----------------------------------------------------------------- */
 
 /*
@@ -99,24 +103,46 @@ wait_outcome(int fd)
 
 /* ---- streams ------------------------------------------------------------------ */
 
-/* One or two calls: the same zeros many times over, until nothing more fits.
- * A full queue refuses a write of any size. */
+static void
+set_room(int fd, int bytes)
+{
+	(void)sys_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+/*
+ * Zeros, until nothing more fits.  The queue is made small for it: one of the
+ * usual size takes 200 KB, copied twice, half of what a connect would cost.
+ * The last byte, which the owner leaves there, is a piece of its own: the end
+ * polls writable only while four times the memory of the pieces that wait is
+ * within its room.
+ */
 static uint32_t
 fill_with_zeros(int fd)
 {
-	static char zeros[16384];
-	struct iovec iov[16];
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 16 };
+	static char zeros[ROOM_CONNECTING];
 	uint32_t total = 0;
 	ssize_t r;
 
-	for (unsigned i = 0; i < 16; i++)
-		iov[i] = (struct iovec){ zeros, sizeof(zeros) };
-	while ((r = sys_sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0 ||
-	    r == -EINTR)
+	set_room(fd, ROOM_CONNECTING / 2);	/* the kernel doubles it */
+	while ((r = sys_send(fd, zeros, sizeof(zeros),
+	    MSG_DONTWAIT | MSG_NOSIGNAL)) > 0 || r == -EINTR)
 		if (r > 0)
 			total += (uint32_t)r;
+	set_room(fd, ROOM_FULL);
+	if (sys_send(fd, zeros, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+		total++;
+	set_room(fd, ROOM_CONNECTING / 2);
 	return total;
+}
+
+void
+shim_make_room(int fd, struct shim_tag *t)
+{
+	if (t->flags & SHIM_ROOMY)
+		return;
+	set_room(fd, ROOM_FULL);
+	t->flags |= SHIM_ROOMY;
+	(void)shim_tag_set(fd, *t);
 }
 
 int
@@ -140,15 +166,17 @@ read_outcome(int fd, struct shim_tag t)
 	sys_poll(&p, 1, 0);
 	if ((p.revents & POLLOUT) && !(p.revents & (POLLERR | POLLHUP))) {
 		t.flags |= SHIM_UP;
+		shim_make_room(fd, &t);
 		return shim_tag_set(fd, t);
 	}
-	r = shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s);
+	r = shim_owner_state(fd, t, 0, &s);
 	if (r == 0 && s.state == OWNER_CONNECTING)
 		return -EALREADY;
 	if (r == 0 && s.state != OWNER_FAILED) {
+		/* It was up; what has ended it since is the next call's. */
 		t.flags |= SHIM_UP;
-		shim_tag_set(fd, t);
-		return -s.error;
+		shim_make_room(fd, &t);
+		return shim_tag_set(fd, t);
 	}
 	/* A reported failure leaves the socket as new, as in the kernel. */
 	if (shim_renew(fd, &t, 0) < 0) {
@@ -180,18 +208,19 @@ begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
 	int r;
 
 	if ((r = shim_owner_start(t)) < 0)
-		return -ENETUNREACH;
+		return r == -EMFILE ? r : -ENETUNREACH;
 	if (asked != NULL) {
 		t.flags |= SHIM_ALIAS;
-		if ((r = shim_note_asked(fd, t, asked)) < 0)
+		if (shim_note_asked(fd, t, asked) < 0)
 			return -ENETUNREACH;
 	}
-	t.flags = (uint16_t)((t.flags & ~SHIM_ABORTED) | SHIM_CONNECT |
-	    SHIM_TUNNEL);
+	shim_tell_options(fd, t);
+	t.flags = (uint16_t)((t.flags & ~(SHIM_ABORTED | SHIM_ROOMY)) |
+	    SHIM_CONNECT | SHIM_TUNNEL);
 	if ((r = shim_tag_set(fd, t)) < 0)
 		return r;
 	m.arg = fill_with_zeros(fd);
-	if ((r = tell_connect(t, &m)) < 0) {
+	if (tell_connect(t, &m) < 0) {
 		t.flags = (uint16_t)((t.flags & ~SHIM_CONNECT) | SHIM_FAILED);
 		shim_tag_set(fd, t);
 		return -ENETUNREACH;
@@ -229,6 +258,7 @@ continue_stream(int fd, struct shim_tag t, int flags)
 			return r == -EINPROGRESS ? -EALREADY : r;
 	} else if (r == 0 && s.state == OWNER_CONNECTED) {
 		t.flags |= SHIM_UP;
+		shim_make_room(fd, &t);
 		return shim_tag_set(fd, t);
 	}
 	return read_outcome(fd, t);
@@ -286,7 +316,7 @@ connect_stream(int fd, struct shim_tag t, struct sw_addr *to, int flags)
 static void
 drop_framed(int fd)
 {
-	struct owner_frame f;
+	struct owner_frame f = { 0 };
 
 	while (sys_recv(fd, &f, sizeof(f), MSG_PEEK | MSG_DONTWAIT) ==
 	    sizeof(f) && f.magic == OWNER_FRAME_MAGIC)
@@ -313,12 +343,12 @@ connect_datagram(int fd, struct shim_tag t, struct sw_addr *to)
 
 	r = shim_judge(t, to, &alias);
 	if (r == WHERE_LOOPBACK)
-		return t.flags & SHIM_TUNNEL ? -ENETUNREACH :
-		    loopback_connect(fd, t, to);
+		return loopback_connect(fd, t, to);
 	if (r < 0)
 		return r;
-	if (alias && (r = shim_note_asked(fd, t, &asked)) < 0)
+	if (alias && shim_note_asked(fd, t, &asked) < 0)
 		return -ENETUNREACH;
+	shim_tell_options(fd, t);
 	if ((r = ask_peer(fd, t, to)) < 0)
 		return r;
 	drop_framed(fd);
@@ -387,7 +417,8 @@ connect_foreign(int fd, const struct sockaddr *sa, socklen_t len)
 		return shim_libc()->connect(fd, sa, len);
 	if (sa->sa_family == AF_UNIX || !shim_is_wildcard(fd, &t))
 		return (int)shim_ret(r);
-	if ((r = shim_to_tunnel(fd, &t)) == 0)
+	if ((r = shim_may_leave(t, sa, len)) == 0 &&
+	    (r = shim_to_tunnel(fd, &t)) == 0)
 		r = shim_connect(fd, t, sa, len, sys_fcntl(fd, F_GETFL, 0));
 	return (int)shim_ret(r);
 }
@@ -395,12 +426,19 @@ connect_foreign(int fd, const struct sockaddr *sa, socklen_t len)
 SW_EXPORT int
 connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
+	struct shim_room room;
 	struct shim_tag t;
+	int flags, r;
 
 	if (!shim_tag_get(fd, &t))
 		return connect_foreign(fd, sa, len);
-	return (int)shim_ret(shim_connect(fd, t, sa, len,
-	    sys_fcntl(fd, F_GETFL, 0)));
+	flags = sys_fcntl(fd, F_GETFL, 0);
+	r = shim_connect(fd, t, sa, len, flags);
+	if (r == -EMFILE && shim_room_begin(&room)) {
+		r = shim_connect(fd, t, sa, len, flags);
+		shim_room_end(&room);
+	}
+	return (int)shim_ret(r);
 }
 
 SW_EXPORT int __connect(int fd, const struct sockaddr *sa, socklen_t len);

@@ -138,6 +138,16 @@ payload_length(const struct msghdr *m)
 	return n;
 }
 
+/* Has the far end gone, and with it the way to the network? */
+static bool
+is_orphan(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return sys_poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) &&
+	    sys_recv(fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 static ssize_t
 send_native(int fd, const struct msghdr *m, int flags)
 {
@@ -149,9 +159,9 @@ send_native(int fd, const struct msghdr *m, int flags)
 		r = -errno;
 		errno = saved;
 	}
-	/* The far end is gone: with it the way to the network. */
-	if (r == -ECONNRESET || r == -ENOTCONN)
-		r = -ENETUNREACH;
+	if (r == -ECONNRESET || r == -ENOTCONN ||
+	    (r == -EPIPE && is_orphan(fd)))
+		return -ENETUNREACH;
 	return r == -EPIPE ? shim_broken_pipe(flags) : r;
 }
 
@@ -160,17 +170,17 @@ static int
 enter_tunnel(int fd, struct shim_tag *t, const struct sw_addr *asked)
 {
 	struct sw_addr before;
-	int r;
 
 	if (shim_owner_start(*t) < 0)
 		return -ENETUNREACH;
 	if (asked != NULL && !(table_get_asked(shim_cookie(fd), &before) &&
 	    memcmp(&before, asked, sizeof(before)) == 0) &&
-	    (r = shim_note_asked(fd, *t, asked)) < 0)
+	    shim_note_asked(fd, *t, asked) < 0)
 		return -ENETUNREACH;
 	if ((t->flags & SHIM_TUNNEL) &&
 	    (asked == NULL || (t->flags & SHIM_ALIAS)))
 		return 0;
+	shim_tell_options(fd, *t);
 	t->flags |= SHIM_TUNNEL | (asked != NULL ? SHIM_ALIAS : 0);
 	return shim_tag_set(fd, *t);
 }
@@ -184,9 +194,6 @@ send_loopback(int fd, struct shim_tag t, const struct msghdr *m,
 	socklen_t len = sizeof(sa);
 	int r;
 
-	/* One socket cannot be in two places: a tunnelled one stays there. */
-	if (t.flags & SHIM_TUNNEL)
-		return -ENETUNREACH;
 	if ((r = shim_to_loopback(fd, t, NULL)) < 0)
 		return r;
 	addr_to_sockaddr(to, t.flags & SHIM_V6 ? AF_INET6 : AF_INET,
@@ -298,7 +305,9 @@ recv_connected(int fd, struct shim_tag t, struct msghdr *m, int flags)
 	if (r < 0)
 		return r;
 	/* An empty record is a datagram, or the owner's way to wake us for an
-	 * ICMP error. */
+	 * ICMP error, or there is no owner. */
+	if (r == 0 && is_orphan(fd))
+		return -ENETDOWN;
 	if (r == 0 && shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) == 0 &&
 	    s.error != 0)
 		return -s.error;
@@ -333,8 +342,11 @@ recv_framed(int fd, struct shim_tag t, struct msghdr *m, int flags)
 		r = recv_native(fd, &in, flags);
 		if (r < 0)
 			goto out;
-		if (r == 0 && frame.magic == 0)
-			goto out;	/* shut down, or the owner ended */
+		if (r == 0 && frame.magic == 0) {
+			if (is_orphan(fd))
+				r = -ENETDOWN;
+			goto out;	/* or shut down by the program */
+		}
 		if (r >= (ssize_t)sizeof(frame) &&
 		    frame.magic == OWNER_FRAME_MAGIC &&
 		    frame.kind == OWNER_FRAME_DATA)

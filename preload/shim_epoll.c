@@ -11,7 +11,7 @@ epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	long r = sys_call6(SYS_epoll_ctl, epfd, op, fd, (long)ev, 0, 0);
 	struct shim_tag t;
 
-	if (r == 0 && shim_tag_get(fd, &t))
+	if (r == 0 && (shim_tag_get(fd, &t) || (t.flags & SHIM_WILDCARD)))
 		table_put_epoll(shim_cookie(fd), op, epfd, fd, ev);
 	return (int)shim_ret(r);
 }

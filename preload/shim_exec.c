@@ -2,8 +2,8 @@
  * The exec family.
  *
  * libc's members call each other inside libc, where no wrapper sees it, so
- * each one is defined here, all on top of do_exec().  The rules kept for the
- * new image: our environment variables are there, the control descriptor is
+ * each one is defined here, all on top of shim_exec_at().  The rules kept for
+ * the new image: our environment variables are there, the control descriptor is
  * inherited, and live flows have a new owner.
  *
  * May run in a vfork child: no heap, and nothing shared is written.
@@ -27,7 +27,7 @@
 static void
 keep_control(const struct shim_config *cfg)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int flags;
 
 	if (!cfg->wrapped ||
@@ -43,7 +43,7 @@ keep_control(const struct shim_config *cfg)
 static bool
 looks_executable(int dirfd, const char *path, int flags)
 {
-	struct stat st;
+	struct stat st = { 0 };
 
 	return sys_call6(SYS_newfstatat, dirfd, (long)path, (long)&st,
 	    flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW), 0, 0) == 0 &&
@@ -56,10 +56,10 @@ shim_exec_prepare(void)
 	keep_control(shim_config());
 }
 
-/* execveat(2) with everything kept; execve(2) where that says the same, for
- * the sake of filters and old kernels.  Returns -errno. */
-static int
-do_exec(int dirfd, const char *path, char *const *argv, char *const *envp,
+/* By execve(2) where that says the same, for the sake of filters and old
+ * kernels. */
+int
+shim_exec_at(int dirfd, const char *path, char *const *argv, char *const *envp,
     int flags)
 {
 	const struct shim_config *cfg = shim_config();
@@ -102,7 +102,7 @@ exec_script(const char *path, char *const *argv, char *const *envp)
 	v.at[2] = NULL;
 	if (n > 1)
 		memcpy(v.at + 2, argv + 1, n * sizeof(*argv));
-	r = do_exec(AT_FDCWD, SHELL, v.at, envp, 0);
+	r = shim_exec_at(AT_FDCWD, SHELL, v.at, envp, 0);
 	execvec_wipe(&v);
 	return r;
 }
@@ -110,7 +110,7 @@ exec_script(const char *path, char *const *argv, char *const *envp)
 static int
 exec_or_script(const char *path, char *const *argv, char *const *envp)
 {
-	int r = do_exec(AT_FDCWD, path, argv, envp, 0);
+	int r = shim_exec_at(AT_FDCWD, path, argv, envp, 0);
 
 	return r == -ENOEXEC ? exec_script(path, argv, envp) : r;
 }
@@ -172,14 +172,14 @@ exec_search(const char *file, char *const *argv, char *const *envp)
 SW_EXPORT int
 execve(const char *path, char *const argv[], char *const envp[])
 {
-	return (int)shim_ret(do_exec(AT_FDCWD, path, argv, envp, 0));
+	return (int)shim_ret(shim_exec_at(AT_FDCWD, path, argv, envp, 0));
 }
 
 SW_EXPORT int
 execveat(int dirfd, const char *path, char *const argv[], char *const envp[],
     int flags)
 {
-	return (int)shim_ret(do_exec(dirfd, path, argv, envp, flags));
+	return (int)shim_ret(shim_exec_at(dirfd, path, argv, envp, flags));
 }
 
 SW_EXPORT int
@@ -187,13 +187,13 @@ fexecve(int fd, char *const argv[], char *const envp[])
 {
 	if (fd < 0)
 		return (int)shim_ret(-EINVAL);
-	return (int)shim_ret(do_exec(fd, "", argv, envp, AT_EMPTY_PATH));
+	return (int)shim_ret(shim_exec_at(fd, "", argv, envp, AT_EMPTY_PATH));
 }
 
 SW_EXPORT int
 execv(const char *path, char *const argv[])
 {
-	return (int)shim_ret(do_exec(AT_FDCWD, path, argv, environ, 0));
+	return (int)shim_ret(shim_exec_at(AT_FDCWD, path, argv, environ, 0));
 }
 
 SW_EXPORT int
@@ -221,7 +221,7 @@ execl(const char *path, const char *arg, ...)
 	va_end(ap);
 	if (!made)
 		return (int)shim_ret(-ENOMEM);
-	r = do_exec(AT_FDCWD, path, v.at, environ, 0);
+	r = shim_exec_at(AT_FDCWD, path, v.at, environ, 0);
 	execvec_wipe(&v);
 	return (int)shim_ret(r);
 }
@@ -259,7 +259,7 @@ execle(const char *path, const char *arg, ...)
 	va_end(ap);
 	if (!made)
 		return (int)shim_ret(-ENOMEM);
-	r = do_exec(AT_FDCWD, path, v.at, envp, 0);
+	r = shim_exec_at(AT_FDCWD, path, v.at, envp, 0);
 	execvec_wipe(&v);
 	return (int)shim_ret(r);
 }

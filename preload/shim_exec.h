@@ -4,6 +4,14 @@
 #ifndef SW_PRELOAD_SHIM_EXEC_H
 #define SW_PRELOAD_SHIM_EXEC_H
 
+/*
+ * execveat(2) with our environment put back, the control channel inherited and
+ * live flows handed over.  argv and envp may be NULL, as for the kernel.
+ * Returns -errno, or not at all.
+ */
+int shim_exec_at(int dirfd, const char *path, char *const *argv,
+    char *const *envp, int flags);
+
 /* Make sure that a child started from now on inherits the control channel. */
 void shim_exec_prepare(void);
 

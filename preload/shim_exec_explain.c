@@ -27,8 +27,8 @@ static const char *
 reason_in(int fd)
 {
 	ElfW(Phdr) head[HEADS_MAX];
-	ElfW(Ehdr) eh;
-	struct stat st;
+	ElfW(Ehdr) eh = { 0 };
+	struct stat st = { 0 };
 	size_t n;
 
 	if (sys_call3(SYS_fstat, fd, (long)&st, 0) == 0 &&

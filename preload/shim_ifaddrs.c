@@ -23,6 +23,15 @@
 
 static const char *const names[] = { "lo", SHIM_IF_NAME };
 
+/* `to` has room for IFNAMSIZ bytes. */
+static char *
+put_if_name(char *to, unsigned index)
+{
+	const char *name = names[index - 1];
+
+	return memcpy(to, name, strlen(name) + 1);
+}
+
 /* ---- addresses ------------------------------------------------------------------ */
 
 struct entry {
@@ -111,7 +120,7 @@ getifaddrs(struct ifaddrs **out)
 	for (unsigned i = 0; i < n; i++) {
 		struct ifaddrs *ifa = &b[i].ifa;
 
-		strcpy(b[i].name, names[list[i].index - 1]);
+		put_if_name(b[i].name, list[i].index);
 		ifa->ifa_next = i + 1 < n ? &b[i + 1].ifa : NULL;
 		ifa->ifa_name = b[i].name;
 		ifa->ifa_flags = list[i].index == 1 ? LO_FLAGS : TUN_FLAGS;
@@ -147,7 +156,7 @@ if_indextoname(unsigned index, char name[IF_NAMESIZE])
 		errno = ENXIO;
 		return NULL;
 	}
-	return strcpy(name, names[index - 1]);
+	return put_if_name(name, index);
 }
 
 SW_EXPORT struct if_nameindex *
@@ -186,7 +195,7 @@ list_conf(struct ifconf *c, const struct entry *list, unsigned n)
 			if (used == room)
 				break;
 			memset(&r[used], 0, sizeof(*r));
-			strcpy(r[used].ifr_name, names[list[i].index - 1]);
+			put_if_name(r[used].ifr_name, list[i].index);
 			put_address(&list[i], &ss);
 			memcpy(&r[used].ifr_addr, &ss,
 			    sizeof(r[used].ifr_addr));
@@ -229,7 +238,7 @@ shim_interface_ioctl(unsigned long request, void *arg)
 	if (request == SIOCGIFNAME) {
 		if (r->ifr_ifindex < 1 || r->ifr_ifindex > 2)
 			return -ENODEV;
-		strcpy(r->ifr_name, names[r->ifr_ifindex - 1]);
+		put_if_name(r->ifr_name, (unsigned)r->ifr_ifindex);
 		return 0;
 	}
 	for (unsigned i = 0; i < 2; i++)

@@ -109,9 +109,13 @@ ioctl(int fd, unsigned long request, ...)
 	if ((request & 0xff00) != 0x8900 && (request & 0xff00) != 0x8b00 &&
 	    request != FIONREAD && request != TIOCOUTQ)
 		return (int)shim_ret(sys_ioctl(fd, request, arg));
-	if (!shim_tag_get(fd, &t))
-		return (int)shim_ret(sys_ioctl(fd, request, arg));
-	return (int)shim_ret(do_ioctl(fd, t, request, arg));
+	if (shim_tag_get(fd, &t))
+		return (int)shim_ret(do_ioctl(fd, t, request, arg));
+	/* Any socket may be asked for the interfaces, of whatever family. */
+	if (is_interface_query(request) && arg != NULL &&
+	    shim_config()->wrapped && shim_cookie(fd) != 0)
+		return (int)shim_ret(shim_interface_ioctl(request, arg));
+	return (int)shim_ret(sys_ioctl(fd, request, arg));
 }
 
 SW_EXPORT int __ioctl(int fd, unsigned long request, ...);

@@ -79,7 +79,6 @@ shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias)
 {
 	const struct shim_config *c = shim_config();
 	struct link_config net;
-	int r;
 
 	*alias = false;
 	if ((t.flags & SHIM_V6ONLY) && addr_is_v4(a))
@@ -90,7 +89,7 @@ shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias)
 	    (addr_is_loopback(a) || addr_is_private(a))) {
 		/* A resolver of this machine or its network would carry the
 		 * name out: the session answers instead. */
-		if ((r = shim_owner_config(&net)) < 0 ||
+		if (shim_owner_config(&net) < 0 ||
 		    addr_is_any(&net.dns))
 			return -ENETUNREACH;
 		*alias = true;
@@ -114,6 +113,19 @@ shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias)
 	if (!c->wrapped)
 		return -ENETUNREACH;
 	return WHERE_TUNNEL;
+}
+
+int
+shim_may_leave(struct shim_tag t, const struct sockaddr *sa, socklen_t len)
+{
+	struct sw_addr a;
+	bool alias;
+	int r;
+
+	t.flags &= (uint16_t)~SHIM_WILDCARD;
+	if ((r = shim_parse_address(t, sa, len, false, &a)) < 0)
+		return r;
+	return (r = shim_judge(t, &a, &alias)) < 0 ? r : 0;
 }
 
 int

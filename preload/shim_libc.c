@@ -21,16 +21,16 @@
 
 struct elf_tables {
 	uintptr_t inside;		/* in: an address within the object */
-	ElfW(Addr) base;
-	ElfW(Addr) end;			/* of its last segment */
-	const ElfW(Sym) *sym;
+	Elf64_Addr base;
+	Elf64_Addr end;			/* of its last segment */
+	const Elf64_Sym *sym;
 	const char *str;
 	const uint32_t *hash;
-	const ElfW(Half) *versym;
+	const Elf64_Half *versym;
 };
 
 static const void *
-dyn_pointer(const struct elf_tables *t, ElfW(Addr) a)
+dyn_pointer(const struct elf_tables *t, Elf64_Addr a)
 {
 	/* glibc relocates these in place except where the section is
 	 * read-only; an unrelocated value is an offset, below the base. */
@@ -41,17 +41,17 @@ static int
 visit_object(struct dl_phdr_info *o, size_t size, void *arg)
 {
 	struct elf_tables *t = arg;
-	const ElfW(Dyn) *d = NULL;
+	const Elf64_Dyn *d = NULL;
 	bool hit = false;
-	ElfW(Addr) end = 0;
+	Elf64_Addr end = 0;
 
 	(void)size;
-	for (ElfW(Half) i = 0; i < o->dlpi_phnum; i++) {
-		const ElfW(Phdr) *p = &o->dlpi_phdr[i];
-		ElfW(Addr) at = o->dlpi_addr + p->p_vaddr;
+	for (Elf64_Half i = 0; i < o->dlpi_phnum; i++) {
+		const Elf64_Phdr *p = &o->dlpi_phdr[i];
+		Elf64_Addr at = o->dlpi_addr + p->p_vaddr;
 
 		if (p->p_type == PT_DYNAMIC)
-			d = (const ElfW(Dyn) *)at;
+			d = (const Elf64_Dyn *)at;
 		if (p->p_type != PT_LOAD)
 			continue;
 		if (t->inside >= at && t->inside < at + p->p_memsz)
@@ -103,7 +103,7 @@ look_up(const struct elf_tables *t, const char *name)
 	 * filter; buckets; chains (lowest bit ends a chain). */
 	uint32_t nbuckets = t->hash[0], first = t->hash[1];
 	const uint32_t *buckets = t->hash + 4 +
-	    t->hash[2] * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+	    t->hash[2] * (sizeof(Elf64_Addr) / sizeof(uint32_t));
 	const uint32_t *chains = buckets + nbuckets;
 	uint32_t h = gnu_hash(name), i = buckets[h % nbuckets];
 
@@ -111,12 +111,12 @@ look_up(const struct elf_tables *t, const char *name)
 		return NULL;
 	for (;; i++) {
 		uint32_t c = chains[i - first];
-		const ElfW(Sym) *s = &t->sym[i];
+		const Elf64_Sym *s = &t->sym[i];
 
 		if ((c | 1) == (h | 1) && s->st_shndx != SHN_UNDEF &&
 		    (t->versym == NULL || !(t->versym[i] & VERSYM_HIDDEN)) &&
 		    strcmp(t->str + s->st_name, name) == 0) {
-			ElfW(Addr) a = t->base + s->st_value;
+			Elf64_Addr a = t->base + s->st_value;
 
 			/* The address lies inside libc, so it is not ours. */
 			if (a < t->base || a >= t->end)

@@ -64,13 +64,12 @@ take_number(int fd, int with, const struct table_entry *e)
 }
 
 static void
-replay_options(int fd, struct shim_tag t, const struct table_entry *e,
-    bool native)
+replay_options(int fd, struct shim_tag t, const struct table_entry *e)
 {
 	for (unsigned i = 0; i < TABLE_OPTIONS; i++)
 		if (e->options[i].rule != 0)
 			shim_replay_option(fd, t, e->options[i].rule,
-			    e->options[i].value, native);
+			    e->options[i].value, true);
 }
 
 static int
@@ -120,7 +119,12 @@ shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to)
 	}
 	copy_status(fd, real);
 	if (known)
-		replay_options(real, t, &e, true);
+		replay_options(real, t, &e);
+	/* A datagram socket without a name may still go elsewhere later. */
+	if (t.flags & SHIM_DGRAM) {
+		t.flags = (uint16_t)((t.flags & ~SHIM_TUNNEL) | SHIM_WILDCARD);
+		shim_tag_set(real, t);
+	}
 	r = take_number(fd, real, known ? &e : NULL);
 	if (r == 0) {
 		table_move(old, shim_cookie(fd));
@@ -143,8 +147,7 @@ fresh_pair(int fd, struct shim_tag *t)
 	new = shim_cookie(app);
 	copy_status(fd, app);
 	table_move(old, new);
-	if (known)
-		replay_options(app, *t, &e, false);
+	/* The table has moved with it; the owner hears when it has work. */
 	return take_number(fd, app, known ? &e : NULL);
 }
 
@@ -180,6 +183,7 @@ shim_to_tunnel(int fd, struct shim_tag *t)
 	socklen_t len = sizeof(sa);
 	struct owner_msg m = { .op = OWNER_BIND };
 	struct owner_reply rep;
+	bool bound;
 	int r;
 
 	if (sys_call3(SYS_getsockname, fd, (long)&sa, (long)&len) < 0 ||
@@ -188,10 +192,11 @@ shim_to_tunnel(int fd, struct shim_tag *t)
 	memset(m.addr.ip, 0, sizeof(m.addr.ip));
 	if (!(t->flags & SHIM_V6))
 		m.addr.ip[10] = m.addr.ip[11] = 0xff;
-	t->flags &= (uint16_t)~SHIM_WILDCARD;
-	if ((r = shim_renew(fd, t, 0)) < 0)
+	bound = t->flags & SHIM_BOUND;
+	if ((r = shim_renew(fd, t, 0)) < 0 || !bound)
 		return r;
 	m.cookie = shim_cookie(fd);
+	shim_tell_options(fd, *t);
 	if ((r = shim_owner_ask(*t, m, NULL, 0, &rep, NULL, 0)) < 0)
 		return r;
 	t->flags |= SHIM_TUNNEL | SHIM_BOUND;

@@ -22,8 +22,9 @@
 #define SNDBUF_MIN 4608
 #define RCVBUF_MIN 2304
 #define LINGER_OFF (-1)
+#define GROUP_MIN 8		/* struct ip_mreq */
 
-/* ---- storing ---------------------------------------------------------------- */
+/* ---- telling ---------------------------------------------------------------- */
 
 static int
 tell_option(int fd, struct shim_tag t, const struct option_rule *r,
@@ -35,21 +36,33 @@ tell_option(int fd, struct shim_tag t, const struct option_rule *r,
 	return shim_owner_tell(t, m, value, len);
 }
 
+/*
+ * Remember a value, and tell the owner of one that matters to it: at once if
+ * it is at work on the socket, else with what sets it to work, so that it is
+ * woken once (shim_tell_options).  A value that the table cannot keep is told
+ * whatever it is.
+ */
+static int
+keep_value(int fd, struct shim_tag t, const struct option_rule *r,
+    int32_t table_value, const void *value, size_t len)
+{
+	bool kept = table_put_option(shim_cookie(fd), shim_option_number(r),
+	    table_value);
+
+	if (kept && (r->set == OPT_STORE || !(t.flags & SHIM_TUNNEL)))
+		return 0;
+	return tell_option(fd, t, r, value, len);
+}
+
 static int
 store(int fd, struct shim_tag t, const struct option_rule *r, int32_t v)
 {
-	uint64_t cookie = shim_cookie(fd);
-
-	table_put_option(cookie, shim_option_number(r), v);
 	if (v != 0 && (t.flags & SHIM_DGRAM) &&
 	    control_is_switch(r->level, r->name)) {
 		t.flags |= SHIM_INFO;
 		shim_tag_set(fd, t);
 	}
-	/* Sockets the table does not know must be remembered by the owner. */
-	if (r->set == OPT_STORE && table_has(cookie))
-		return 0;
-	return tell_option(fd, t, r, &v, sizeof(v));
+	return keep_value(fd, t, r, v, &v, sizeof(v));
 }
 
 static int32_t
@@ -59,15 +72,16 @@ recall(int fd, struct shim_tag t, const struct option_rule *r,
 	struct owner_msg m = { .op = OWNER_GETOPT, .cookie = shim_cookie(fd),
 		.arg = (uint32_t)r->level, .arg2 = (uint32_t)r->name };
 	struct owner_reply rep;
-	int32_t v = initial;
+	int32_t v = initial, got[2] = { 0 };
 
 	if (table_has(m.cookie))
 		return table_get_option(m.cookie, shim_option_number(r), &v) ? v :
 		    initial;
-	if (shim_owner_ask(t, m, NULL, 0, &rep, &v, sizeof(v)) < 0 ||
-	    rep.len != sizeof(v))
+	if (shim_owner_ask(t, m, NULL, 0, &rep, got, sizeof(got)) < 0)
 		return initial;
-	return v;
+	if (rep.len == sizeof(got))		/* struct linger */
+		return got[0] != 0 ? got[1] : LINGER_OFF;
+	return rep.len == sizeof(v) ? got[0] : initial;
 }
 
 /* ---- set: the ones with a will of their own ------------------------------------ */
@@ -84,10 +98,9 @@ set_linger(int fd, struct shim_tag t, const struct option_rule *r,
 	t.flags &= (uint16_t)~(SHIM_LINGER | SHIM_RSTONCLOSE);
 	if (l.l_onoff)
 		t.flags |= l.l_linger == 0 ? SHIM_RSTONCLOSE : SHIM_LINGER;
-	table_put_option(shim_cookie(fd), shim_option_number(r),
-	    l.l_onoff ? l.l_linger : LINGER_OFF);
 	shim_tag_set(fd, t);
-	return tell_option(fd, t, r, &l, sizeof(l));
+	return keep_value(fd, t, r, l.l_onoff ? l.l_linger : LINGER_OFF, &l,
+	    sizeof(l));
 }
 
 static int
@@ -99,8 +112,7 @@ set_buffer(int fd, struct shim_tag t, const struct option_rule *r, int32_t v)
 		v = BUF_MAX;
 	v *= 2;
 	v = v < least ? least : v;
-	table_put_option(shim_cookie(fd), shim_option_number(r), v);
-	return tell_option(fd, t, r, &v, sizeof(v));
+	return keep_value(fd, t, r, v, &v, sizeof(v));
 }
 
 static int
@@ -211,6 +223,9 @@ do_setsockopt(int fd, struct shim_tag t, int level, int name, const void *val,
 		return -EINVAL;
 	if (r == NULL)
 		return missing(t, level, false);
+	/* A group or a source address is longer than any number. */
+	if (r->set == ENODEV && len < GROUP_MIN)
+		return -EINVAL;
 	if (r->set > 0)
 		return -r->set;
 	if (r->set == OPT_NATIVE)
@@ -258,15 +273,40 @@ would_unpin(int fd, int level, int name, const void *val, socklen_t len)
 	    memcmp(val, "lo", len < 3 ? len : 3) != 0;
 }
 
+static int
+native_setsockopt(int fd, struct shim_tag t, int level, int name,
+    const void *val, socklen_t len)
+{
+	const struct option_rule *rule;
+	int32_t v;
+	int r;
+
+	if (would_unpin(fd, level, name, val, len))
+		return -EPERM;
+	/* The tag's own option, on a socket whose tag is needed. */
+	if ((t.flags & SHIM_WILDCARD) && level == SOL_SOCKET &&
+	    name == SO_MAX_PACING_RATE)
+		return 0;
+	r = sys_setsockopt(fd, level, name, val, len);
+	if (r < 0 || !(t.flags & SHIM_WILDCARD) || len < sizeof(v))
+		return r;
+	/* It may yet become the tunnel's: remember. */
+	rule = find_rule(t, level, name);
+	if (rule != NULL && (rule->set == OPT_STORE || rule->set == OPT_KEEP)) {
+		memcpy(&v, val, sizeof(v));
+		table_put_option(shim_cookie(fd), shim_option_number(rule), v);
+	}
+	return r;
+}
+
 SW_EXPORT int
 setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	struct shim_tag t;
 
 	if (!shim_tag_get(fd, &t))
-		return (int)shim_ret(
-		    would_unpin(fd, level, name, val, len) ? -EPERM :
-		    sys_setsockopt(fd, level, name, val, len));
+		return (int)shim_ret(native_setsockopt(fd, t, level, name,
+		    val, len));
 	return (int)shim_ret(do_setsockopt(fd, t, level, name, val, len));
 }
 
@@ -298,6 +338,22 @@ shim_replay_option(int fd, struct shim_tag t, uint16_t number, int32_t value,
 	}
 }
 
+void
+shim_tell_options(int fd, struct shim_tag t)
+{
+	const struct option_rule *r;
+	struct table_entry e;
+
+	if ((t.flags & SHIM_TUNNEL) || !table_copy(shim_cookie(fd), &e))
+		return;
+	for (unsigned i = 0; i < TABLE_OPTIONS; i++) {
+		r = shim_option_at(e.options[i].rule);
+		if (r != NULL && r->set != OPT_STORE)
+			shim_replay_option(fd, t, e.options[i].rule,
+			    e.options[i].value, false);
+	}
+}
+
 /* ---- get ---------------------------------------------------------------------------- */
 
 static int
@@ -305,7 +361,8 @@ put_value(const void *v, size_t n, void *val, socklen_t *len)
 {
 	if (*len > n)
 		*len = (socklen_t)n;
-	memcpy(val, v, *len);
+	if (*len > 0)
+		memcpy(val, v, *len);
 	return 0;
 }
 
@@ -340,8 +397,11 @@ pending_error(int fd, struct shim_tag t)
 	if (shim_is_stream(t)) {
 		/* Healthy or still trying: no need to ask. */
 		sys_poll(&p, 1, 0);
-		if (!(p.revents & (POLLERR | POLLHUP)))
+		if (!(p.revents & (POLLERR | POLLHUP))) {
+			if (p.revents & POLLOUT)
+				shim_make_room(fd, &t);
 			return 0;
+		}
 	}
 	sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &native, &len);
 	if (shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) < 0)

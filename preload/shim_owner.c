@@ -20,11 +20,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "stack/owner.h"
 
-#define WAITING_MAX 64		/* messages, before the owner is started */
+#define WAITING_MAX 16		/* messages, before the owner is started */
 #define ASK_TIMEOUT_MS 10000
 #define UNKNOWN_TRIES 50
 
@@ -256,6 +257,25 @@ shim_move_fd(int fd)
 	return r;
 }
 
+bool
+shim_room_begin(struct shim_room *old)
+{
+	struct shim_room more;
+
+	if (sys_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)old, 0, 0) <
+	    0 || old->soft >= old->hard)
+		return false;
+	more = (struct shim_room){ old->hard, old->hard };
+	return sys_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)&more, 0, 0,
+	    0) == 0;
+}
+
+void
+shim_room_end(const struct shim_room *old)
+{
+	sys_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)old, 0, 0, 0);
+}
+
 /* ---- the owner's beginning ----------------------------------------------- */
 
 static uint32_t
@@ -274,8 +294,10 @@ random_id(void)
 static int
 make_channel(int fds[2])
 {
-	int r = sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
+	int r;
 
+	fds[0] = fds[1] = -1;
+	r = sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < 2; i++)
@@ -329,7 +351,7 @@ extern void __msan_init(void) __attribute__((weak));
 static int
 run_thread(struct image *im)
 {
-	int link[2], ctl = shim_ctl(), r;
+	int link[2] = { -1, -1 }, ctl = shim_ctl(), r;
 
 	if (ctl < 0)
 		return -ENETUNREACH;
@@ -433,7 +455,7 @@ static int
 open_pair_hosted(int type, struct shim_tag *t, int *app)
 {
 	struct link_config config;
-	int chan[2], pair[2], r;
+	int chan[2], pair[2] = { -1, -1 }, r;
 
 	if ((r = make_channel(chan)) < 0)
 		return r;
@@ -473,7 +495,7 @@ shim_open_pair(int type, struct shim_tag *t, int *app)
 {
 	struct image *im = image_get();
 	struct shim_guard g;
-	int pair[2], r;
+	int pair[2] = { -1, -1 }, r;
 
 	if (im == NULL)
 		return open_pair_hosted(type, t, app);
@@ -614,7 +636,7 @@ static int
 ask_once(struct shim_tag t, struct owner_msg *m, const void *payload,
     size_t len, struct owner_reply *rep, void *buf, size_t cap)
 {
-	int pair[2], r;
+	int pair[2] = { -1, -1 }, r;
 	ssize_t n;
 
 	*rep = (struct owner_reply){ 0 };
@@ -635,7 +657,7 @@ int
 shim_owner_ask(struct shim_tag t, struct owner_msg m, const void *payload,
     size_t len, struct owner_reply *rep, void *buf, size_t cap)
 {
-	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+	const struct timespec pause = { .tv_nsec = 5000000 };
 	int r;
 
 	*rep = (struct owner_reply){ 0 };

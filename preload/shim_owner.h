@@ -38,6 +38,17 @@ int shim_owner_start(struct shim_tag t);
 /* A newborn socket of that owner has become another (loopback). */
 void shim_owner_lost(struct shim_tag t);
 
+/*
+ * connect(2) needs no descriptor of the program's; we do, for a moment.  When
+ * its table is full the soft limit is raised to the hard one and put back.
+ * False when that gains nothing.
+ */
+struct shim_room {
+	uint64_t soft, hard;
+};
+bool shim_room_begin(struct shim_room *old);
+void shim_room_end(const struct shim_room *old);
+
 /* Is the owner of that socket this image's own, reachable by its channel? */
 bool shim_owner_is_ours(struct shim_tag t);
 

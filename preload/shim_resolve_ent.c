@@ -89,7 +89,7 @@ next_host(struct names *found)
 	found->n = 1;
 	found->addr[0] = line->addr;
 	found->n_alias = 0;
-	strcpy(found->canon, line->names);
+	memcpy(found->canon, line->names, strlen(line->names) + 1);
 	s = line->names;
 	for (size_t i = 1; i < line->n; i++) {
 		size_t n;

@@ -94,7 +94,7 @@ numeric(const char *name, int family, struct names *out)
 		return SW_ERR_NO_NAME;
 	out->n = 1;
 	out->n_alias = 0;
-	strcpy(out->canon, name);
+	memcpy(out->canon, name, strlen(name) + 1);
 	return SW_OK;
 }
 

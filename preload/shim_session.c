@@ -16,11 +16,13 @@
 #include "base/clock.h"
 #include "preload/shim_owner.h"
 
+#define CROWDED_TRIES 100
+
 bool
 shim_is_ctl(int fd)
 {
 	uint64_t inode = shim_config()->ctl_inode;
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (fd < 0)
 		return false;
@@ -51,7 +53,7 @@ reconnect(const char *path)
 
 	if (path[0] == '\0')
 		return -ENETDOWN;
-	strcpy(un.sun_path, path);
+	memcpy(un.sun_path, path, strlen(path));
 	fd = (int)sys_call3(SYS_socket, AF_UNIX,
 	    SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -84,6 +86,27 @@ shim_ctl(void)
 	return fd;
 }
 
+/* The descriptors in flight of all of a user's processes together are bounded
+ * by the sender's limit on open files: ask for room, and wait a little. */
+static ssize_t
+send_crowded(int sock, const struct msghdr *m)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct shim_room room;
+	bool more = shim_room_begin(&room);
+	ssize_t n = -ETOOMANYREFS;
+
+	for (unsigned i = 0; i < CROWDED_TRIES && (n == -ETOOMANYREFS ||
+	    n == -EINTR || n == -EAGAIN); i++) {
+		if (i > 0)
+			sys_call3(SYS_nanosleep, (long)&pause, 0, 0);
+		n = sys_sendmsg(sock, m, MSG_NOSIGNAL);
+	}
+	if (more)
+		shim_room_end(&room);
+	return n;
+}
+
 ssize_t
 shim_send_fds(int sock, const struct iovec *iov, unsigned iovlen,
     const int *fds, unsigned nfds)
@@ -113,6 +136,8 @@ shim_send_fds(int sock, const struct iovec *iov, unsigned iovlen,
 		n = sys_sendmsg(sock, &m, MSG_NOSIGNAL);
 		if (n == -EAGAIN)
 			sys_poll(&p, 1, -1);
+		else if (n == -ETOOMANYREFS)
+			return send_crowded(sock, &m);
 		else if (n != -EINTR)
 			return n;
 	}
@@ -150,7 +175,7 @@ shim_receive(int sock, void *head, size_t head_len, void *buf, size_t cap,
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(4 * sizeof(int))];
-	} control;
+	} control = { .space = { 0 } };
 	struct iovec iov[2] = { { head, head_len }, { buf, cap } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2,
 		.msg_control = &control, .msg_controllen = sizeof(control) };

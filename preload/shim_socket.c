@@ -70,9 +70,6 @@ judge_inet(int domain, int type, int protocol, bool *dgram)
 	case SOCK_SEQPACKET:
 		return protocol == IPPROTO_SCTP ? -EPROTONOSUPPORT :
 		    -ESOCKTNOSUPPORT;
-	case SOCK_RDM:
-	case SOCK_DCCP:
-		return -ESOCKTNOSUPPORT;
 	default:
 		return -ESOCKTNOSUPPORT;
 	}
@@ -136,8 +133,8 @@ native_bind(int fd, const struct sockaddr *sa, socklen_t len)
 	return sys_call3(SYS_bind, fd, (long)sa, len);
 }
 
-/* To loopback, with `a` as its name there.  ask: what the program asked for
- * was the wildcard. */
+/* To loopback, with `a` as its name there.  wildcard: what the program asked
+ * for was that. */
 static long
 bind_loopback(int fd, struct shim_tag t, struct sw_addr a, bool wildcard)
 {
@@ -145,8 +142,6 @@ bind_loopback(int fd, struct shim_tag t, struct sw_addr a, bool wildcard)
 	socklen_t len = sizeof(sa);
 	long r;
 
-	if (!shim_config()->loopback)
-		return -EACCES;
 	if (wildcard && addr_is_v4(&a)) {
 		a.ip[12] = 127;
 		a.ip[15] = 1;
@@ -161,8 +156,12 @@ bind_loopback(int fd, struct shim_tag t, struct sw_addr a, bool wildcard)
 		return r;
 	if ((r = native_bind(fd, (struct sockaddr *)&sa, len)) < 0)
 		return r;
-	t.flags |= SHIM_WILDCARD;
-	return wildcard ? shim_tag_set(fd, t) : 0;
+	if (!wildcard) {
+		shim_tag_clear(fd);	/* named: it stays here */
+		return 0;
+	}
+	t.flags |= SHIM_WILDCARD | SHIM_BOUND;
+	return shim_tag_set(fd, t);
 }
 
 static bool
@@ -186,6 +185,7 @@ bind_tunnel(int fd, struct shim_tag t, const struct sw_addr *a)
 
 	if (a->port != 0 && a->port < 1024 && geteuid() != 0)
 		return -EACCES;
+	shim_tell_options(fd, t);
 	if ((r = shim_owner_ask(t, m, NULL, 0, &rep, NULL, 0)) < 0)
 		return r;
 	t.flags |= SHIM_BOUND | SHIM_TUNNEL;
@@ -204,6 +204,7 @@ is_inner(const struct sw_addr *a)
 static long
 do_bind(int fd, struct shim_tag t, const struct sockaddr *sa, socklen_t len)
 {
+	const struct shim_config *c = shim_config();
 	struct sw_addr a;
 	int r;
 
@@ -218,11 +219,10 @@ do_bind(int fd, struct shim_tag t, const struct sockaddr *sa, socklen_t len)
 	if ((t.flags & SHIM_V6ONLY) && addr_is_v4(&a))
 		return -EINVAL;
 	if (addr_is_loopback(&a))
-		return bind_loopback(fd, t, a, false);
-	/* Whoever binds a stream to the wildcard means to listen, nearly
-	 * always; connect() brings it back if not (shim_to_tunnel). */
-	if (shim_is_stream(t) && addr_is_any(&a) &&
-	    shim_config()->listen != SHIM_LISTEN_TUNNEL)
+		return c->loopback ? bind_loopback(fd, t, a, false) : -EACCES;
+	/* Whoever binds to the wildcard waits for somebody of this machine,
+	 * or else will say where it wants to go (shim_to_tunnel). */
+	if (addr_is_any(&a) && c->loopback && c->listen != SHIM_LISTEN_TUNNEL)
 		return bind_loopback(fd, t, a, true);
 	return bind_tunnel(fd, t, &a);
 }
@@ -267,6 +267,7 @@ listen_tunnel(int fd, struct shim_tag t, int backlog)
 	struct owner_reply rep;
 	long r;
 
+	shim_tell_options(fd, t);
 	if ((r = shim_owner_ask(t, m, NULL, 0, &rep, NULL, 0)) < 0)
 		return r;
 	t.flags |= SHIM_LISTEN | SHIM_TUNNEL;
@@ -292,8 +293,8 @@ do_listen(int fd, struct shim_tag t, int backlog)
 	case SHIM_LISTEN_LOOPBACK:
 		break;
 	}
-	if (t.flags & SHIM_BOUND)
-		return -EACCES;		/* bound to a tunnel address */
+	if ((t.flags & SHIM_BOUND) || !shim_config()->loopback)
+		return -EACCES;		/* nobody could come */
 	if (!(t.flags & SHIM_V6))
 		any.ip[10] = any.ip[11] = 0xff;
 	if ((r = bind_loopback(fd, t, any, true)) < 0)

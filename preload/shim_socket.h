@@ -25,6 +25,11 @@ int shim_parse_address(struct shim_tag t, const struct sockaddr *sa,
  */
 int shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias);
 
+/* May a socket of the kernel's with this tag move to the tunnel for that
+ * destination?  0 or -errno. */
+int shim_may_leave(struct shim_tag t, const struct sockaddr *sa,
+    socklen_t len);
+
 /* For descriptors that are not ours: may the kernel have this address?  Only
  * loopback, and no resolver there.  0 or -errno. */
 int shim_judge_native(const struct sockaddr *sa, socklen_t len);
@@ -38,8 +43,8 @@ int shim_judge_unix(const struct sockaddr *sa, socklen_t len);
  * connects it (may be NULL). */
 int shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to);
 
-/* A loopback socket that had asked for the wildcard becomes N, bound to the
- * same port.  *t is its new tag. */
+/* A loopback socket whose tag says SHIM_WILDCARD becomes N, bound to the same
+ * port if it was bound.  *t is its new tag. */
 int shim_to_tunnel(int fd, struct shim_tag *t);
 
 /* A fresh pair instead of one whose connection or attempt is over.  mark:
@@ -75,12 +80,20 @@ ssize_t shim_recv_datagram(int fd, struct shim_tag t, struct msghdr *m,
 /* Send SIGPIPE to this thread unless MSG_NOSIGNAL; returns -EPIPE. */
 int shim_broken_pipe(int flags);
 
+/* The attempt was seen to succeed: the end, small while connecting, gets its
+ * full room (once). */
+void shim_make_room(int fd, struct shim_tag *t);
+
 /* The connection's own reason after a native error; `r` if there is none. */
 int shim_true_error(int fd, struct shim_tag t, int r);
 
 /* Tell the owner of a kept option again (rule index + 1).  shim_options.c */
 void shim_replay_option(int fd, struct shim_tag t, uint16_t rule,
     int32_t value, bool native);
+
+/* Tell the owner what was set before it had work with the socket (while the
+ * tag does not say SHIM_TUNNEL yet). */
+void shim_tell_options(int fd, struct shim_tag t);
 
 static inline bool
 shim_nonblocking(int fd)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "preload/shim.h"
+#include "preload/shim_exec.h"
 
 const uint8_t shim_syscall_route[SHIM_SYSCALL_MAX] = {
 	[SYS_socket] = ROUTE_SOCKET,
@@ -99,9 +100,11 @@ shim_syscall_routed(long nr, long a, long b, long c, long d, long e, long f)
 	case ROUTE_DUP3:
 		return dup3(fd, (int)b, (int)c);
 	case ROUTE_EXECVE:
-		return execve((char *)a, (char **)b, (char **)c);
+		return shim_ret(shim_exec_at(AT_FDCWD, (char *)a, (char **)b,
+		    (char **)c, 0));
 	case ROUTE_EXECVEAT:
-		return execveat(fd, (char *)b, (char **)c, (char **)d, (int)e);
+		return shim_ret(shim_exec_at(fd, (char *)b, (char **)c,
+		    (char **)d, (int)e));
 	case ROUTE_EXIT_GROUP:
 		_exit(fd);
 	case ROUTE_NONE:

@@ -116,15 +116,16 @@ table_move(uint64_t from, uint64_t to)
 	leave(im, &g);
 }
 
-void
+bool
 table_put_option(uint64_t cookie, uint16_t rule, int32_t value)
 {
 	struct table_entry *e;
 	struct shim_guard g;
 	struct image *im = enter(&g);
+	bool kept = false;
 
 	if (im == NULL)
-		return;
+		return false;
 	if ((e = find(cookie)) != NULL)
 		for (unsigned i = 0; i < TABLE_OPTIONS; i++) {
 			if (e->options[i].rule != 0 &&
@@ -132,9 +133,11 @@ table_put_option(uint64_t cookie, uint16_t rule, int32_t value)
 				continue;
 			e->options[i].rule = rule;
 			e->options[i].value = value;
+			kept = true;
 			break;
 		}
 	leave(im, &g);
+	return kept;
 }
 
 bool

@@ -36,7 +36,8 @@ bool table_copy(uint64_t cookie, struct table_entry *out);
 /* The entry goes on under another cookie. */
 void table_move(uint64_t from, uint64_t to);
 
-void table_put_option(uint64_t cookie, uint16_t rule, int32_t value);
+/* False when it could not be kept. */
+bool table_put_option(uint64_t cookie, uint16_t rule, int32_t value);
 bool table_get_option(uint64_t cookie, uint16_t rule, int32_t *value);
 void table_put_asked(uint64_t cookie, const struct sw_addr *a);
 bool table_get_asked(uint64_t cookie, struct sw_addr *a);

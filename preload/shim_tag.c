@@ -29,6 +29,15 @@ shim_tag_set(int fd, struct shim_tag t)
 	    sizeof(v));
 }
 
+void
+shim_tag_clear(int fd)
+{
+	uint64_t none = ~(uint64_t)0;	/* the kernel's "no limit" */
+
+	sys_setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &none,
+	    sizeof(none));
+}
+
 uint64_t
 shim_cookie(int fd)
 {

@@ -18,6 +18,7 @@
 
 #include <fcntl.h>
 #include <link.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -29,8 +30,8 @@
 #include "base/loop.h"
 #include "stack/owner.h"
 
-#define STACK_LEN (256 * 1024)
-#define TLS_SIDE (64 * 1024)	/* on either side of the thread pointer */
+#define STACK_LEN (256L * 1024)
+#define TLS_SIDE (64L * 1024)	/* on either side of the thread pointer */
 #define AREA_LEN (STACK_LEN + 2 * TLS_SIDE)
 #define START_TIMEOUT_MS 5000
 
@@ -96,8 +97,8 @@ copy_tls_image(struct dl_phdr_info *o, size_t size, void *arg)
 	    sizeof(void *) || o->dlpi_tls_data == NULL)
 		return 0;
 	at = (intptr_t)((uintptr_t)o->dlpi_tls_data - own_thread_pointer());
-	for (ElfW(Half) i = 0; i < o->dlpi_phnum; i++) {
-		const ElfW(Phdr) *p = &o->dlpi_phdr[i];
+	for (Elf64_Half i = 0; i < o->dlpi_phnum; i++) {
+		const Elf64_Phdr *p = &o->dlpi_phdr[i];
 
 		/* Blocks far from the pointer are of modules loaded later;
 		 * our code uses none of them. */
@@ -196,7 +197,7 @@ hand_over(struct runner *r, uint32_t id, int ctl)
 	struct session_msg m = { .magic = SESSION_MAGIC,
 		.op = SESSION_HANDOVER, .owner = id };
 	struct iovec iov = { &m, sizeof(m) };
-	int pair[2];
+	int pair[2] = { -1, -1 };
 
 	/* What the program has said and written so far is heard first. */
 	for (unsigned i = 0; i < 3; i++)
@@ -227,6 +228,18 @@ say(struct image *im, uint32_t word)
 	shim_futex_wake(&im->word);
 }
 
+/* What the program may do is not this thread's; and when the program gives up
+ * its privilege, libc does not know of us. */
+static void
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	sys_call3(SYS_capset, (long)&head, (long)none, 0);
+}
+
 static int
 thread_main(void *arg)
 {
@@ -245,6 +258,7 @@ thread_main(void *arg)
 	if ((keep[3] = open_log()) >= 0)
 		kept = 4;
 	close_all_but(keep, kept);
+	drop_capabilities();
 	r = (struct runner){ .turn = { .run = on_turn }, .im = s.im };
 	if (loop_init(&r.loop) != SW_OK)
 		goto fail;

@@ -99,7 +99,7 @@ take_text(char *dst, size_t cap, const char *src)
 {
 	size_t n = 0;
 
-	for (; src[n] != '\0' && n < cap - 1; n++)
+	for (; n < cap - 1 && src[n] != '\0'; n++)
 		dst[n] = (unsigned char)src[n] < ' ' || src[n] == 0x7f ? '?' :
 		    src[n];
 	dst[n] = '\0';

@@ -66,7 +66,7 @@ grow(void)
 		return false;
 	p = sys_call6(SYS_mmap, 0, (long)SLAB_BYTES, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p < 0 && p > -4096)
+	if ((uintptr_t)p > (uintptr_t)-4096)	/* -errno */
 		return false;
 	/* The rest of the old slab (less than one block) is left unused. */
 	arena.at = (uint8_t *)p;

@@ -1,12 +1,5 @@
 /*
- * Sending, in order of preference:
- *   large packets   straight from the caller's pieces to the socket, no copy;
- *                   SW_AGAIN when the socket is full, so TCP keeps them
- *   small packets   copied into `open`, a frame that leaves when it is full or
- *                   at the end of the turn
- *   the backlog     frames and control messages the socket had no room for,
- *                   in order; bounded.  Small packets are what it is for: a
- *                   lost acknowledgement or reset costs a time-out.
+ * A link's life, and what it receives.
  */
 #include "stack/link.h"
 
@@ -16,32 +9,9 @@
 
 #include "base/sys.h"
 #include "stack/arena.h"
+#include "stack/link_priv.h"
 
-#define DIRECT_MIN (16 * 1024)		/* from here on packets are not copied */
 #define FRAMES_PER_TURN 64		/* received, before others get a turn */
-
-struct item {
-	struct item *next;
-	int fd;				/* -1: none; ours */
-	bool control;
-	size_t len;
-	uint8_t data[];
-};
-
-struct link {
-	struct loop *loop;
-	struct loop_fd w;
-	struct loop_turn turn;
-	const struct link_events *ev;
-	void *arg;
-	struct item *open;		/* the frame being filled */
-	struct item *queue, **queue_end;
-	size_t queued;			/* bytes in queue */
-	bool want_out;			/* EPOLLOUT is armed */
-	bool refused;			/* owed a `writable` */
-	bool dead, closed;
-	bool busy;			/* in a callback: free later */
-};
 
 struct link_frame *
 link_frame_new(const uint8_t *data, size_t len)
@@ -73,136 +43,15 @@ link_frame_unref(struct link_frame *f)
 }
 
 static void
-watch_out(struct link *k, bool on)
-{
-	if (k->want_out == on || k->dead)
-		return;
-	k->want_out = on;
-	loop_mod(k->loop, &k->w, on ? EPOLLIN | EPOLLOUT : EPOLLIN);
-}
-
-static void
-item_free(struct item *it)
-{
-	if (it->fd >= 0)
-		sys_close(it->fd);
-	arena_put(it);
-}
-
-static void
-drop_unsent(struct link *k)
-{
-	struct item *it;
-
-	while ((it = k->queue) != NULL) {
-		k->queue = it->next;
-		item_free(it);
-	}
-	k->queue_end = &k->queue;
-	k->queued = 0;
-	if (k->open != NULL)
-		item_free(k->open);
-	k->open = NULL;
-}
-
-static void
 die(struct link *k)
 {
 	if (k->dead)
 		return;
 	k->dead = true;
 	loop_del(k->loop, &k->w);
-	drop_unsent(k);
+	link_drop_unsent(k);
 	if (!k->closed)
 		k->ev->dead(k->arg);
-}
-
-/* One message to the socket: its length, -EAGAIN, or another -errno. */
-static ssize_t
-push(struct link *k, const struct iovec *iov, int n, int fd)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} u;
-	struct iovec copy[LINK_IOV_MAX];
-	struct msghdr m = { .msg_iov = copy, .msg_iovlen = (size_t)n };
-	struct cmsghdr *c;
-
-	memcpy(copy, iov, (size_t)n * sizeof(*iov));
-	if (fd >= 0) {
-		memset(&u, 0, sizeof(u));
-		m.msg_control = u.room;
-		m.msg_controllen = sizeof(u.room);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	for (;;) {
-		ssize_t r = sys_sendmsg(k->w.fd, &m,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (r != -EINTR)
-			return r;
-	}
-}
-
-static ssize_t
-push_item(struct link *k, const struct item *it)
-{
-	struct iovec iov = { .iov_len = it->len };
-	const uint8_t *p = it->data;
-
-	memcpy(&iov.iov_base, &p, sizeof(p));
-	return push(k, &iov, 1, it->fd);
-}
-
-/* The socket has no room now, but may have later. */
-static bool
-is_full(ssize_t r)
-{
-	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM ||
-	    r == -ETOOMANYREFS;
-}
-
-static void
-enqueue(struct link *k, struct item *it)
-{
-	it->next = NULL;
-	*k->queue_end = it;
-	k->queue_end = &it->next;
-	k->queued += it->len;
-	watch_out(k, true);
-}
-
-/* Takes `it`. */
-static void
-send_item(struct link *k, struct item *it)
-{
-	ssize_t r = -EAGAIN;
-
-	if (k->queue == NULL)
-		r = push_item(k, it);
-	if (is_full(r)) {
-		enqueue(k, it);
-		return;
-	}
-	item_free(it);
-	/* A failure here is seen, and told, by the next read: no callback may
-	 * come from within a send. */
-}
-
-void
-link_flush(struct link *k)
-{
-	struct item *it = k->open;
-
-	if (it == NULL)
-		return;
-	k->open = NULL;
-	send_item(k, it);
 }
 
 static void
@@ -210,107 +59,6 @@ end_of_turn(struct loop_turn *h)
 {
 	link_flush((struct link *)(void *)
 	    ((char *)h - offsetof(struct link, turn)));
-}
-
-static void
-drain_queue(struct link *k)
-{
-	while (k->queue != NULL) {
-		struct item *it = k->queue;
-
-		if (is_full(push_item(k, it)))
-			return;
-		k->queue = it->next;
-		if (k->queue == NULL)
-			k->queue_end = &k->queue;
-		k->queued -= it->len;
-		item_free(it);
-	}
-	watch_out(k, false);
-	if (k->refused) {
-		k->refused = false;
-		k->ev->writable(k->arg);
-	}
-}
-
-static struct item *
-item_new(size_t room)
-{
-	struct item *it = arena_get(sizeof(*it) + room);
-
-	if (it != NULL)
-		*it = (struct item){ .fd = -1 };
-	return it;
-}
-
-static int
-refuse(struct link *k)
-{
-	k->refused = true;
-	watch_out(k, true);
-	return SW_AGAIN;
-}
-
-static int
-send_small(struct link *k, const struct iovec *iov, int n, size_t len)
-{
-	if (k->open != NULL && k->open->len + len > LINK_FRAME_MAX)
-		link_flush(k);
-	if (k->queued >= LINK_BACKLOG_MAX)
-		return refuse(k);
-	if (k->open == NULL && (k->open = item_new(LINK_FRAME_MAX)) == NULL)
-		return refuse(k);
-	for (int i = 0; i < n; i++) {
-		memcpy(k->open->data + k->open->len, iov[i].iov_base,
-		    iov[i].iov_len);
-		k->open->len += iov[i].iov_len;
-	}
-	return SW_OK;
-}
-
-int
-link_send(struct link *k, const struct iovec *iov, int n)
-{
-	size_t len = 0;
-
-	if (k->dead)
-		return SW_ERR_CLOSED;
-	for (int i = 0; i < n; i++)
-		len += iov[i].iov_len;
-	if (n > LINK_IOV_MAX || len > LINK_FRAME_MAX)
-		return SW_ERR_TOO_LONG;
-	if (len < DIRECT_MIN)
-		return send_small(k, iov, n, len);
-	link_flush(k);
-	if (k->queue != NULL || is_full(push(k, iov, n, -1)))
-		return refuse(k);
-	return SW_OK;
-}
-
-int
-link_send_control(struct link *k, const struct link_control *c,
-    const void *payload, int fd)
-{
-	struct item *it;
-
-	if (k->dead)
-		return SW_ERR_CLOSED;
-	if (c->len > LINK_PAYLOAD_MAX)
-		return SW_ERR_TOO_LONG;
-	if ((it = item_new(sizeof(*c) + c->len)) == NULL)
-		return SW_ERR_NOMEM;
-	memcpy(it->data, c, sizeof(*c));
-	if (c->len > 0)
-		memcpy(it->data + sizeof(*c), payload, c->len);
-	it->len = sizeof(*c) + c->len;
-	it->control = true;
-	if (fd >= 0 && (it->fd = sys_fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0) {
-		arena_put(it);
-		return SW_ERR_NOMEM;
-	}
-	link_flush(k);
-	send_item(k, it);
-	return SW_OK;
 }
 
 static void
@@ -353,7 +101,7 @@ receive_one(struct link *k, struct link_frame *f)
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(int))];
-	} u;
+	} u = { .room = { 0 } };
 	struct iovec iov = { .iov_base = f->data, .iov_len = LINK_FRAME_MAX };
 	struct msghdr m = {
 		.msg_iov = &iov, .msg_iovlen = 1,
@@ -407,7 +155,7 @@ ready(struct loop_fd *w, uint32_t events)
 
 	k->busy = true;
 	if ((events & EPOLLOUT) != 0)
-		drain_queue(k);
+		link_room(k);
 	if (!k->closed && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
 		receive(k);
 	k->busy = false;
@@ -449,7 +197,7 @@ link_detach(struct link *k)
 
 	loop_del(k->loop, &k->w);
 	loop_del_turn(k->loop, &k->turn);
-	drop_unsent(k);
+	link_drop_unsent(k);
 	k->closed = true;
 	if (!k->busy)
 		arena_put(k);
@@ -463,12 +211,7 @@ link_close(struct link *k)
 		return;
 	if (!k->dead) {
 		link_flush(k);
-		while (k->queue != NULL && !is_full(push_item(k, k->queue))) {
-			struct item *it = k->queue;
-
-			k->queue = it->next;
-			item_free(it);
-		}
+		(void)link_drain(k);
 	}
 	sys_close(link_detach(k));
 }

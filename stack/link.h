@@ -23,7 +23,7 @@
 
 #define LINK_FRAME_MAX 65535	/* largest frame, bytes */
 #define LINK_PAYLOAD_MAX 8192	/* of a control message, bytes */
-#define LINK_BACKLOG_MAX (512 * 1024)	/* bytes that wait for the socket */
+#define LINK_BACKLOG_MAX ((size_t)512 * 1024)	/* bytes that wait for the socket */
 #define LINK_IOV_MAX 32		/* pieces of one packet */
 
 enum link_control_op {

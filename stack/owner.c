@@ -82,11 +82,13 @@ static void
 stack_broke(void)
 {
 	for (struct owner *o = all; o != NULL; o = o->next)
-		for (struct flow *f = o->flows, *next; f != NULL; f = next) {
-			next = f->next;
+		while (o->flows != NULL) {
+			struct flow *f = o->flows;
+
 			f->error = ECONNABORTED;
-			f->pcb = NULL;	/* not to be trusted */
-			flow_close_far(f);
+			/* Not to be trusted: */
+			f->pcb = f->lpcb[0] = f->lpcb[1] = NULL;
+			flow_free(f);
 		}
 }
 
@@ -127,6 +129,7 @@ end_of_turn(struct loop_turn *h)
 		f->dirty = false;
 		pump_turn(f);
 	}
+	stack_settle();
 	link_flush(o->link);
 	o->busy = false;
 	tell_idle(o);
@@ -160,7 +163,8 @@ owner_configure(struct owner *o, const struct link_config *c)
 		o->config.port_lo = 1024;
 	if (o->config.port_hi < o->config.port_lo)
 		o->config.port_hi = 65535;
-	if (o->next_port == 0)
+	if (o->next_port < o->config.port_lo ||
+	    o->next_port > o->config.port_hi)
 		o->next_port = (uint16_t)(o->config.port_lo + stack_random() %
 		    (uint32_t)(o->config.port_hi - o->config.port_lo + 1));
 	stack_set_mtu(STACK_NEAR, o->config.mtu);

@@ -199,7 +199,7 @@ receive_one(struct owner *o)
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(int))];
-	} u;
+	} u = { .room = { 0 } };
 	uint8_t buf[OWNER_MSG_MAX];
 	struct iovec iov = { buf, sizeof(buf) };
 	struct msghdr m = {

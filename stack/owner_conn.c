@@ -156,7 +156,8 @@ may_connect(const struct flow *f, const struct sw_addr *to)
 {
 	const struct owner *o = f->owner;
 
-	if ((o->config.flags & LINK_UP) == 0 || o->link_dead)
+	if ((o->config.flags & LINK_UP) == 0 || o->link_dead ||
+	    stack_is_broken())
 		return ENETUNREACH;
 	if (addr_is_multicast(to) || addr_is_any(to) || !owner_carries(o, to))
 		return ENETUNREACH;

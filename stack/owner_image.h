@@ -75,4 +75,8 @@ struct image_drain {
 	uint32_t left_ms;
 };
 
+/* owner_resume.c: bring the connection of `f` back to life, whose bytes have
+ * all been read.  SW_OK or SW_ERR_NOMEM. */
+int resume_conn(struct flow *f, const struct image_flow *im) SW_MUST_CHECK;
+
 #endif

@@ -13,7 +13,7 @@
 static int
 make_pair(int *app, int *far, uint64_t *cookie)
 {
-	int fd[2];
+	int fd[2] = { -1, -1 };
 	socklen_t n = sizeof(*cookie);
 
 	if (sys_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -47,8 +47,8 @@ static err_t
 accepted(void *arg, struct tcp_pcb *pcb, err_t e)
 {
 	struct flow *l = arg, *f;
-	int app, far;
-	uint64_t cookie;
+	int app = -1, far = -1;
+	uint64_t cookie = 0;
 
 	if (l == NULL || e != ERR_OK || pcb == NULL ||
 	    l->backlog_len >= l->backlog_max)

@@ -6,11 +6,12 @@
  *   owner_flow.c     table of flows, tombstones of ended ones
  *   owner_port.c     local ports
  *   owner_conn.c     a TCP connection's life: connect, established, ended
- *   owner_pump.c     its bytes, both ways
+ *   owner_pump.c     the program's bytes; the work of a turn
+ *   owner_deliver.c  the peer's bytes
  *   owner_listen.c   listening and accepting
  *   owner_udp.c      datagram flows
  *   owner_option.c   socket options
- *   owner_export.c, owner_import.c   handover
+ *   owner_export.c, owner_import.c, owner_resume.c   handover
  */
 #ifndef SW_STACK_OWNER_PRIV_H
 #define SW_STACK_OWNER_PRIV_H
@@ -187,16 +188,20 @@ void conn_settle(struct flow *f);
 /* owner_pump.c */
 void pump_ready(struct loop_fd *w, uint32_t events);
 void pump_turn(struct flow *f);
-err_t pump_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e);
 err_t pump_acked(void *arg, struct tcp_pcb *pcb, u16_t len);
-void pump_queue_rx(struct flow *f, struct pbuf *p);
-void pump_drop_rx(struct flow *f);
 void pump_drop_tx(struct flow *f);
 /* Room for `want` bytes at the end of tx; NULL: no memory. */
 struct chunk *pump_chunk(struct flow *f, size_t want);
 void pump_give(struct flow *f);
 /* Throw away the unread filler but for its last byte. */
 void pump_discard_filler(struct flow *f);
+
+/* owner_deliver.c */
+err_t pump_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e);
+void pump_queue_rx(struct flow *f, struct pbuf *p);
+void pump_drop_rx(struct flow *f);
+/* Write what the program's end takes; then pass on the peer's FIN. */
+void pump_deliver(struct flow *f);
 
 /* owner_listen.c */
 int listen_start(struct flow *f, uint32_t backlog);

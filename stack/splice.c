@@ -159,7 +159,7 @@ splice_free(struct splice *s)
 		return;
 	while (s->joints != NULL)
 		joint_free(s->joints);
-	if (s->listener != NULL)
+	if (s->listener != NULL && !stack_is_broken())
 		(void)tcp_close(s->listener);
 	loop_set_timer(s->loop, &s->soon, SW_NEVER);
 	stack_close(STACK_FAR);

@@ -154,7 +154,8 @@ void
 joint_dial(struct joint *j)
 {
 	struct dial_target t;
-	int err = choose_target(j->splice, j, &t);
+	int err = stack_is_broken() ? SW_ERR_UNREACH_NET :
+	    choose_target(j->splice, j, &t);
 
 	if (err == SW_OK) {
 		err = SW_ERR_UNREACH_NET;

@@ -62,6 +62,13 @@ uint32_t stack_tx_limit(enum stack_side side);
 /* Fill in and verify checksums (a path that is not a local hop). */
 void stack_set_checksums(enum stack_side side, bool on);
 
+/* After work at the end of a turn: see that TCP's clock goes if it is needed. */
+void stack_settle(void);
+
+/* lwIP broke an assumption of its own; nothing works any more. */
+bool stack_is_broken(void);
+void stack_assert_failed(const char *what, int line);	/* lwIP calls it */
+
 /* Feed one packet: `len` bytes at `p` within `f`, which is kept by reference
  * if lwIP keeps the packet. */
 void stack_input(enum stack_side side, struct link_frame *f,

@@ -11,12 +11,12 @@
  *
  * Receiving.  libssh buffers, and grants the server window as we read.  The
  * window begins at what 40 MB/s need, at least 1.25 MiB, and grows, to 16 MiB,
- * with each windowful that the user took without a pause and that came within
- * three round trips: then it is the window that holds the server back.  A path
- * of 100 ms so carries 160 MB/s, and a reader who is slow never makes us hold
- * more than about two windows.  Where the path is short a larger window only hurts: sshd reads ahead
- * from its side as far as the window goes, into one buffer that it copies as
- * it grows (measured: 4 times its work at 16 MiB).
+ * with each windowful that was taken within three round trips: then it is the
+ * window that holds the server back.  A path of 100 ms so carries 160 MB/s; a
+ * slow reader's window stays small, and nobody makes us hold more than about
+ * two windows.  Where the path is short a larger window only hurts: sshd reads
+ * ahead from its side as far as the window goes, into one buffer that it copies
+ * as it grows (measured: 4 times its work at 16 MiB).
  *
  * Sending.  libssh would queue without bound, so nothing is given to it while
  * bytes of ours still wait for the socket; who is refused waits in `writers`.
@@ -35,7 +35,9 @@
 
 #define WINDOW_FIRST (1280u * 1024)
 #define WINDOW_MAX (16u * 1024 * 1024)
-#define WINDOW_PER_US 40u		/* bytes for each microsecond of round trip */
+#define WINDOWS_MAX (512u * 1024 * 1024)	/* above the first, of all dials */
+#define WINDOW_PER_US 40u	/* bytes for each microsecond of round trip */
+#define LONG_PATH_US 3000
 #define SCRATCH_LEN (512u * 1024)
 #define WRITE_MAX (256u * 1024)
 #define DIALS_MAX 16384
@@ -264,17 +266,32 @@ ssh_dial_exec(struct ssh_tunnel *t, const char *command,
 	return d;
 }
 
+static void
+grow(struct dial *d, size_t window)
+{
+	struct ssh_dials *s = &d->t->dials;
+	size_t more;
+
+	if (window > WINDOW_MAX)
+		window = WINDOW_MAX;
+	if (window <= d->window || window - d->window > WINDOWS_MAX - s->windows)
+		return;
+	more = window - d->window;
+	s->windows += more;
+	d->window = window;
+	d->since = window;		/* to be granted with the next read */
+}
+
 /* The first window at once: with the library's own 64 KB, an answer of more
- * than that would wait for another round trip. */
+ * than that would wait for another round trip.  On a short path that wait is
+ * less than what another message costs. */
 static void
 widen(struct dial *d)
 {
 	uint8_t *to = d->t->dials.scratch;
-	size_t wanted = (size_t)d->t->live->rtt_us * WINDOW_PER_US;
 	int got;
 
-	if (wanted > d->window)
-		d->window = wanted < WINDOW_MAX ? wanted : WINDOW_MAX;
+	grow(d, (size_t)d->t->live->rtt_us * WINDOW_PER_US);
 	got = ssh_channel_read_timeout(d->ch, to, (uint32_t)d->window, 0, 0);
 	if (got <= 0)
 		return;
@@ -332,7 +349,8 @@ succeed(struct dial *d)
 	if (t->live->rtt_us == 0 || took_us < t->live->rtt_us)
 		t->live->rtt_us = took_us;
 	d->mark_us += took_us;
-	widen(d);
+	if (t->live->rtt_us >= LONG_PATH_US)
+		widen(d);
 	d->ev->opened(d->arg);
 	if (d->ev != NULL && (d->avail > 0 || d->got_eof || d->got_close))
 		queue(d);
@@ -407,7 +425,6 @@ give(struct dial *d, const uint8_t *buf, size_t len, size_t *taken)
 	if (*taken == len)
 		return d->ev != NULL;
 	d->paused = true;
-	d->streak = 0;
 	return false;
 }
 
@@ -430,23 +447,22 @@ give_held(struct dial *d)
 
 /*
  * How much to ask libssh for: what is there, or a whole window, which makes it
- * top the window up.  A quarter is consumed first, so that this stays rare.
+ * top up what it granted to that, what is there included.  A quarter is read
+ * first, so that this stays rare.
  */
 static uint32_t
 read_count(struct dial *d, size_t here)
 {
-	if (d->streak >= d->window && d->window < WINDOW_MAX) {
+	if (d->streak >= d->window) {
 		int64_t now = now_us();
 
-		if (now - d->mark_us < 3 * d->t->live->rtt_us) {
-			d->window = d->window * 4 > WINDOW_MAX ? WINDOW_MAX :
-			    d->window * 4;
-			d->since = d->window;
-		}
+		if (now - d->mark_us < 3 * d->t->live->rtt_us)
+			grow(d, d->window * 4);
 		d->streak = 0;
 		d->mark_us = now;
 	}
-	if (d->window == WINDOW_FIRST || d->since < d->window / 4)
+	if (d->window == WINDOW_FIRST || d->since < d->window / 4 ||
+	    here > d->window)
 		return (uint32_t)here;	/* libssh's own refill does */
 	d->since = 0;
 	return (uint32_t)d->window;
@@ -458,7 +474,6 @@ take(struct dial *d)
 {
 	uint8_t *to = d->t->dials.scratch;
 	size_t here = d->avail, n;
-	uint32_t count = (uint32_t)here;
 	int got;
 
 	/* Too much is taken out whole (see the rules in ssh_private.h); and who
@@ -468,9 +483,7 @@ take(struct dial *d)
 			return false;
 		to = d->held;
 	}
-	if (here <= SCRATCH_LEN)
-		count = read_count(d, here);
-	got = ssh_channel_read_timeout(d->ch, to, count, 0, 0);
+	got = ssh_channel_read_timeout(d->ch, to, read_count(d, here), 0, 0);
 	if (got <= 0) {
 		d->avail = 0;
 		free(d->held);
@@ -531,6 +544,7 @@ reap(struct dial *d)
 {
 	stop_waiting(d);
 	channel_end(d, true);
+	d->t->dials.windows -= d->window - WINDOW_FIRST;
 	TAILQ_REMOVE(&d->t->dials.open, d, link);
 	d->t->dials.nopen--;
 	dial_free(d);
@@ -583,11 +597,15 @@ op_write(struct dial *d, const uint8_t *buf, size_t len)
 	}
 	ssh_live_enter(t->live);
 	r = ssh_channel_write(d->ch, buf, (uint32_t)n);
-	ssh_tunnel_schedule(t);
-	if (r < 0)
-		return 0;		/* closed or broken: process finds out */
+	if (r < 0) {			/* closed or broken: process finds out */
+		ssh_tunnel_schedule(t);
+		return 0;
+	}
 	if ((size_t)r < len)
 		wait_to_write(d);
+	/* Nothing at all: keys are being exchanged.  More input will tell. */
+	if (r > 0)
+		ssh_tunnel_schedule(t);
 	return (size_t)r;
 }
 

@@ -41,6 +41,7 @@ ssh_live_free(struct ssh_live *v)
 		close(v->fd);
 	ssh_dial_drop_arrivals(v);
 	free(v->refused);
+	free(v->unheard);
 	free(v);
 }
 

@@ -44,6 +44,7 @@ struct ssh_login {
 	struct ssh_plan *plan;
 	struct ssh_live *live;
 	bool again;			/* it worked before: be lenient */
+	bool proxied;			/* by a command of ssh_config */
 	bool fatal;
 	int err;
 	char why[SSH_TUNNEL_WHY_LEN];
@@ -232,6 +233,7 @@ make_stream(struct ssh_login *g)
 		bool use = command[0] != '\0' && strcmp(command, "none") != 0;
 
 		ssh_string_free_char(command);
+		g->proxied = use;
 		if (use)
 			return SW_OK;
 	}
@@ -271,7 +273,9 @@ exchange_keys(struct ssh_login *g, int64_t deadline_ms)
 		return SW_ERR_TIMEOUT;
 	}
 	snprintf(g->why, sizeof(g->why), "could not agree with the server on an "
-	    "SSH connection: %.300s", ssh_get_error(s));
+	    "SSH connection: %.300s%s", ssh_get_error(s), g->proxied ?
+	    " (through the ProxyJump or ProxyCommand of ssh_config; does ssh "
+	    "itself get there?)" : "");
 	return SW_ERR_RESET;
 }
 
@@ -280,11 +284,14 @@ request_forwards(struct ssh_login *g)
 {
 	ssh_session s = g->live->session;
 
+	if (g->plan->npublish > 0 && (g->live->unheard =
+	    calloc(g->plan->npublish, sizeof(size_t))) == NULL)
+		return SW_ERR_NOMEM;
 	for (size_t i = 0; i < g->plan->npublish; i++) {
 		const struct ssh_tunnel_publish *p = &g->plan->publish[i];
-		const char *bind = p->bind != NULL ? p->bind : "localhost";
 
-		if (ssh_channel_listen_forward(s, bind, p->port, NULL) == SSH_OK)
+		if (ssh_channel_listen_forward(s, ssh_publish_bind(p), p->port,
+		    NULL) == SSH_OK)
 			continue;
 		if (!ssh_is_connected(s)) {
 			snprintf(g->why, sizeof(g->why), "the connection was "
@@ -294,8 +301,7 @@ request_forwards(struct ssh_login *g)
 		/* After a loss the server may still hold the port for the old
 		 * session; that must not keep everything else down. */
 		if (g->again) {
-			log_warn("ssh: the server does not listen on port %u "
-			    "again", p->port);
+			g->live->unheard[g->live->nunheard++] = i;
 			continue;
 		}
 		snprintf(g->why, sizeof(g->why), "the server will not listen on "

@@ -53,6 +53,8 @@ struct ssh_live {
 	struct ssh_refusal *refused;
 	size_t nrefused, refused_room;
 	STAILQ_HEAD(, ssh_arrival) arrivals;
+	size_t *unheard;	/* published ports (index) not listened on yet */
+	size_t nunheard;
 };
 
 struct ssh_live *ssh_live_new(void);
@@ -74,6 +76,12 @@ struct ssh_plan {
 	int keepalive_s;
 	bool no_agent, no_exec, patient;
 };
+
+static inline const char *
+ssh_publish_bind(const struct ssh_tunnel_publish *p)
+{
+	return p->bind != NULL ? p->bind : "localhost";
+}
 
 struct ssh_plan *ssh_plan_new(const struct ssh_tunnel_options *o);
 void ssh_plan_free(struct ssh_plan *p);
@@ -128,8 +136,8 @@ struct dial {
 	uint8_t *held;			/* bytes we hold: held_at..held_len */
 	size_t held_at, held_len;
 	size_t window, since;		/* aim; bytes read since the last refill */
-	size_t streak;			/* bytes read without a pause */
-	int64_t mark_us;		/* when the opening, or the streak, began */
+	size_t streak;			/* bytes taken since mark_us */
+	int64_t mark_us;		/* when the opening, then the streak, began */
 };
 
 TAILQ_HEAD(dial_list, dial);
@@ -140,6 +148,7 @@ struct ssh_dials {
 	STAILQ_HEAD(, dial) ready;
 	struct dial_list writers;
 	size_t npending, nopen;
+	size_t windows;			/* grown by, all dials together */
 	uint64_t opened, failed;	/* totals, for the status text */
 	uint8_t *scratch;
 };
@@ -182,11 +191,12 @@ struct ssh_tunnel {
 	struct ssh_login *login;
 	struct ssh_live *live;		/* while UP */
 	struct loop_fd login_w, wire_w;
-	struct loop_timer work, retry, alive;
+	struct loop_timer work, retry, alive, listen;
 	uint32_t wire_events;		/* what wire_w waits for */
 	struct ssh_dials dials;
 	struct ssh_lookups *lookups;
 	unsigned attempt;		/* since it was last up */
+	bool listening;			/* a tcpip-forward is unanswered */
 	unsigned misses;		/* keepalives without an answer */
 	int64_t heard_ms;		/* when bytes came last */
 	uint64_t heard_bytes;		/* as counted then */

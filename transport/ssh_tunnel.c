@@ -26,6 +26,8 @@
 /* libssh reads the socket in pieces of this size, one for each call. */
 #define READ_PIECE 4096
 #define PUMP_BYTES (256 * 1024)
+#define LISTEN_AGAIN_MS 3000
+#define LISTEN_POLL_MS 200
 
 static void connect_now(struct ssh_tunnel *t);
 
@@ -69,6 +71,7 @@ close_live(struct ssh_tunnel *t)
 	loop_del(t->l, &t->wire_w);
 	loop_set_timer(t->l, &t->alive, SW_NEVER);
 	loop_set_timer(t->l, &t->work, SW_NEVER);
+	loop_set_timer(t->l, &t->listen, SW_NEVER);
 	ssh_lookups_down(t->lookups);
 	ssh_dial_end_all(t);
 	ssh_live_free(v);
@@ -211,6 +214,48 @@ ask_for_life(struct ssh_live *v)
 		(void)ssh_send_keepalive(v->session);
 }
 
+/*
+ * Published ports that the server would not listen on when we came back: again,
+ * every few seconds.  Global requests are answered in order and the library
+ * keeps track of one at a time, so none of these is sent while a keepalive may
+ * be out, and no keepalive while one of these is: its answer will do.
+ */
+static void
+ask_to_listen(struct ssh_tunnel *t)
+{
+	struct ssh_live *v = t->live;
+	const struct ssh_tunnel_publish *p;
+	uint64_t before = v->raw.out_packets;
+	int r;
+
+	if (v->nunheard == 0)
+		return;
+	p = &t->plan->publish[v->unheard[v->nunheard - 1]];
+	ssh_live_enter(v);
+	r = ssh_channel_listen_forward(v->session, ssh_publish_bind(p), p->port,
+	    NULL);
+	if (!t->listening && v->raw.out_packets == before)
+		return;			/* that was a keepalive's answer */
+	t->listening = r == SSH_AGAIN;
+	if (r != SSH_OK)
+		return;
+	log_info("ssh: the server listens on port %u again", p->port);
+	v->nunheard--;
+}
+
+static void
+on_listen(struct loop_timer *timer)
+{
+	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)timer -
+	    offsetof(struct ssh_tunnel, listen));
+
+	ask_to_listen(t);
+	if (t->live->nunheard > 0)
+		loop_set_timer(t->l, &t->listen, t->l->now_ms +
+		    (t->listening ? LISTEN_POLL_MS : LISTEN_AGAIN_MS));
+	serve(t);
+}
+
 /* A quarter of a minute of silence: ask.  Silence after three questions, each
  * with as long to answer: the server is gone, or the way to it. */
 static void
@@ -229,7 +274,8 @@ on_alive(struct loop_timer *timer)
 		mark_broken(t, "it no longer answers");
 	} else {
 		loop_set_timer(t->l, &t->alive, t->l->now_ms + interval_ms);
-		ask_for_life(t->live);
+		if (!t->listening)
+			ask_for_life(t->live);
 	}
 	serve(t);
 }
@@ -256,6 +302,12 @@ adopt_live(struct ssh_tunnel *t, struct ssh_live *v)
 	t->heard_ms = t->l->now_ms;
 	t->sessions++;
 	t->up_since_ms = t->l->now_ms;
+	t->listening = false;
+	if (v->nunheard > 0) {
+		log_warn("ssh: the server does not yet listen on %zu published "
+		    "port(s) again", v->nunheard);
+		loop_set_timer(t->l, &t->listen, t->l->now_ms + LISTEN_AGAIN_MS);
+	}
 	t->why[0] = '\0';
 	snprintf(t->cipher, sizeof(t->cipher), "%s",
 	    cipher != NULL ? cipher : "?");
@@ -330,7 +382,9 @@ ssh_tunnel_new(struct loop *l, const struct ssh_tunnel_options *o,
 	t->work.fire = on_work;
 	t->retry.fire = on_retry;
 	t->alive.fire = on_alive;
-	t->work.at_ms = t->retry.at_ms = t->alive.at_ms = SW_NEVER;
+	t->listen.fire = on_listen;
+	t->work.at_ms = t->retry.at_ms = t->alive.at_ms = t->listen.at_ms =
+	    SW_NEVER;
 	t->login_w.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->login_w.ready = on_login;
 	if (ssh_dials_init(&t->dials) != SW_OK ||
@@ -356,6 +410,7 @@ ssh_tunnel_free(struct ssh_tunnel *t)
 	loop_set_timer(t->l, &t->retry, SW_NEVER);
 	loop_set_timer(t->l, &t->alive, SW_NEVER);
 	loop_set_timer(t->l, &t->work, SW_NEVER);
+	loop_set_timer(t->l, &t->listen, SW_NEVER);
 	if (t->live != NULL)
 		loop_del(t->l, &t->wire_w);
 	ssh_lookups_free(t->lookups);

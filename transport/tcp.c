@@ -147,6 +147,11 @@ transport_connect_tcp(const struct transport_options *o, int64_t deadline_ms,
 
 	*out = -1;
 	why[0] = '\0';
+	if (o->proxy != NULL) {		/* never past a proxy that was asked for */
+		snprintf(why, 256, "connecting through a proxy is not possible "
+		    "yet");
+		return SW_ERR_UNSUPPORTED;
+	}
 	snprintf(port, sizeof(port), "%u", o->port);
 	if ((r = getaddrinfo(o->host, port, &hints, &list)) != 0) {
 		snprintf(why, 256, "could not find the address of \"%.100s\": "

@@ -50,7 +50,7 @@ struct dial {
 	const struct dial_events *ev;
 	void *arg;
 	int fail;
-	bool open, paused, eof, shut, want;
+	bool open, paused, eof, shut, want, reset;
 };
 
 static void
@@ -90,12 +90,14 @@ dial_ready(struct loop_fd *w, uint32_t events)
 		if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
 			return;
 		getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &e, &len);
-		if (e != 0) {
+		/* A reset that came at once was a connection all the same. */
+		if (e != 0 && e != ECONNRESET) {
 			d->ev->failed(d->arg, code(e));
 			dial_end(d);
 			return;
 		}
 		d->open = true;
+		d->reset = e == ECONNRESET;
 		dial_arm(d);
 		d->ev->opened(d->arg);
 		return;
@@ -104,6 +106,11 @@ dial_ready(struct loop_fd *w, uint32_t events)
 		d->want = false;
 		dial_arm(d);
 		d->ev->writable(d->arg);
+		return;
+	}
+	if (d->reset) {
+		d->ev->closed(d->arg, SW_ERR_RESET);
+		dial_end(d);
 		return;
 	}
 	if (d->paused || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))

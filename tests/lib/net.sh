@@ -242,6 +242,33 @@ wrapped() {
 	on client "$B/smolwrap" $VIA -- "$@"
 }
 
+# descendants PID: its children, theirs, and so on.
+descendants() {
+	cat /proc/[0-9]*/stat 2>/dev/null | sed 's/(.*)/-/' | awk -v up="$1" '
+		{ parent[$1] = $4 }
+		END { for (p in parent)
+			for (q = parent[p]; q > 1; q = parent[q])
+				if (q == up) { print p; break } }'
+}
+
+# sessions: the processes that hold a tunnel, on any host of this test.
+sessions() {
+	for p in /proc/[0-9]*; do
+		case $(readlink "$p/exe" 2>/dev/null) in
+		*/smolwrap | */smolwrap-session) echo "${p#/proc/}" ;;
+		esac
+	done
+}
+no_sessions() { [ -z "$(sessions)" ]; }
+
+# cut_tunnel [SIGNAL]: ends every SSH connection to server, not its sshd.
+cut_tunnel() {
+	# shellcheck disable=SC2154 # set by start_sshd
+	net_kids=$(descendants "$pid_sshd_server")
+	# shellcheck disable=SC2086
+	[ -z "$net_kids" ] || kill "-${1:-TERM}" $net_kids
+}
+
 # watch HOST [DEVICE]: counts what leaves; `seen` prints the counts so far:
 # PROTOCOL DESTINATION PORT PACKETS BYTES, one a line.
 watch() {

@@ -17,15 +17,6 @@ timed() {
 	tenths=$((($(date +%s%N) - timed_from) / 100000000))
 	return $timed_status
 }
-kids() { awk -v up="$1" '$4 == up { print $1 }' /proc/[0-9]*/stat 2>/dev/null; }
-sessions() {
-	for p in /proc/[0-9]*; do
-		case $(readlink "$p/exe" 2>/dev/null) in
-		*/smolwrap) echo "${p#/proc/}" ;;
-		esac
-	done
-}
-
 # A slow download that something interrupts after a second.
 # interrupted NAME COMMAND...: COMMAND does it.
 interrupted() {
@@ -47,20 +38,16 @@ interrupted() {
 	ok "$what: within 3 s ($tenths tenths)" test "$tenths" -lt 30
 }
 
-kill_sshd_children() {
-	# shellcheck disable=SC2046
-	kill -9 $(kids "$pid_sshd_server")
-}
 kill_sshd() {
-	# shellcheck disable=SC2154,SC2046
-	kill -9 "$pid_sshd_server" $(kids "$pid_sshd_server")
+	# shellcheck disable=SC2046
+	kill -9 "$pid_sshd_server" $(descendants "$pid_sshd_server")
 }
 kill_sessions() {
 	# shellcheck disable=SC2046
 	kill -9 $(sessions)
 }
 
-interrupted "the ssh connection is killed" kill_sshd_children
+interrupted "the ssh connection is killed" cut_tunnel KILL
 interrupted "the SSH server is killed" kill_sshd
 timed wrapped curl -sS -m 20 http://www.example.test/ >"$T/out" 2>"$T/err"
 is $? 125 "no SSH server: the launcher fails with 125"
@@ -119,7 +106,7 @@ ok "a silent cut is noticed within 75 s ($tenths tenths)" test "$tenths" -lt 750
 wrapped "$MANY" up $WWW 500000000 >"$T/out" 2>&1 &
 job=$!
 sleep 1.5
-kill_sshd_children
+cut_tunnel KILL
 timed wait $job
 status=$?
 ok "an upload cut short fails" test $status -ne 0
@@ -127,6 +114,5 @@ ok "an upload cut short fails within 3 s ($tenths tenths)" \
     test "$tenths" -lt 30
 
 is "$(strays client)" "" "through all that, the client sent SSH and no more"
-gone() { [ -z "$(sessions)" ]; }
-ok "no session is left" within 15 gone
+ok "no session is left" within 15 no_sessions
 tap_end

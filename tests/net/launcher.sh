@@ -7,14 +7,6 @@ hosts && services small dns web || exit 1
 product || skip_all "smolwrap is not built"
 watch client
 SW=$B/smolwrap
-sessions() {
-	for p in /proc/[0-9]*; do
-		case $(readlink "$p/exe" 2>/dev/null) in
-		*/smolwrap) echo "${p#/proc/}" ;;
-		esac
-	done
-}
-gone() { [ -z "$(sessions)" ]; }
 # status WANTED DESCRIPTION COMMAND...
 status() {
 	want=$1 what=$2; shift 2
@@ -53,8 +45,10 @@ status 125 "a changed host key is refused" on client "$SW" \
     --via ssh://tester@$SSHD -i "$KEY" --known-hosts "$T/changed" curl http://$WWW/
 diag "$(cat "$T/err")"
 is "$(cat "$T/out")" "" "and nothing was fetched"
+mv "$HOME/.ssh" "$HOME/.ssh-away"
 status 125 "a wrong user key is refused" on client "$SW" \
     --via ssh://tester@$SSHD -i "$T/other_key" --known-hosts "$KNOWN" true
+mv "$HOME/.ssh-away" "$HOME/.ssh"
 diag "$(cat "$T/err")"
 
 # The program is the launcher's own process: pid, terminal, environment.
@@ -62,7 +56,7 @@ like "$(on client sh -c 'echo $$; exec "$0" "$@"' "$SW" $VIA -- \
     sh -c 'echo $$' | uniq | wc -l)" 1 "the program keeps the pid"
 is "$(wrapped env | grep -c '^HOME=')" 1 "and the environment"
 is "$(echo through | wrapped cat)" "through" "and stdin and stdout"
-ok "the session ends with the program" within 10 gone
+ok "the session ends with the program" within 10 no_sessions
 
 # Warm sessions.
 status 0 "up" on client "$SW" up -s one $VIA
@@ -71,25 +65,31 @@ diag "$(cat "$T/out")"
 status 0 "a command by the session's name" on client "$SW" -s one -- \
     curl -sS http://www.example.test/
 like "$(cat "$T/out")" "*the page of*" "it gets the page"
-is "$(sessions | wc -l)" "$(sessions | wc -l)" "one session"
+is "$(sessions | wc -l)" 1 "there is one session"
 status 0 "down" on client "$SW" down -s one
-ok "down ends it" within 10 gone
+ok "down ends it" within 10 no_sessions
 status 1 "status of none" on client "$SW" status -s one
 
 # Listening: loopback by default, the server's port when published.
-wrapped sh -c 'cd "$0" && exec timeout 20 /usr/bin/python3 -m http.server 8080' \
+wrapped sh -c 'echo $$ >"$0/pid"; cd "$0" && exec timeout 20 /usr/bin/python3 -m http.server 8080' \
     "$T/www" >"$T/out" 2>&1 &
 job=$!
 within 10 on client curl -s -m 2 -o "$T/out" http://127.0.0.1:8080/
 like "$(on client curl -sS -m 5 http://127.0.0.1:8080/)" "*the page of*" \
     "a wrapped server is reached on loopback"
+is "$(strays client)" "" "the client sent SSH and no more"
 fails "and not by the client's address" \
     on server curl -sS -m 2 http://10.9.0.2:8080/
-kill $job; wait $job 2>/dev/null
-ok "and it ends" within 10 gone
+# The refusal of that is the client's own packet.
+kill "$net_watch_client"
+wait "$net_watch_client" 2>/dev/null
+rm -f "$T/seen-client"
+watch client
+kill "$(cat "$T/www/pid")"; wait $job 2>/dev/null
+ok "and it ends" within 10 no_sessions
 
 on client "$SW" $VIA --publish 8080 -- sh -c \
-    'cd "$0" && exec timeout 30 /usr/bin/python3 -m http.server 8080' \
+    'echo $$ >"$0/pid"; cd "$0" && exec timeout 30 /usr/bin/python3 -m http.server 8080' \
     "$T/www" >"$T/out" 2>"$T/err" &
 job=$!
 within 10 on server curl -s -m 2 -o /dev/null http://127.0.0.1:8080/
@@ -97,8 +97,8 @@ like "$(on server curl -sS -m 5 http://127.0.0.1:8080/)" "*the page of*" \
     "a published port answers on the SSH server" || diag "$(cat "$T/err")"
 like "$(on server curl -sS -m 5 http://127.0.0.1:8080/1m | wc -c)" 1048576 \
     "with all of a large file"
-kill $job; wait $job 2>/dev/null
-ok "and it ends too" within 10 gone
+kill "$(cat "$T/www/pid")"; wait $job 2>/dev/null
+ok "and it ends too" within 10 no_sessions
 status 1 "listening may be denied" on client "$SW" $VIA --listen deny -- \
     /usr/bin/python3 -c 'import socket; s = socket.create_server(("", 8081))'
 

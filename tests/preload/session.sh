@@ -48,6 +48,15 @@ s = socket.create_connection(('$WWW', 7), 10)
 s.sendall(b'hi'); print(s.recv(2).decode())")" hi \
     "a program that closed every descriptor reaches it again"
 
+on client env SMOLWRAP_LOG=debug SMOLWRAP_LOG_FILE="$T/log" "$SW" $VIA python3 -c "
+import socket
+socket.create_connection(('$WWW', 7), 10).sendall(b'the payload')
+try: socket.getaddrinfo('some.name.test', 80)
+except OSError: pass" 2>"$T/err"
+ok "the log is written" grep -q "tunnel: up" "$T/log"
+is "$(cat "$T/log" "$T/err" | grep -c -F -e "$WWW" -e "$SSHD" -e some.name \
+    -e payload -e "$KEY")" 0 "and holds no destination, name, key or payload"
+
 # --- named ---------------------------------------------------------------
 is "$(on client "$SW" status; echo $?)" "state none
 1" "status without a session"
@@ -75,6 +84,9 @@ is "$(on client "$SW" sh -c "$SW --via ssh://x true" 2>&1)" \
 is "$(on client "$SW" sh -c "$SW up -s more --via ssh://x" 2>&1)" \
     "smolwrap: cannot make another tunnel from inside a wrapped program" \
     "not even one to keep"
+like "$(on client "$SW" --publish 8080 true 2>&1)" \
+    "smolwrap: cannot publish through a session that is up*" \
+    "a session publishes what it was told when it was made"
 
 # --- many processes ------------------------------------------------------
 cat >"$T/Makefile" <<END
@@ -115,7 +127,7 @@ u=$(ns); for i in $(seq $n); do "$sw" true; done
 v=$(ns)
 echo "env true $(((u - t) / n / 1000)) us, smolwrap true $(((v - u) / n / 1000)) us"
 END
-diag "warm start, mean: $(on client sh "$T/warm.sh" "$SW")"
+on client "$SW" true && diag "warm start, mean: $(on client sh "$T/warm.sh" "$SW")"
 
 # --- death -----------------------------------------------------------------
 on client "$SW" -s other python3 "$T/hold.py" $WWW >"$T/held" 2>&1 &

@@ -93,11 +93,12 @@ static void
 clone_on_a_stack(void)
 {
 	static char stack[65536] __attribute__((aligned(16)));
-	int seen = 0, status;
+	int seen = 0, status = 0;
 	pid_t pid = clone(cloned, stack + sizeof(stack), CLONE_VM | SIGCHLD,
 	    &seen);
 
-	waitpid(pid, &status, 0);
+	if (pid > 0)		/* emulators know only threads */
+		waitpid(pid, &status, 0);
 	say("clone with a stack", seen * 10 + WEXITSTATUS(status));
 }
 
@@ -312,6 +313,7 @@ in_background(void)
 		freeaddrinfo(cb[i].ar_result);
 	}
 
+	errno = 4242;		/* the signal may have ended a sleep */
 	told = 0;
 	ev = (struct sigevent){ .sigev_notify = SIGEV_THREAD,
 	    .sigev_notify_function = on_thread,

@@ -84,7 +84,7 @@ is_volatile(int level, int n)
 		return n == TCP_MAXSEG || n == TCP_WINDOW_CLAMP ||
 		    n == TCP_TIMESTAMP || n == TCP_QUEUE_SEQ;
 	if (level == IPPROTO_IP)
-		return n == IP_MTU;
+		return n == IP_MTU || n == 52 /* IP_PROTOCOL */;
 	if (level == IPPROTO_IPV6)
 		return n == IPV6_MTU;
 	return false;

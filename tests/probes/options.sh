@@ -7,9 +7,11 @@
 . "$SW_ROOT/tests/probes/compare.sh"
 
 hosts && services small dns || exit 1
-on server setpriv --bounding-set=-all --inh-caps=-all \
-    "$B/tests/probes/options" $WWW $WWW6 >"$T/native"
+PLAIN="setpriv --bounding-set=-all --inh-caps=-all"
+# shellcheck disable=SC2086
+on server $PLAIN "$B/tests/probes/options" $WWW $WWW6 >"$T/native"
 product || skip_all "smolwrap is not built"
-wrapped "$B/tests/probes/options" $WWW $WWW6 >"$T/wrapped" 2>"$T/err"
+# shellcheck disable=SC2086
+wrapped $PLAIN "$B/tests/probes/options" $WWW $WWW6 >"$T/wrapped" 2>"$T/err"
 diag "$(cat "$T/err")"
 compare_groups "$T/native" "$T/wrapped" "$SW_ROOT/tests/probes/options.differs"

@@ -112,7 +112,8 @@ static const char *const nodes[] = {
 	"[::1]", "localhost", "LocalHost", "db", "www.example.test",
 	"WWW.Example.Test", "www.example.test.", "v4.example.test",
 	"v6.example.test", "many.example.test", "alias.example.test",
-	"nope.example.test", "hosted.example.test", "both.example.test", "",
+	"nope.example.test", "empty.example.test", "hosted.example.test",
+	"both.example.test", "",
 	"*", "a..b", ".", ".a", "host name", "caf\303\251.example.test",
 	"printer.local", "x.onion", "a.localhost", longname, longlabel,
 };

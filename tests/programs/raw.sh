@@ -20,7 +20,7 @@ row "bash /dev/tcp" bash 7 'by bash' \
     'bash -c "exec 3<>/dev/tcp/$H/$P && echo by bash >&3 && head -n1 <&3"'
 row "bash /dev/tcp, exec cat" bash 13 'today*' \
     'bash -c "exec 3<>/dev/tcp/$H/$P && exec cat <&3"'
-row "telnet" telnet 13 '*today*' 'telnet $H $P </dev/null'
+row "telnet" telnet 13 '*today*' 'sleep 1 | telnet $H $P'
 row "whois" whois 43 '*you asked for me*' 'whois -h $H -p $P me'
 row "finger" finger - '*you asked for joe*' 'finger joe@$H'
 row "perl IO::Socket::INET" perl 13 'today*' \
@@ -28,7 +28,7 @@ row "perl IO::Socket::INET" perl 13 'today*' \
 row "perl socket()" perl 13 'today*' \
     'perl -MSocket -e "socket(S, PF_INET, SOCK_STREAM, 6) && connect(S, sockaddr_in($P, inet_aton(\"$H\") || die)) or die; print <S>"'
 row "tclsh socket" tclsh 13 'today*' \
-    'echo "puts [gets [socket $H $P]]" | tclsh'
+    'echo "puts [gets [socket $H $P]]" >$D/a.tcl; tclsh $D/a.tcl'
 row "tclsh socket -async" tclsh 13 'today*' \
     'printf "set s [socket -async $H $P]\nfileevent \$s readable {set x [gets \$s]; if {\$x eq {}} {exit 1}; puts \$x; exit 0}\nafter 15000 {exit 2}\nvwait forever\n" >$D/a.tcl; tclsh $D/a.tcl'
 row "gdb run nc" gdb - '*today*' \

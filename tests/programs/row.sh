@@ -50,14 +50,6 @@ row_matches() {	# RUNNER STATUS EXPECTED NAME [WANTED-STATUS]
 	return 1
 }
 
-# The sshd that carries this client's session, and its children.
-cut_tunnel() {
-	row_kids=$(awk -v up="$pid_sshd_server" '
-		$4 == up { print $1 }' /proc/[0-9]*/stat 2>/dev/null)
-	# shellcheck disable=SC2086
-	[ -z "$row_kids" ] || kill $row_kids
-}
-
 row_cut() {	# NAME COMMAND
 	row_run wrapped www.example.test 5002 "$2" &
 	row_job=$!

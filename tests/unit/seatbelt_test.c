@@ -60,14 +60,14 @@ judge(uint32_t arch, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 
 static const struct entry {
 	const char *name;
-	uint32_t arch, socket, pair, socketcall;
+	uint32_t arch, socket, pair, setsockopt, socketcall;
 } entries[] = {
 #if defined(__x86_64__)
-	{ "x86-64", AUDIT_ARCH_X86_64, 41, 53, 0 },
-	{ "i386", AUDIT_ARCH_I386, 359, 360, 102 },
+	{ "x86-64", AUDIT_ARCH_X86_64, 41, 53, 54, 0 },
+	{ "i386", AUDIT_ARCH_I386, 359, 360, 366, 102 },
 #elif defined(__aarch64__)
-	{ "aarch64", AUDIT_ARCH_AARCH64, 198, 199, 0 },
-	{ "arm", AUDIT_ARCH_ARM, 281, 288, 102 },
+	{ "aarch64", AUDIT_ARCH_AARCH64, 198, 199, 208, 0 },
+	{ "arm", AUDIT_ARCH_ARM, 281, 288, 294, 102 },
 #endif
 };
 #define ENTRIES (sizeof(entries) / sizeof(entries[0]))
@@ -139,6 +139,24 @@ pairs_but_tipc_and_other_calls_pass(void **state)
 }
 
 static void
+devices_stay_as_they_are(void **state)
+{
+	(void)state;
+	for (size_t e = 0; e < ENTRIES; e++)
+		for (uint32_t level = 0; level < 300; level++)
+			for (uint32_t name = 0; name < 100; name++) {
+				bool device = level == SOL_SOCKET &&
+				    (name == SO_BINDTODEVICE ||
+				    name == SO_BINDTOIFINDEX);
+
+				assert_int_equal(judge(entries[e].arch,
+				    entries[e].setsockopt, 3, level, name),
+				    device ? SECCOMP_RET_ERRNO | EPERM :
+				    SECCOMP_RET_ALLOW);
+			}
+}
+
+static void
 other_entries_do_not_exist(void **state)
 {
 	(void)state;
@@ -190,6 +208,9 @@ probe(void)
 	if (attempt(SYS_socket, AF_UNIX, SOCK_STREAM, 0) < 0 ||
 	    attempt(SYS_socket, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) < 0)
 		return 3;
+	if (setsockopt(socket(AF_UNIX, SOCK_DGRAM, 0), SOL_SOCKET,
+	    SO_BINDTODEVICE, "", 0) == 0 || errno != EPERM)
+		return 8;
 	if (attempt(425, 8, 0, 0) != -ENOSYS || attempt(426, 0, 0, 0) != -ENOSYS)
 		return 4;
 #if defined(__x86_64__)
@@ -228,6 +249,7 @@ main(void)
 		cmocka_unit_test(upper_halves_of_arguments_do_not_count),
 		cmocka_unit_test(only_routing_netlink_is_allowed),
 		cmocka_unit_test(pairs_but_tipc_and_other_calls_pass),
+		cmocka_unit_test(devices_stay_as_they_are),
 		cmocka_unit_test(other_entries_do_not_exist),
 		cmocka_unit_test(the_kernel_agrees),
 	};

@@ -458,34 +458,26 @@ half_close_goes_both_ways(void **state)
 }
 
 static void
-bulk_down_arrives_whole(void **state)
+get_down(struct seen *s, uint64_t n)
 {
-	struct seen s;
 	struct stream m;
-	const uint64_t n = 128u << 20;
 
-	(void)state;
-	begin(&s);
-	dial_far(&s, &m);
+	dial_far(s, &m);
 	ask_source(&m, n);
-	UNTIL(&s, 60000, m.eof);
+	UNTIL(s, 60000, m.eof);
 	assert_int_equal(m.got, n);
 	assert_false(m.wrong);
-	finish(&s);
+	ops->abort(m.d);
 }
 
 static void
-bulk_up_arrives_whole(void **state)
+put_up(struct seen *s, uint64_t n)
 {
-	struct seen s;
-	struct stream m;
 	static uint8_t buf[65536 * 4];
-	const uint64_t n = (128u << 20) + 77;
+	struct stream m;
 	uint64_t at = 0, told;
 
-	(void)state;
-	begin(&s);
-	dial_far(&s, &m);
+	dial_far(s, &m);
 	put(&m, "k", 1);
 	for (size_t i = 0; i < sizeof(buf); i++)
 		buf[i] = rig_byte(i % 65536);
@@ -497,6 +489,40 @@ bulk_up_arrives_whole(void **state)
 		m.writable = false;
 		at += k = ops->write(m.d, buf + off, k);
 		if (k == 0)
+			UNTIL(s, 10000, m.writable || m.closed);
+		else
+			assert_int_equal(loop_run_once(&s->l, 0), SW_OK);
+	}
+	ops->shutdown(m.d);
+	UNTIL(s, 20000, m.closed);
+	assert_int_equal(m.err, SW_OK);
+	memcpy(&told, m.first, 8);
+	assert_int_equal(told, n);
+}
+
+/* Both ways at once on one channel, new keys now and then. */
+static void
+echo_of_a_lot_is_exact(void **state)
+{
+	const uint64_t n = 48u << 20;
+	struct seen s;
+	struct stream m;
+	static uint8_t buf[65536 * 2];
+	uint64_t at = 0;
+
+	(void)state;
+	begin_with(&s, "RekeyLimit 8M", NULL);
+	dial_far(&s, &m);
+	put(&m, "e", 1);
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = rig_byte(i % 65536);
+	while (at < n && !m.closed) {
+		size_t off = at % 65536, k = sizeof(buf) - off;
+
+		m.writable = false;
+		at += k = ops->write(m.d, buf + off, k < n - at ? k :
+		    (size_t)(n - at));
+		if (k == 0)
 			UNTIL(&s, 10000, m.writable || m.closed);
 		else
 			assert_int_equal(loop_run_once(&s.l, 0), SW_OK);
@@ -504,8 +530,34 @@ bulk_up_arrives_whole(void **state)
 	ops->shutdown(m.d);
 	UNTIL(&s, 20000, m.closed);
 	assert_int_equal(m.err, SW_OK);
-	memcpy(&told, m.first, 8);
-	assert_int_equal(told, n);
+	assert_int_equal(m.got, n);
+	assert_false(m.wrong);
+	finish(&s);
+}
+
+static void
+bulk_arrives_whole_both_ways(void **state)
+{
+	struct seen s;
+
+	(void)state;
+	begin(&s);
+	get_down(&s, 128u << 20);
+	put_up(&s, (128u << 20) + 77);
+	finish(&s);
+}
+
+static void
+new_keys_under_load_cost_no_byte(void **state)
+{
+	struct seen s;
+
+	(void)state;
+	begin_with(&s, "RekeyLimit 4M", NULL);
+	assert_int_equal(s.state, SSH_TUNNEL_UP);
+	get_down(&s, (64u << 20) + 1);
+	put_up(&s, (64u << 20) + 77);
+	assert_int_equal(s.ups, 1);
 	finish(&s);
 }
 
@@ -719,12 +771,13 @@ silent_server_is_noticed_by_keepalive(void **state)
 static void
 published_port_leads_here_and_returns_after_a_loss(void **state)
 {
-	struct ssh_tunnel_publish p = { .port = rig_free_port() };
+	struct ssh_tunnel_publish p = { .bind = "127.0.0.1",
+	    .port = rig_free_port() };
 	struct ssh_tunnel_options extra = { .publish = &p, .npublish = 1 };
 	struct seen s;
 	struct stream m = { 0 };
 	char buf[16];
-	int fd;
+	int fd, held;
 
 	(void)state;
 	begin_with(&s, NULL, &extra);
@@ -733,7 +786,7 @@ published_port_leads_here_and_returns_after_a_loss(void **state)
 	for (int round = 0; round < 2; round++) {
 		memset(&m, 0, sizeof(m));
 		s.inbound = NULL;
-		fd = rig_connect(p.port);
+		UNTIL(&s, 10000, (fd = rig_connect(p.port)) >= 0);
 		assert_true(fd >= 0);
 		assert_int_equal(write(fd, "abc", 3), 3);
 		UNTIL(&s, 5000, s.inbound != NULL);
@@ -755,8 +808,12 @@ published_port_leads_here_and_returns_after_a_loss(void **state)
 			break;
 		rig_sshd_stop(&s.rig);
 		UNTIL(&s, 5000, s.downs == 1);
+		/* Somebody holds the port while we come back. */
+		held = rig_listen(&p.port);
 		rig_sshd_start(&s.rig, NULL);
 		UNTIL(&s, 20000, s.ups == 2);
+		UNTIL(&s, 1000, false);
+		close(held);
 	}
 	finish(&s);
 }
@@ -879,8 +936,9 @@ main(void)
 		cmocka_unit_test(each_refusal_says_why),
 		cmocka_unit_test(forbidden_forwarding_is_denied),
 		cmocka_unit_test(half_close_goes_both_ways),
-		cmocka_unit_test(bulk_down_arrives_whole),
-		cmocka_unit_test(bulk_up_arrives_whole),
+		cmocka_unit_test(bulk_arrives_whole_both_ways),
+		cmocka_unit_test(echo_of_a_lot_is_exact),
+		cmocka_unit_test(new_keys_under_load_cost_no_byte),
 		cmocka_unit_test(slow_reader_holds_the_server_back),
 		cmocka_unit_test(reader_that_never_reads_stops_the_writer),
 		cmocka_unit_test(a_thousand_channels_at_once),

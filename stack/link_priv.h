@@ -1,0 +1,39 @@
+/*
+ * link_priv.h - what the link's two files share.
+ */
+#ifndef SW_STACK_LINK_PRIV_H
+#define SW_STACK_LINK_PRIV_H
+
+#include "stack/link.h"
+
+/* A frame or control message that has not left yet. */
+struct link_item {
+	struct link_item *next;
+	int fd;				/* -1: none; ours */
+	size_t len;
+	uint8_t data[];
+};
+
+struct link {
+	struct loop *loop;
+	struct loop_fd w;
+	struct loop_turn turn;
+	const struct link_events *ev;
+	void *arg;
+	struct link_item *open;		/* the frame being filled */
+	struct link_item *queue, **queue_end;
+	size_t queued;			/* bytes in queue */
+	bool want_out;			/* EPOLLOUT is armed */
+	bool refused;			/* owed a `writable` */
+	bool dead, closed;
+	bool busy;			/* in a callback: free later */
+};
+
+/* link_send.c */
+void link_drop_unsent(struct link *k);
+/* Send what waits.  True when all of it went. */
+bool link_drain(struct link *k);
+/* The socket has room again. */
+void link_room(struct link *k);
+
+#endif

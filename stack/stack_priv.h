@@ -1,0 +1,60 @@
+/*
+ * stack_priv.h - what the files of the stack share.
+ *
+ *   stack.c          life, addresses
+ *   stack_port.c     what lwIP asks of its platform
+ *   stack_input.c    packets in
+ *   stack_output.c   packets out
+ *   stack_time.c     TCP's clock
+ */
+#ifndef SW_STACK_STACK_PRIV_H
+#define SW_STACK_STACK_PRIV_H
+
+#include "stack/stack.h"
+
+struct raw_pcb;
+
+struct stack_end {
+	struct netif netif;
+	const struct stack_ops *ops;	/* NULL: closed */
+	struct raw_pcb *udp, *icmp, *icmp6;
+};
+
+/* All of it; lwIP's own state is as global as this. */
+struct stack_state {
+	struct loop *loop;		/* NULL: lwIP is not up */
+	struct stack_end sides[2];
+	struct loop_timer tick;
+	struct loop_turn turn;
+	int64_t ticked_ms;		/* when the last tick was due */
+	int64_t fragments_ms;		/* fragments may wait until then */
+	int64_t aged_ms;
+	struct stack_end *route;	/* where packets without a pcb go */
+	uint64_t secret[2];
+	uint64_t random;
+	uint32_t forced_isn;
+	bool force_isn, broken, broken_told;
+};
+extern struct stack_state stack;
+
+/* stack_port.c */
+void stack_seed(void);
+
+/* stack_input.c: raw callbacks get the packet from its IP header on, and eat
+ * it. */
+u8_t stack_raw_udp(void *arg, struct raw_pcb *pcb, struct pbuf *p,
+    const ip_addr_t *from);
+u8_t stack_raw_icmp(void *arg, struct raw_pcb *pcb, struct pbuf *p,
+    const ip_addr_t *from);
+/* Fragments that wait for others: let their time run out now. */
+void stack_drop_fragments(void);
+
+/* stack_output.c */
+err_t stack_output4(struct netif *n, struct pbuf *p, const ip4_addr_t *to);
+err_t stack_output6(struct netif *n, struct pbuf *p, const ip6_addr_t *to);
+
+/* stack_time.c */
+void stack_tick(struct loop_timer *t);
+void stack_end_turn(struct loop_turn *h);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * Idle connections cost no wake-ups: the clock of TCP stops while nothing
+ * waits for it, and is set forward when it starts again.
+ */
+#include "base/clock.h"
+#include "stack/stack_priv.h"
+
+#include "lwip/ip4_frag.h"
+#include "lwip/ip6_frag.h"
+#include "lwip/priv/tcp_priv.h"
+
+/* Does anything about this connection happen by the mere passing of time? */
+static bool
+is_timed(const struct tcp_pcb *p)
+{
+	if (p->state != ESTABLISHED && p->state != CLOSE_WAIT &&
+	    (p->state != FIN_WAIT_2 || p->poll != NULL ||
+	    (p->flags & TF_RXCLOSED) != 0))
+		return true;
+	return p->unacked != NULL || p->unsent != NULL || p->ooseq != NULL ||
+	    p->refused_data != NULL ||
+	    (p->flags & (TF_ACK_DELAY | TF_CLOSEPEND)) != 0 ||
+	    ip_get_option(p, SOF_KEEPALIVE);
+}
+
+static bool
+tcp_needs_ticks(void)
+{
+	for (const struct tcp_pcb *p = tcp_active_pcbs; p != NULL; p = p->next)
+		if (is_timed(p))
+			return true;
+	return tcp_tw_pcbs != NULL;
+}
+
+void
+stack_end_turn(struct loop_turn *h)
+{
+	(void)h;
+	stack_settle();
+}
+
+void
+stack_settle(void)
+{
+	int64_t now = stack.loop->now_ms, missed;
+
+	if (stack.broken) {
+		for (int i = 0; i < 2 && !stack.broken_told; i++)
+			if (stack.sides[i].ops != NULL)
+				stack.sides[i].ops->broken();
+		stack.broken_told = true;
+		return;
+	}
+	if (stack.loop == NULL || (stack.tick.at_ms != 0 &&
+	    stack.tick.at_ms != SW_NEVER))
+		return;
+	if (!tcp_needs_ticks() && now >= stack.fragments_ms)
+		return;
+	missed = (now - stack.ticked_ms) / TCP_SLOW_INTERVAL;
+	if (missed > 0)
+		tcp_ticks += (u32_t)missed;
+	stack.ticked_ms = now;
+	loop_set_timer(stack.loop, &stack.tick, now + TCP_TMR_INTERVAL);
+}
+
+void
+stack_tick(struct loop_timer *t)
+{
+	int64_t now = stack.loop->now_ms;
+
+	if (stack.broken)
+		return;
+	stack.ticked_ms = now;
+	tcp_tmr();
+	if (now < stack.fragments_ms && now - stack.aged_ms >= 1000) {
+		stack.aged_ms = now;
+		ip_reass_tmr();
+		ip6_reass_tmr();
+	}
+	if (tcp_needs_ticks() || now < stack.fragments_ms)
+		loop_set_timer(stack.loop, t, now + TCP_TMR_INTERVAL);
+}
