@@ -216,6 +216,7 @@ install: all
 	install -Dm755 $(B)/smolwrap-session $(DESTDIR)$(LIBEXECDIR)/smolwrap-session
 	install -Dm755 $(B)/libsmolwrap.so $(DESTDIR)$(LIBDIR)/smolwrap/libsmolwrap.so
 	install -Dm644 man/smolwrap.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolwrap.1
+	install -Dm644 man/smolnode.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolnode.1
 clean:
 	rm -rf build/default build/asan build/tsan build/fuzz
 

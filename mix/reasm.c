@@ -118,16 +118,16 @@ find_set(struct reasm *r, uint32_t id)
 	return NULL;
 }
 
-/* Drop the set that has been silent longest; never `keep`. */
+/* Drop the set that has been silent longest; never the one called `keep`. */
 static bool
-evict(struct reasm *r, const struct set *keep)
+evict(struct reasm *r, uint32_t keep)
 {
 	struct set *oldest = NULL;
 
 	for (size_t i = 0; i < MAX_SETS; i++) {
 		struct set *s = &r->set[i];
 
-		if (s->id != 0 && s != keep &&
+		if (s->id != 0 && s->id != keep &&
 		    (oldest == NULL || s->last_ms < oldest->last_ms))
 			oldest = s;
 	}
@@ -143,7 +143,7 @@ new_set(struct reasm *r, const struct frag_head *h)
 {
 	struct set *s = find_set(r, 0);
 
-	if (s == NULL && evict(r, NULL))
+	if (s == NULL && evict(r, 0))
 		s = find_set(r, 0);
 	if (s == NULL)
 		return NULL;
@@ -258,7 +258,7 @@ store(struct reasm *r, struct set *s, const struct frag_head *h,
 {
 	uint32_t slot;
 
-	if (r->free_head == NO_SLOT && !evict(r, s))
+	if (r->free_head == NO_SLOT && !evict(r, s->id))
 		return SW_ERR_NOMEM;
 	slot = r->free_head;
 	r->free_head = r->slot[slot].next_free;

@@ -118,15 +118,16 @@ int
 sphinx_create_header(struct sphinx_header *h, const struct sphinx_route *route,
     uint16_t version, struct rng *rng)
 {
-	uint8_t *gamma = h->bytes + GAMMA_AT, *beta = h->bytes + BETA_AT;
+	uint8_t x[X25519_KEY_LEN], *gamma, *beta;
 	size_t n = route->n;
 	struct route_keys rk;
-	uint8_t x[X25519_KEY_LEN];
 	int r;
 
 	assert(n >= 1 && n <= SPHINX_MAX_HOPS);
 	assert(version == SPHINX_V258 || version == SPHINX_V259);
 	memset(h, 0, sizeof(*h));
+	gamma = h->bytes + GAMMA_AT;
+	beta = h->bytes + BETA_AT;
 	rng_fill(rng, x, sizeof(x));
 	if ((r = derive_route(&rk, route, x)) != SW_OK)
 		goto out;
