@@ -11,7 +11,7 @@ fi
 command -v curl >/dev/null && command -v python3 >/dev/null ||
 	skip_all "needs curl and python3"
 
-plan 7
+plan 8
 dir=$(mktemp -d)
 trap 'kill $pids 2>/dev/null; rm -rf "$dir"' EXIT
 ip link set lo up
@@ -27,7 +27,7 @@ import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("192.0.2.1", 8098))
 while True:
-    data, peer = s.recvfrom(2000)
+    data, peer = s.recvfrom(9000)
     s.sendto(data.upper(), peer)
 EOF
 python3 "$dir/echo.py" &
@@ -57,6 +57,13 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(10)
 s.sendto(b"over udp", ("192.0.2.1", 8098))
 print(s.recv(100).decode())')" "OVER UDP" "datagrams go out and come back"
+is "$(mix python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(10)
+s.sendto(b"x" * 4000, ("192.0.2.1", 8098))
+d = s.recv(9000)
+print(len(d), d == b"X" * 4000)')" "4000 True" "large ones too, in pieces"
 mix curl -sS --max-time 20 http://192.0.2.1:1/ >"$dir/out" 2>&1
 is $? 7 "a closed port refuses the connection"
 # Who talked to the web server?  The exit, never the program itself: its
