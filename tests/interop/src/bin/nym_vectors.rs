@@ -599,7 +599,7 @@ impl futures::Sink<Message> for Live {
 // A client made of the crates against a running `smolnode local`: registers,
 // claims bandwidth, sends itself a message through the mixes, and gets both
 // the message and the ack.
-fn live(topology: &str) {
+fn live(topology: &str, exit: Option<&str>) {
     use nym_sphinx_acknowledgements::identifier::recover_identifier;
     use nym_sphinx_types::Delay;
     use std::io::{Read, Write};
@@ -738,7 +738,121 @@ fn live(topology: &str) {
             other => println!("other {:?}", other),
         }
     }
+    if let Some(exit) = exit {
+        ask_exit(&mut ws, &key, &me, &routes, exit);
+    }
     println!("ok");
+}
+
+// Connect to the exit as an IPR client does: version 9 in a stream frame, with
+// twenty SURBs; its answer comes by one of them.
+fn ask_exit(
+    ws: &mut Live,
+    key: &SharedSymmetricKey,
+    me: &Recipient,
+    routes: &NymRouteProvider,
+    exit: &str,
+) {
+    use nym_sphinx_params::ReplySurbEncryptionAlgorithm;
+    use nym_sphinx_types::Delay;
+    let exit = Recipient::try_from_base58_string(exit).unwrap();
+    let mut rng = rand::thread_rng();
+    let list: Vec<ReplySurb> = (0..20)
+        .map(|_| {
+            ReplySurb::construct(&mut rng, me, Duration::from_millis(5), false, routes, false)
+                .unwrap()
+        })
+        .collect();
+    let keys: Vec<_> = list
+        .iter()
+        .map(|s| (s.encryption_key().compute_digest().to_vec(), s.to_bytes()[..16].to_vec()))
+        .collect();
+    let (request, id) = ipr::v9::new_connect_request(None);
+    let mut data = vec![3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 0, 0, 0, 0, 0];
+    data.extend_from_slice(&request.to_bytes().unwrap());
+    let msg = NymMessage::new_repliable(RepliableMessage::new_data(
+        false,
+        data,
+        AnonymousSenderTag::from_bytes(rand::random()),
+        list.into_iter()
+            .map(|s| s.with_key_rotation(SphinxKeyRotation::Unknown))
+            .collect(),
+    ));
+    let ack_key = AckKey::try_from_bytes(&[0x63; 16]).unwrap();
+    let fragments = msg
+        .pad_to_full_packet_lengths(1611)
+        .split_into_fragments(&mut rng, 1611);
+    println!("connect in {} packets", fragments.len());
+    for fragment in fragments {
+        let id = fragment.fragment_identifier().to_bytes();
+        let ack = SurbAck::construct(
+            &mut rng,
+            false,
+            me,
+            &ack_key,
+            id,
+            Duration::from_millis(5),
+            routes,
+            PacketType::Mix,
+            false,
+        )
+        .unwrap();
+        let payload = NymPayloadBuilder::new(fragment, ack)
+            .build_regular(&mut rng, exit.encryption_key())
+            .unwrap();
+        let route = routes.random_route_to_egress(&mut rng, exit.gateway()).unwrap();
+        let packet = NymPacket::sphinx_build(
+            false,
+            PacketSize::RegularPacket.payload_size(),
+            payload,
+            &route,
+            &exit.as_sphinx_destination(),
+            &vec![Delay::new_from_millis(5); route.len()],
+        )
+        .unwrap();
+        let first = NymNodeRoutingAddress::try_from(route[0].address).unwrap();
+        let packet = MixPacket::new(first, packet, PacketType::Mix, SphinxKeyRotation::Unknown);
+        let frame = BinaryRequest::ForwardSphinxV2 { packet }
+            .into_encrypted_tagged_bytes(key)
+            .unwrap();
+        ws.0.send(Message::Binary(frame)).unwrap();
+    }
+    loop {
+        let Message::Binary(b) = ws.0.read().unwrap() else { continue };
+        let BinaryResponse::PushedMixMessage { message } =
+            BinaryResponse::try_from_encrypted_tagged_bytes(b, key).unwrap()
+        else {
+            panic!()
+        };
+        let Some((_, k)) = message
+            .get(..32)
+            .and_then(|d| keys.iter().find(|(digest, _)| digest == d))
+        else {
+            continue;
+        };
+        let k = nym_crypto::generic_array::GenericArray::clone_from_slice(k);
+        let plain = nym_crypto::symmetric::stream_cipher::decrypt::<ReplySurbEncryptionAlgorithm>(
+            &k,
+            &nym_crypto::symmetric::stream_cipher::zero_iv::<ReplySurbEncryptionAlgorithm>(),
+            &message[32..],
+        );
+        let fragment =
+            nym_sphinx_chunking::fragment::Fragment::try_from_bytes(&plain).unwrap();
+        let reply = PaddedMessage::new_reconstructed(fragment.payload().to_vec())
+            .remove_padding()
+            .unwrap();
+        if reply.is_reply_surb_request() {
+            println!("it asks for more SURBs");
+            continue;
+        }
+        let data = reply.into_inner_data();
+        assert_eq!(data[..2], [3, 0]);
+        assert_eq!(data[2..10], [1, 2, 3, 4, 5, 6, 7, 8]);
+        let answer = ipr::v8::response::IpPacketResponse::from_bytes(&data[16..]).unwrap();
+        assert_eq!(answer.id(), Some(id));
+        println!("{:?}", answer);
+        return;
+    }
 }
 
 fn main() {
@@ -749,8 +863,11 @@ fn main() {
         Some("gateway") => gateway(),
         Some("handshake") => hs(),
         Some("ipr") => ipr_vectors(),
-        Some("live") => live(&std::env::args().nth(2).unwrap()),
+        Some("live") => live(
+            &std::env::args().nth(2).unwrap(),
+            std::env::args().nth(3).as_deref(),
+        ),
         Some("check") => check(&std::env::args().nth(2).unwrap()),
-        _ => eprintln!("usage: nym_vectors frag|packets|topology|gateway|handshake|ipr|check FOLDER|live TOPOLOGY"),
+        _ => eprintln!("usage: nym_vectors frag|packets|topology|gateway|handshake|ipr|check FOLDER|live TOPOLOGY [EXIT]"),
     }
 }
