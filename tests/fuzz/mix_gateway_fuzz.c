@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mix/directory.h"
 #include "mix/gwlink.h"
 #include "mix/gwmsg.h"
 #include "mix/gwserver.h"
@@ -185,6 +186,21 @@ fuzz_session(const uint8_t *data, size_t len)
 	free(frame);
 }
 
+static void
+fuzz_directory(const uint8_t *data, size_t len)
+{
+	static struct topology_node node = { .id = 1, .entry = true };
+	static struct topology t = { .n = 1, .node = &node };
+	struct directory d = { .topology = &t };
+	char *out;
+	size_t n;
+
+	if (directory_answer(&d, data, len, &out, &n) == SW_OK &&
+	    strlen(out) != n)
+		abort();
+	free(out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -193,7 +209,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len == 0 || prim_init() != SW_OK)
 		return 0;
 	rng_seeded_init(&rng, (const uint8_t[32]){ 1 });
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0:
 		fuzz_json(data + 1, len - 1);
 		break;
@@ -205,6 +221,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		break;
 	case 3:
 		fuzz_session(data + 1, len - 1);
+		break;
+	case 5:
+		fuzz_directory(data + 1, len - 1);
 		break;
 	default:
 		if (topology_parse(&t, (const char *)data + 1, len - 1) ==

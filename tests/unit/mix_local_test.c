@@ -191,11 +191,11 @@ packets_cross_the_network_and_come_back(void **state)
 	(void)state;
 	assert_true(run_until(w, &w->ups, 1) >= 0);
 	took = clock_now_ms();
-	send_all(w, 200, 1400);
-	assert_true(run_until(w, &w->got, 200) >= 0);
+	send_all(w, 60, 1400);
+	assert_true(run_until(w, &w->got, 60) >= 0);
 	took = clock_now_ms() - took;
 	mixtunnel_stats(w->tunnel, &s);
-	print_message("# 200 packets of 1400 bytes there and back: %lld ms, "
+	print_message("# 60 packets of 1400 bytes there and back: %lld ms, "
 	    "%llu sent, %llu again, %llu SURBs\n", (long long)took,
 	    (unsigned long long)s.mix.sent, (unsigned long long)s.mix.resent,
 	    (unsigned long long)s.mix.surbs_made);
@@ -231,13 +231,13 @@ a_gateway_that_restarts_is_found_again(void **state)
 
 	(void)state;
 	assert_true(run_until(w, &w->ups, 1) >= 0);
-	send_all(w, 50, 500);
-	assert_true(run_until(w, &w->got, 50) >= 0);
+	send_all(w, 20, 500);
+	assert_true(run_until(w, &w->got, 20) >= 0);
 	assert_int_equal(localnet_restart(w->net, LOCALNET_ENTRY), SW_OK);
 	assert_true(run_until(w, &w->downs, 1) >= 0);
 	/* It has forgotten us: a refused proof, then a new registration. */
-	send_all(w, 50, 500);
-	assert_true(run_until(w, &w->got, 100) >= 0);
+	send_all(w, 20, 500);
+	assert_true(run_until(w, &w->got, 40) >= 0);
 	assert_int_equal(w->ups, 1);
 	free_world(w);
 }
@@ -249,11 +249,11 @@ a_mix_that_restarts_costs_only_what_was_in_it(void **state)
 
 	(void)state;
 	assert_true(run_until(w, &w->ups, 1) >= 0);
-	send_all(w, 50, 500);
+	send_all(w, 20, 500);
 	assert_int_equal(localnet_restart(w->net, 1), SW_OK);
-	send_all(w, 60, 500);
+	send_all(w, 40, 500);
 	/* The way out repeats what was lost; answers may be lost. */
-	assert_true(run_until(w, &w->got, 60) >= 0);
+	assert_true(run_until(w, &w->got, 40) >= 0);
 	free_world(w);
 }
 
