@@ -270,7 +270,7 @@ gwclient_deadline(const struct gwclient *g)
 
 int
 gwclient_forward(struct gwclient *g, const struct sw_addr *first,
-    uint8_t rotation, const uint8_t *pkt, size_t len, int64_t now_ms)
+    uint8_t rotation, const uint8_t *pkt, size_t len)
 {
 	uint8_t frame[GWLINK_FRAME_OVERHEAD + NYMPKT_MIX_MAX_HEAD +
 	    NYMPKT_MAX_LEN];
@@ -280,7 +280,6 @@ gwclient_forward(struct gwclient *g, const struct sw_addr *first,
 	size_t n;
 	int r;
 
-	(void)now_ms;
 	if (g->state != READY)
 		return SW_ERR_DOWN;
 	if (g->available < CLAIM_BELOW)

@@ -70,7 +70,6 @@ int64_t gwclient_deadline(const struct gwclient *g);
 /* Forward a packet.  SW_OK, SW_AGAIN (no room, or no bandwidth for now),
  * SW_ERR_DOWN. */
 int gwclient_forward(struct gwclient *g, const struct sw_addr *first,
-    uint8_t rotation, const uint8_t *pkt, size_t len, int64_t now_ms)
-    SW_MUST_CHECK;
+    uint8_t rotation, const uint8_t *pkt, size_t len) SW_MUST_CHECK;
 
 #endif

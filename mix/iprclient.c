@@ -20,6 +20,7 @@
 #define SURB_ALONE 10			/* in one message of their own */
 #define RIDE_LEN REPLY_SURB_LEN(TOPOLOGY_LAYERS + 1)
 #define WINDOW_MS 500			/* for the rate of replies */
+#define STALL_MS 3000			/* we speak, and nothing comes back */
 
 enum { NEW, CONNECTING, UP, DOWN };
 
@@ -35,7 +36,7 @@ struct iprclient {
 	bool blocked;
 	size_t surb_target;
 	uint64_t written_off;		/* SURBs that we count as lost */
-	int64_t window_ms;
+	int64_t window_ms, heard_ms;
 	uint64_t window_replies, requests_seen;
 	uint8_t self4[4];
 };
@@ -172,6 +173,14 @@ watch_surbs(struct iprclient *c, int64_t now_ms)
 	replies = s->reply_packets - c->window_replies;
 	c->window_replies = s->reply_packets;
 	c->window_ms = now_ms;
+	if (replies > 0 || c->sent_ms < c->heard_ms) {
+		c->heard_ms = now_ms;
+	} else if (now_ms - c->heard_ms > STALL_MS) {
+		/* Answers may have been lost with their SURBs, and an exit
+		 * without any cannot ask. */
+		c->written_off += outstanding(c) / 2;
+		c->heard_ms = now_ms;
+	}
 	c->surb_target = SURB_MIN + 2 * replies;
 	if (c->surb_target > SURB_MAX)
 		c->surb_target = SURB_MAX;

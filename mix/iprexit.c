@@ -410,7 +410,7 @@ flush_client(struct iprexit *x, struct client *c, int64_t now_ms)
 void
 iprexit_tick(struct iprexit *x, int64_t now_ms)
 {
-	struct sw_addr v4;
+	struct sw_addr v4, v6;
 
 	if (x->waiting) {
 		x->waiting = false;
@@ -424,7 +424,9 @@ iprexit_tick(struct iprexit *x, int64_t now_ms)
 			if (c->blocked && c->len - c->at < IPREXIT_QUEUE / 2) {
 				c->blocked = false;
 				v4 = addr4(c);
+				v6 = addr6(c);
 				x->cfg.events->writable(x->cfg.arg, &v4);
+				x->cfg.events->writable(x->cfg.arg, &v6);
 			}
 		}
 	}

@@ -28,7 +28,8 @@ struct iprexit_events {
 	/* A client left; its addresses may be given to another. */
 	void (*gone)(void *arg, const struct sw_addr *ip4,
 	    const struct sw_addr *ip6);
-	/* There is room for packets again, after SW_AGAIN. */
+	/* There is room for packets again, after SW_AGAIN; once for each of
+	 * the client's addresses. */
 	void (*writable)(void *arg, const struct sw_addr *inner);
 };
 

@@ -51,7 +51,7 @@ struct mixclient_keys {			/* all secret */
 
 struct mixclient_events {
 	/* Send a packet to its first hop by the gateway.  SW_OK, or SW_AGAIN
-	 * when there is no room: then mixclient_resume() later. */
+	 * when there is no room: then mixclient_tick() later. */
 	int (*transmit)(void *arg, const struct sw_addr *first,
 	    uint8_t rotation, const uint8_t *pkt, size_t len);
 	/* A whole message: plain, data or reply.  Borrowed until return. */

@@ -218,8 +218,7 @@ mix_transmit(void *arg, const struct sw_addr *first, uint8_t rotation,
 
 	if (!t->linked)
 		return SW_AGAIN;
-	r = gwclient_forward(&t->gw, first, rotation, pkt, len,
-	    t->cfg.loop->now_ms);
+	r = gwclient_forward(&t->gw, first, rotation, pkt, len);
 	if (r == SW_OK)
 		flush_link(t);
 	return r == SW_OK ? SW_OK : SW_AGAIN;

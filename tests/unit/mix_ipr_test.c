@@ -301,6 +301,47 @@ loss_below_costs_packets_but_not_the_tunnel(void **state)
 	free_world(w);
 }
 
+/* Answers are lost with the SURBs that carried them, the exit's requests for
+ * more too: it has none left and cannot say so. */
+static void
+lost_answers_do_not_starve_the_exit(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 9);
+	struct sw_addr to;
+	uint8_t pkt[1400];
+	unsigned before;
+
+	(void)state;
+	connect_up(w);
+	run(w, 100);
+	to = addr_v4((uint32_t)w->ip4[0] << 24 | (uint32_t)w->ip4[1] << 16 |
+	    (uint32_t)w->ip4[2] << 8 | w->ip4[3], 0);
+	/* Let the client believe that the exit has plenty. */
+	make_packet(w, pkt, 100, 1);
+	w->deaf = true;
+	for (int i = 0; i < 60; i++) {
+		assert_int_equal(iprclient_send(w->client, pkt, 100), SW_OK);
+		run(w, 5);
+	}
+	w->deaf = false;
+	w->net.loss_percent = 100;
+	make_packet(w, pkt, sizeof(pkt), 1);
+	for (int i = 0; i < 600; i++) {
+		(void)!iprexit_send(w->exit, &to, pkt, sizeof(pkt));
+		iprexit_tick(w->exit, w->net.now_ms);
+		fakenet_run(&w->net, 100);
+	}
+	w->net.loss_percent = 0;
+	before = w->got;
+	make_packet(w, pkt, 100, 1);
+	for (int i = 0; i < 100 && w->got < before + 50; i++) {
+		(void)!iprclient_send(w->client, pkt, 100);
+		run(w, 200);
+	}
+	assert_true(w->got >= before + 50);
+	free_world(w);
+}
+
 static void
 nobody_sends_in_the_name_of_another(void **state)
 {
@@ -399,6 +440,7 @@ main(void)
 		cmocka_unit_test(version_10_brings_the_mtu),
 		cmocka_unit_test(a_long_transfer_does_not_run_out_of_surbs),
 		cmocka_unit_test(loss_below_costs_packets_but_not_the_tunnel),
+		cmocka_unit_test(lost_answers_do_not_starve_the_exit),
 		cmocka_unit_test(nobody_sends_in_the_name_of_another),
 		cmocka_unit_test(private_destinations_are_refused),
 		cmocka_unit_test(

@@ -250,7 +250,7 @@ a_new_client_registers_and_sends(void **state)
 	for (int i = 0; i < 30; i++) {
 		rng_fill(&p->rng.rng, pkt, sizeof(pkt));
 		assert_int_equal(gwclient_forward(&p->client, &first,
-		    NYMPKT_ROTATION_EVEN, pkt, sizeof(pkt), 0), SW_OK);
+		    NYMPKT_ROTATION_EVEN, pkt, sizeof(pkt)), SW_OK);
 		run(p);
 		assert_int_equal(p->forwarded_len, sizeof(pkt));
 		assert_memory_equal(p->forwarded, pkt, sizeof(pkt));
@@ -330,12 +330,12 @@ bandwidth_ends_at_midnight_and_is_claimed_again(void **state)
 	(void)state;
 	run(p);
 	p->unix_now += 86400;
-	assert_int_equal(gwclient_forward(&p->client, &first, 0, pkt, 386, 0),
+	assert_int_equal(gwclient_forward(&p->client, &first, 0, pkt, 386),
 	    SW_OK);
 	run(p);
 	assert_int_equal(p->forwarded_len, 0);
 	assert_true(p->client.available == GWSERVER_CLAIM_BYTES);
-	assert_int_equal(gwclient_forward(&p->client, &first, 0, pkt, 386, 0),
+	assert_int_equal(gwclient_forward(&p->client, &first, 0, pkt, 386),
 	    SW_OK);
 	run(p);
 	assert_int_equal(p->forwarded_len, 386);
