@@ -117,6 +117,13 @@ $(B)/tests/unit/shim_%: tests/unit/shim_%.c $(SHIM_PURE) $(B)/libstack.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(SHIM_PURE) $(B)/libstack.a \
 	    $(LDHARD) -lcmocka -o $@
+SOCKS_PURE := $(addprefix $(B)/preload/shim_,judge.o option_table.o table.o \
+	unix.o)
+$(B)/tests/unit/sockets_shim_test: tests/unit/sockets_shim_test.c \
+    $(SOCKS_PURE) $(B)/libstack.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(SOCKS_PURE) $(B)/libstack.a \
+	    $(LDHARD) -lcmocka -o $@
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a \

@@ -426,5 +426,10 @@ session_status(const struct session *s, char *buf, size_t cap)
 	    names_count(s->names), (unsigned long long)s->bytes_in,
 	    (unsigned long long)s->bytes_out);
 	n = used < 0 ? 0 : (size_t)used < cap ? (size_t)used : cap;
+	if (s->tunnel_err != SW_OK) {
+		used = snprintf(buf + n, cap - n, "error %s\n",
+		    sw_strerror(s->tunnel_err));
+		n += used < 0 || (size_t)used > cap - n ? 0 : (size_t)used;
+	}
 	return n + add_tunnel_status(s, buf + n, cap - n);
 }

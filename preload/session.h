@@ -47,7 +47,8 @@ struct session {
 	int start_fd;			/* -1 once the launcher has its answer */
 	int listen_fd, lock_fd;
 	char path[RENDEZVOUS_MAX];	/* of the socket; empty: none */
-	bool ready, tunnel_up, draining;
+	bool tunnel_up, draining;
+	int tunnel_err;			/* why it is not up, SW_OK if it is */
 	int64_t born_ms, drain_until;
 
 	struct loop_fd listener, start_watch, program_watch, signals;

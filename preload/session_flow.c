@@ -142,7 +142,7 @@ state_changed(void *arg, enum ssh_tunnel_state state, int err, const char *why)
 {
 	struct session *s = arg;
 
-	(void)err;
+	s->tunnel_err = state == SSH_TUNNEL_UP ? SW_OK : err;
 	switch (state) {
 	case SSH_TUNNEL_CONNECTING:
 		tell_launcher(s, START_PROGRESS, "connecting");
@@ -150,7 +150,6 @@ state_changed(void *arg, enum ssh_tunnel_state state, int err, const char *why)
 	case SSH_TUNNEL_UP:
 		log_info("tunnel: up");
 		session_tell_tunnel(s, true);
-		s->ready = true;
 		tell_launcher(s, START_READY, s->path);
 		break;
 	case SSH_TUNNEL_DOWN:

@@ -23,7 +23,7 @@ struct execvec {
 
 struct execenv {
 	struct execvec vec;
-	char *text;		/* LD_PRELOAD=ours:theirs; `here`, or a mapping */
+	char *text;		/* LD_PRELOAD=ours:theirs; `here` or mapped */
 	size_t mapped;
 	char here[EXECENV_TEXT];
 };

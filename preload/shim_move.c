@@ -128,7 +128,7 @@ shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to)
 	r = take_number(fd, real, known ? &e : NULL);
 	if (r == 0) {
 		table_move(old, shim_cookie(fd));
-		shim_owner_lost(t);
+		shim_owner_lost(t, old);
 	}
 	return r;
 }

@@ -420,6 +420,35 @@ tunnel_mtu(struct shim_tag t)
 }
 
 static int
+get_path_mtu(struct shim_tag t, void *val, socklen_t *len)
+{
+	struct ip6_mtuinfo info = { .ip6m_addr.sin6_family = AF_INET6 };
+	int mtu;
+
+	if (*len < sizeof(info))
+		return -EINVAL;
+	if ((mtu = tunnel_mtu(t)) < 0)
+		return mtu;
+	info.ip6m_mtu = (uint32_t)mtu;
+	return put_value(&info, sizeof(info), val, len);
+}
+
+/* As the kernel: a buffer longer than the address is refused. */
+static int
+get_peer_name(int fd, void *val, socklen_t *len)
+{
+	struct sockaddr_in6 sa;
+	socklen_t full = sizeof(sa);
+	int saved = errno, r;
+
+	r = getpeername(fd, (struct sockaddr *)&sa, &full);
+	errno = saved;
+	if (r < 0)
+		return -ENOTCONN;
+	return full < *len ? -EINVAL : put_value(&sa, full, val, len);
+}
+
+static int
 get_tcp_info(int fd, struct shim_tag t, void *val, socklen_t *len)
 {
 	static const uint8_t tcp_state[] = {
@@ -488,6 +517,8 @@ get_socket_own(int fd, struct shim_tag t, const struct option_rule *r,
 		return put_int(pending_error(fd, t), r, val, len);
 	case SO_PEERCRED:
 		return put_value(&nobody, sizeof(nobody), val, len);
+	case SO_PEERNAME:
+		return get_peer_name(fd, val, len);
 	case SO_LINGER:
 		v = recall(fd, t, r, LINGER_OFF);
 		l = (struct linger){ v != LINGER_OFF, v == LINGER_OFF ? 0 : v };
@@ -532,6 +563,8 @@ get_own(int fd, struct shim_tag t, const struct option_rule *r, void *val,
 		return get_maxseg(fd, t, r, val, len);
 	if (r->level == IPPROTO_IPV6 && r->name == IPV6_V6ONLY)
 		return put_int((t.flags & SHIM_V6ONLY) != 0, r, val, len);
+	if (r->level == IPPROTO_IPV6 && r->name == IPV6_PATHMTU)
+		return get_path_mtu(t, val, len);
 	/* IP_MTU and IPV6_MTU */
 	if ((v = tunnel_mtu(t)) < 0)
 		return v;

@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "stack/owner.h"
 
-#define WAITING_MAX 16		/* messages, before the owner is started */
+#define WAITING_MAX 8		/* messages, before the owner is started */
 #define ASK_TIMEOUT_MS 10000
 #define UNKNOWN_TRIES 50
 
@@ -535,8 +535,41 @@ shim_owner_is_ours(struct shim_tag t)
 	    image_fd_valid(im, IMAGE_CHANNEL);
 }
 
+/*
+ * While nobody reads the channel, take back what was said of a socket: else a
+ * program that stays on this machine would start a stack after a few sockets,
+ * and its descriptors in flight count against all of the user's processes.
+ */
+static void
+retract(struct image *im, uint64_t cookie)
+{
+	const int channel = im->fds[IMAGE_CHANNEL].fd;
+	uint32_t n = im->waiting;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct owner_msg m;
+		uint8_t payload[256];
+		struct iovec iov[2] = { { &m, sizeof(m) }, { payload, 0 } };
+		ssize_t got;
+		int fd = -1;
+
+		got = shim_receive(im->fds[IMAGE_SERVER].fd, &m, sizeof(m),
+		    payload, sizeof(payload), &fd, 0);
+		if (got < 0)
+			break;
+		if (m.cookie == cookie) {
+			im->waiting--;
+		} else {
+			iov[1].iov_len = (size_t)got - sizeof(m);
+			(void)shim_send_fds(channel, iov, 2, &fd, fd >= 0);
+		}
+		if (fd >= 0)
+			sys_close(fd);
+	}
+}
+
 void
-shim_owner_lost(struct shim_tag t)
+shim_owner_lost(struct shim_tag t, uint64_t cookie)
 {
 	struct image *im = image_peek();
 	struct shim_guard g;
@@ -544,8 +577,13 @@ shim_owner_lost(struct shim_tag t)
 	if (im == NULL || im->id != t.owner)
 		return;
 	shim_lock(&g, &im->lock);
-	if (im->id == t.owner && im->newborn > 0)
-		im->newborn--;
+	if (im->id == t.owner && im->stage == IMAGE_WAITING) {
+		if (im->newborn > 0)
+			im->newborn--;
+		if (image_fd_valid(im, IMAGE_SERVER) &&
+		    image_fd_valid(im, IMAGE_CHANNEL))
+			retract(im, cookie);
+	}
 	shim_unlock(&g, &im->lock);
 }
 

@@ -36,7 +36,7 @@ int shim_open_pair(int type, struct shim_tag *t, int *app);
 int shim_owner_start(struct shim_tag t);
 
 /* A newborn socket of that owner has become another (loopback). */
-void shim_owner_lost(struct shim_tag t);
+void shim_owner_lost(struct shim_tag t, uint64_t cookie);
 
 /*
  * connect(2) needs no descriptor of the program's; we do, for a moment.  When

@@ -29,7 +29,7 @@ struct names {
 	struct sw_addr addr[NAMES_ADDR_MAX];
 	char canon[NAME_LEN_MAX + 2];	/* the canonical name */
 	size_t n_alias;
-	char alias[NAMES_ALIAS_ROOM];	/* strings in a row, each with its NUL */
+	char alias[NAMES_ALIAS_ROOM];	/* in a row, each with its NUL */
 };
 
 /* What the lookups need of the world; tests put their own here. */

@@ -143,7 +143,7 @@ addrinfo_service(const char *name, const char *proto, uint16_t *port)
 	return true;
 }
 
-/* ---- addresses --------------------------------------------------------- */
+/* ---- addresses ----------------------------------------------------------- */
 
 struct targets {
 	int family[NAMES_ADDR_MAX];	/* AF_INET6 with a v4 address: mapped */
@@ -295,7 +295,7 @@ named_host(const struct names_source *src, const char *name,
 	return t->names.n > 0 ? 0 : EAI_NODATA;
 }
 
-/* ---- international names ------------------------------------------------ */
+/* ---- international names ------------------------------------------------- */
 
 /* libidn2 is loaded only when a name needs it, as libc does. */
 int
@@ -333,7 +333,7 @@ is_ascii(const char *s)
 	return true;
 }
 
-/* ---- the product -------------------------------------------------------- */
+/* ---- the product --------------------------------------------------------- */
 
 /* One block holds the struct and its address, the canonical name is another:
  * glibc's shape, so that either side's freeaddrinfo() frees either's list. */

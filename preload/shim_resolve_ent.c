@@ -144,7 +144,7 @@ gethostent(void)
 	return result;
 }
 
-/* ---- networks(5): name, number, aliases -------------------------------- */
+/* ---- networks(5): name, number, aliases ---------------------------------- */
 
 /* "127" means 127.0.0.0: fewer than four parts are filled up at the end. */
 static bool
@@ -377,7 +377,7 @@ getnetent(void)
 	return result;
 }
 
-/* ---- netgroups ------------------------------------------------------------ */
+/* ---- netgroups ----------------------------------------------------------- */
 
 SW_EXPORT int
 setnetgrent(const char *group)
@@ -419,7 +419,7 @@ innetgr(const char *group, const char *host, const char *user,
 	return 0;
 }
 
-/* ---- gethostid(3), which asks for our own name's address ---------------- */
+/* ---- gethostid(3), which asks for our own name's address ----------------- */
 
 SW_EXPORT long
 gethostid(void)

@@ -516,6 +516,9 @@ peer_name(int fd, struct shim_tag t, struct sockaddr *sa, socklen_t *len)
 	if (!(t.flags & SHIM_CONNECT) ||
 	    shim_owner_state(fd, t, 0, &s) < 0 || s.state != OWNER_CONNECTED)
 		return -ENOTCONN;
+	/* One way to learn that a connect has succeeded. */
+	if (shim_is_stream(t))
+		shim_make_room(fd, &t);
 	if (t.flags & SHIM_ALIAS)
 		shim_asked_name(fd, t, &s.peer);
 	return shim_put_name(t, &s.peer, sa, len);

@@ -10,7 +10,7 @@
 
 #include "preload/shim_image.h"
 
-#define SLOTS 256
+#define SLOTS 1024
 #define PROBES 8
 
 static struct table_entry table[SLOTS];

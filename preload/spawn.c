@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +41,7 @@ become_session(const char *exe, int start, int ctl, bool keep_stderr)
 	char line[256];
 	char *argv[] = { NULL, NULL };
 	char word[] = "smolwrap-session";
+	struct rlimit lim;
 	sigset_t none;
 	int n;
 
@@ -50,6 +52,11 @@ become_session(const char *exe, int start, int ctl, bool keep_stderr)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	/* A library that the user preloads is meant for the program. */
 	(void)unsetenv("LD_PRELOAD");
+	/* The caller's limit is for the program; a session needs many. */
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+		lim.rlim_cur = lim.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &lim);
+	}
 	if (arrange(start, ctl, keep_stderr))
 		execv(exe, argv);
 	n = snprintf(line, sizeof(line), "%s%s", failed, strerror(errno));

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "stack/arena.h"
 #include "stack/link_priv.h"
 
+#define PAUSE_MS 50
 #define FRAMES_PER_TURN 64		/* received, before others get a turn */
 
 struct link_frame *
@@ -49,6 +51,7 @@ die(struct link *k)
 		return;
 	k->dead = true;
 	loop_del(k->loop, &k->w);
+	loop_set_timer(k->loop, &k->pause, SW_NEVER);
 	link_drop_unsent(k);
 	if (!k->closed)
 		k->ev->dead(k->arg);
@@ -125,6 +128,23 @@ receive_one(struct link *k, struct link_frame *f)
 	return r;
 }
 
+/* Not to be asked again and again what cannot be done now. */
+static void
+wait_for_memory(struct link *k)
+{
+	loop_mod(k->loop, &k->w, k->want_out ? EPOLLOUT : 0);
+	loop_set_timer(k->loop, &k->pause, k->loop->now_ms + PAUSE_MS);
+}
+
+static void
+pause_over(struct loop_timer *t)
+{
+	struct link *k = (struct link *)(void *)
+	    ((char *)t - offsetof(struct link, pause));
+
+	loop_mod(k->loop, &k->w, k->want_out ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
 static void
 receive(struct link *k)
 {
@@ -136,8 +156,10 @@ receive(struct link *k)
 			link_frame_unref(f);
 			f = NULL;
 		}
-		if (f == NULL && (f = link_frame_new(NULL, 0)) == NULL)
+		if (f == NULL && (f = link_frame_new(NULL, 0)) == NULL) {
+			wait_for_memory(k);
 			return;
+		}
 		r = receive_one(k, f);
 		if (r <= 0 && r != -EINTR)
 			break;
@@ -186,6 +208,7 @@ link_open(struct loop *l, int fd, const struct link_events *ev, void *arg)
 		return NULL;
 	}
 	k->turn.run = end_of_turn;
+	k->pause.fire = pause_over;
 	loop_add_turn(l, &k->turn);
 	return k;
 }
@@ -197,6 +220,7 @@ link_detach(struct link *k)
 
 	loop_del(k->loop, &k->w);
 	loop_del_turn(k->loop, &k->turn);
+	loop_set_timer(k->loop, &k->pause, SW_NEVER);
 	link_drop_unsent(k);
 	k->closed = true;
 	if (!k->busy)

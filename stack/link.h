@@ -61,6 +61,9 @@ enum link_config_flag {
 	LINK_UDP = 1 << 0,		/* the tunnel carries UDP, not just DNS */
 	LINK_UP = 1 << 1,		/* the tunnel is up now */
 	LINK_INBOUND = 1 << 2,		/* the tunnel can deliver connections */
+	/* Packets go on as they are: fill in checksums, verify those that come.
+	 * (A splice needs none.)  The same for all owners of a process. */
+	LINK_CHECKSUMS = 1 << 3,
 };
 
 /*

@@ -18,6 +18,7 @@ struct link {
 	struct loop *loop;
 	struct loop_fd w;
 	struct loop_turn turn;
+	struct loop_timer pause;	/* no memory to receive into */
 	const struct link_events *ev;
 	void *arg;
 	struct link_item *open;		/* the frame being filled */

@@ -62,8 +62,6 @@ owner_send_packet(const struct packet *head, const struct iovec *iov, int n)
 	if (o == NULL || o->link == NULL)
 		return SW_OK;			/* dropped: nobody's */
 	r = link_send(o->link, iov, n);
-	if (r == SW_AGAIN)
-		o->stalled = true;
 	return r == SW_AGAIN ? SW_AGAIN : SW_OK;
 }
 
@@ -123,7 +121,6 @@ end_of_turn(struct loop_turn *h)
 	    ((char *)h - offsetof(struct owner, turn));
 	struct flow *f;
 
-	o->busy = true;
 	while ((f = o->dirty) != NULL) {
 		o->dirty = f->dirty_next;
 		f->dirty = false;
@@ -131,7 +128,6 @@ end_of_turn(struct loop_turn *h)
 	}
 	stack_settle();
 	link_flush(o->link);
-	o->busy = false;
 	tell_idle(o);
 }
 
@@ -168,6 +164,8 @@ owner_configure(struct owner *o, const struct link_config *c)
 		o->next_port = (uint16_t)(o->config.port_lo + stack_random() %
 		    (uint32_t)(o->config.port_hi - o->config.port_lo + 1));
 	stack_set_mtu(STACK_NEAR, o->config.mtu);
+	stack_set_checksums(STACK_NEAR,
+	    (o->config.flags & LINK_CHECKSUMS) != 0);
 	if (!o->configured && o->chan.fd >= 0 &&
 	    loop_add(o->loop, &o->chan, EPOLLIN) != SW_OK)
 		log_err("owner %u: cannot watch the channel", o->id);
@@ -214,7 +212,6 @@ link_writable(void *arg)
 {
 	struct owner *o = arg;
 
-	o->stalled = false;
 	if (!addr_is_any(&o->config.inner4))
 		stack_kick(STACK_NEAR, &o->config.inner4);
 	if (!addr_is_any(&o->config.inner6))

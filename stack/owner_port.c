@@ -1,8 +1,14 @@
 /*
  * Local ports.  A port is in use while a flow has it, and while lwIP still has
  * a connection lingering on it (TIME_WAIT included).
+ *
+ * Looking through all of those for each new connection was half of the owner's
+ * work for a program that makes 2,000 a second.  So a census marks the ports
+ * that nobody has, and a marked one is taken without a look; the next census
+ * comes when every port has had its turn.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "stack/owner_priv.h"
 
@@ -42,6 +48,32 @@ is_free(const struct flow *f, uint16_t port, bool choosing)
 	    ((f->reuse && !choosing) || !lingers(o, tcp_tw_pcbs, port));
 }
 
+static void
+spoil(struct owner *o, uint16_t port)
+{
+	o->fresh[port / 8] &= (uint8_t)~(1u << port % 8);
+}
+
+static void
+take_census(struct owner *o)
+{
+	memset(o->fresh, 0xff, sizeof(o->fresh));
+	for (const struct flow *f = o->flows; f != NULL; f = f->next)
+		spoil(o, f->local.port);
+	for (const struct tcp_pcb *p = tcp_active_pcbs; p != NULL; p = p->next)
+		spoil(o, p->local_port);
+	for (const struct tcp_pcb *p = tcp_tw_pcbs; p != NULL; p = p->next)
+		spoil(o, p->local_port);
+	o->has_census = true;
+}
+
+static void
+assign(struct flow *f, uint16_t port)
+{
+	f->local.port = port;
+	spoil(f->owner, port);
+}
+
 int
 port_take(struct flow *f, uint16_t port)
 {
@@ -51,16 +83,23 @@ port_take(struct flow *f, uint16_t port)
 	if (port != 0) {
 		if (!is_free(f, port, false))
 			return EADDRINUSE;
-		f->local.port = port;
+		assign(f, port);
 		return 0;
 	}
+	if (!o->has_census)
+		take_census(o);
 	for (uint32_t i = 0; i < span; i++) {
 		uint16_t p = o->next_port;
 
-		o->next_port = p >= o->config.port_hi ? o->config.port_lo :
-		    (uint16_t)(p + 1);
-		if (is_free(f, p, true)) {
-			f->local.port = p;
+		if (p < o->config.port_hi) {
+			o->next_port = (uint16_t)(p + 1);
+		} else {
+			o->next_port = o->config.port_lo;
+			o->has_census = false;
+		}
+		if ((o->fresh[p / 8] >> p % 8 & 1) != 0 ||
+		    is_free(f, p, true)) {
+			assign(f, p);
 			return 0;
 		}
 	}

@@ -116,14 +116,15 @@ struct owner {
 	struct link_config config;
 	bool configured;
 	bool link_dead;
-	bool freed, busy;
+	bool freed;			/* being freed: the link is left alone */
 	bool idle_told;
 	struct flow *by_cookie[FLOW_HASH];
 	struct flow *flows;
 	size_t count;
 	struct flow *dirty;
-	bool stalled;			/* the link refused segments */
 	uint16_t next_port;
+	bool has_census;
+	uint8_t fresh[65536 / 8];	/* bit set: nobody has that port */
 	struct tomb tombs[TOMBS];
 	uint32_t tomb_at;
 };

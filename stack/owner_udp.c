@@ -72,11 +72,13 @@ one_record(struct flow *f, const uint8_t *rec, size_t len)
 static bool
 drain_far(struct flow *f, bool hung_up, int limit)
 {
-	uint8_t *rec = arena_get(RECORD_MAX);
+	uint8_t *rec = arena_get(RECORD_MAX), lost[1];
 	int empty = 0;
 
+	/* No memory: drop one, as a network may, rather than spin. */
 	if (rec == NULL)
-		return true;
+		return sys_recv(f->w.fd, lost, sizeof(lost), MSG_DONTWAIT) >=
+		    0 || !hung_up;
 	for (int i = 0; i < limit && empty < EMPTY_MAX; i++) {
 		ssize_t r = sys_recv(f->w.fd, rec, RECORD_MAX, MSG_DONTWAIT);
 

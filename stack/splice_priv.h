@@ -38,7 +38,6 @@ struct joint {
 	struct dial *dial;		/* NULL: gone */
 	int dial_error;			/* why it failed or closed */
 	bool dial_opened, dial_failed, dial_closed, dial_eof;
-	bool write_again;		/* the dialer has room again */
 	bool write_full;		/* it took less than it was given */
 	bool data_full;			/* we took less; resume() is due */
 	bool fin_sent;

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 
 /* Responses that wait for the user; more queries are not taken meanwhile. */
-#define OUT_MAX (256 * 1024)
+#define OUT_MAX ((size_t)256 * 1024)
 #define PENDING_MAX 64
 
 struct dialer {

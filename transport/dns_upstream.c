@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/queue.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
 #include "stack/dns.h"
+#include "transport/list.h"
 
 #define CONNS_MAX 16
 #define ASKS_MAX 512
@@ -17,7 +17,7 @@
 #define MSG_MAX 65535
 
 struct conn {
-	TAILQ_ENTRY(conn) link;
+	LIST_LINK(conn) link;
 	struct dns_upstream *u;
 	struct dial_target to;
 	struct dial *d;
@@ -30,7 +30,7 @@ struct conn {
 };
 
 struct dns_ask {
-	TAILQ_ENTRY(dns_ask) link;
+	LIST_LINK(dns_ask) link;
 	struct dns_upstream *u;
 	struct conn *c;			/* NULL: to be sent, or to fail */
 	struct dial_target to;
@@ -50,8 +50,8 @@ struct dns_upstream {
 	struct dialer *dialer;
 	const struct dialer_ops *ops;
 	struct loop_timer tick, now;
-	TAILQ_HEAD(, conn) conns;
-	TAILQ_HEAD(, dns_ask) asks;	/* in the order they were asked */
+	LIST_OF(conn_list, conn) conns;
+	LIST_OF(ask_list, dns_ask) asks;	/* in the order they were asked */
 	size_t nconns, nasks;
 };
 
@@ -71,15 +71,15 @@ dns_upstream_new(struct loop *l, struct dialer *d, const struct dialer_ops *ops)
 	u->tick.fire = on_tick;
 	u->now.fire = on_now;
 	u->tick.at_ms = u->now.at_ms = SW_NEVER;
-	TAILQ_INIT(&u->conns);
-	TAILQ_INIT(&u->asks);
+	LIST_INIT(&u->conns);
+	LIST_INIT(&u->asks);
 	return u;
 }
 
 static void
 conn_free(struct conn *c)
 {
-	TAILQ_REMOVE(&c->u->conns, c, link);
+	LIST_DROP(&c->u->conns, c, link);
 	c->u->nconns--;
 	free(c);
 }
@@ -87,7 +87,7 @@ conn_free(struct conn *c)
 static void
 ask_free(struct dns_ask *a)
 {
-	TAILQ_REMOVE(&a->u->asks, a, link);
+	LIST_DROP(&a->u->asks, a, link);
 	a->u->nasks--;
 	free(a);
 }
@@ -102,12 +102,12 @@ dns_upstream_free(struct dns_upstream *u)
 		return;
 	loop_set_timer(u->l, &u->tick, SW_NEVER);
 	loop_set_timer(u->l, &u->now, SW_NEVER);
-	while ((c = TAILQ_FIRST(&u->conns)) != NULL) {
+	while ((c = LIST_FIRST(&u->conns)) != NULL) {
 		if (c->d != NULL)
 			u->ops->abort(c->d);
 		conn_free(c);
 	}
-	while ((a = TAILQ_FIRST(&u->asks)) != NULL)
+	while ((a = LIST_FIRST(&u->asks)) != NULL)
 		ask_free(a);
 	free(u);
 }
@@ -136,7 +136,7 @@ conn_lost(struct conn *c, int err)
 	struct dns_upstream *u = c->u;
 	struct dns_ask *a;
 
-	TAILQ_FOREACH(a, &u->asks, link) {
+	LIST_EACH(a, &u->asks, link) {
 		if (a->c != c)
 			continue;
 		a->c = NULL;
@@ -161,7 +161,7 @@ conn_send(struct conn *c)
 
 	if (!c->open)
 		return;
-	TAILQ_FOREACH(a, &u->asks, link) {
+	LIST_EACH(a, &u->asks, link) {
 		if (a->c != c || a->sent)
 			continue;
 		a->sent_len += u->ops->write(c->d, a->frame + a->sent_len,
@@ -221,7 +221,7 @@ take_message(struct conn *c, uint8_t *msg, size_t len)
 	dns_upstream_fn *done;
 	void *arg;
 
-	TAILQ_FOREACH(a, &u->asks, link)
+	LIST_EACH(a, &u->asks, link)
 		if (a->c == c && a->own_id == dns_get_id(msg, len))
 			break;
 	if (a == NULL || !is_answer_to(a, msg, len))
@@ -295,7 +295,7 @@ conn_get(struct dns_upstream *u, const struct dial_target *to, int *err)
 {
 	struct conn *c;
 
-	TAILQ_FOREACH(c, &u->conns, link)
+	LIST_EACH(c, &u->conns, link)
 		if (!c->dead && c->to.port == to->port &&
 		    strcmp(c->to.host, to->host) == 0)
 			return c;
@@ -314,7 +314,7 @@ conn_get(struct dns_upstream *u, const struct dial_target *to, int *err)
 		free(c);
 		return NULL;
 	}
-	TAILQ_INSERT_TAIL(&u->conns, c, link);
+	LIST_APPEND(&u->conns, c, link);
 	u->nconns++;
 	return c;
 }
@@ -354,7 +354,7 @@ dns_upstream_ask(struct dns_upstream *u, const struct dial_target *server,
 	a->frame[1] = (uint8_t)len;
 	memcpy(a->frame + 2, msg, len);
 	a->id = dns_get_id(msg, len);
-	TAILQ_INSERT_TAIL(&u->asks, a, link);
+	LIST_APPEND(&u->asks, a, link);
 	u->nasks++;
 	tick_later(u);
 	assign(a);
@@ -365,7 +365,7 @@ void
 dns_upstream_cancel(struct dns_ask *a)
 {
 	/* A frame that is half written must be finished: the stream is shared. */
-	if (a->sent_len > 0 && !a->sent) {
+	if (a->c != NULL && a->sent_len > 0 && !a->sent) {
 		struct conn *c = a->c;
 
 		a->u->ops->abort(c->d);
@@ -396,15 +396,15 @@ on_now(struct loop_timer *t)
 	struct dns_ask *a;
 	bool again;
 
-	for (c = TAILQ_FIRST(&u->conns); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, link);
+	for (c = LIST_FIRST(&u->conns); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
 		if (c->dead)
 			conn_free(c);
 	}
 	/* Any step may change the list: begin anew until all have a place. */
 	do {
 		again = false;
-		TAILQ_FOREACH(a, &u->asks, link) {
+		LIST_EACH(a, &u->asks, link) {
 			if (a->c != NULL)
 				continue;
 			again = true;
@@ -425,11 +425,11 @@ on_tick(struct loop_timer *t)
 	struct dns_ask *a;
 	struct conn *c, *next;
 
-	while ((a = TAILQ_FIRST(&u->asks)) != NULL &&
+	while ((a = LIST_FIRST(&u->asks)) != NULL &&
 	    a->deadline_ms <= u->l->now_ms)
 		ask_fail(a, SW_ERR_TIMEOUT);
-	for (c = TAILQ_FIRST(&u->conns); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, link);
+	for (c = LIST_FIRST(&u->conns); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
 		if (c->dead || u->l->now_ms - c->used_ms < IDLE_MS)
 			continue;
 		u->ops->abort(c->d);
@@ -445,7 +445,7 @@ dns_upstream_reset(struct dns_upstream *u, int err)
 {
 	struct conn *c;
 
-	TAILQ_FOREACH(c, &u->conns, link) {
+	LIST_EACH(c, &u->conns, link) {
 		if (c->dead)
 			continue;
 		c->answered = false;	/* no retry */

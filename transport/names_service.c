@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,6 +22,7 @@
 #include "transport/dns_listen.h"
 #include "transport/dns_upstream.h"
 #include "transport/hosts.h"
+#include "transport/list.h"
 #include "transport/ssh_tunnel.h"
 
 #define FOUND_TTL_S 60
@@ -38,7 +38,7 @@
 enum kind { RESOLVE, REVERSE, QUERY };
 
 struct waiter {
-	TAILQ_ENTRY(waiter) link;	/* in its name's list, or in upstream */
+	LIST_LINK(waiter) link;	/* in its name's list, or in upstream */
 	struct names_service *s;
 	enum kind kind;
 	union {
@@ -53,12 +53,12 @@ struct waiter {
 	size_t udp_max, len;		/* QUERY */
 	uint8_t msg[];
 };
-TAILQ_HEAD(waiters, waiter);
+LIST_OF(waiters, waiter);
 
 /* What is known of a name.  While `asking`, waiters collect. */
 struct known {
-	LIST_ENTRY(known) chain;
-	TAILQ_ENTRY(known) age;
+	LIST_LINK(known) chain;
+	LIST_LINK(known) age;
 	struct names_service *s;
 	struct waiters waiters;
 	bool asking;
@@ -68,7 +68,7 @@ struct known {
 };
 
 struct cached {
-	TAILQ_ENTRY(cached) age;
+	LIST_LINK(cached) age;
 	struct dial_target server;
 	int64_t since_ms, until_ms;
 	size_t question_len, len;
@@ -83,11 +83,11 @@ struct names_service {
 	struct dialer *listen;		/* DNS over TCP of programs */
 	struct dial_target dns;		/* --dns; host "" without */
 	char hostname[DIAL_HOST_MAX + 1];
-	LIST_HEAD(, known) bucket[BUCKETS];
-	TAILQ_HEAD(, known) by_age;	/* oldest first */
+	LIST_OF(known_chain, known) bucket[BUCKETS];
+	LIST_OF(known_list, known) by_age;	/* oldest first */
 	size_t nknown;
 	struct waiters upstream;
-	TAILQ_HEAD(, cached) cache;	/* oldest first */
+	LIST_OF(cached_list, cached) cache;	/* oldest first */
 	size_t ncached;
 };
 
@@ -198,12 +198,12 @@ known_free(struct known *k)
 {
 	struct waiter *w;
 
-	while ((w = TAILQ_FIRST(&k->waiters)) != NULL) {
-		TAILQ_REMOVE(&k->waiters, w, link);
+	while ((w = LIST_FIRST(&k->waiters)) != NULL) {
+		LIST_DROP(&k->waiters, w, link);
 		waiter_free(w);
 	}
-	LIST_REMOVE(k, chain);
-	TAILQ_REMOVE(&k->s->by_age, k, age);
+	LIST_DROP(&k->s->bucket[bucket_of(k->name)], k, chain);
+	LIST_DROP(&k->s->by_age, k, age);
 	k->s->nknown--;
 	free(k);
 }
@@ -213,7 +213,7 @@ known_find(struct names_service *s, const char *name)
 {
 	struct known *k;
 
-	LIST_FOREACH(k, &s->bucket[bucket_of(name)], chain)
+	LIST_EACH(k, &s->bucket[bucket_of(name)], chain)
 		if (strcmp(k->name, name) == 0)
 			return k;
 	return NULL;
@@ -224,9 +224,9 @@ known_drop_old(struct names_service *s)
 {
 	struct known *k, *next;
 
-	for (k = TAILQ_FIRST(&s->by_age);
+	for (k = LIST_FIRST(&s->by_age);
 	    k != NULL && s->nknown > NAMES_CACHED_MAX; k = next) {
-		next = TAILQ_NEXT(k, age);
+		next = LIST_NEXT(k, age);
 		if (!k->asking)
 			known_free(k);
 	}
@@ -236,7 +236,7 @@ static void
 on_lookup(void *arg, const struct ssh_tunnel_lookup *what)
 {
 	struct known *k = arg;
-	struct waiters waiters = TAILQ_HEAD_INITIALIZER(waiters);
+	struct waiters waiters = { NULL, NULL };
 	struct waiter *w;
 	char name[DIAL_HOST_MAX + 1];
 	uint32_t ttl_s = 0;
@@ -252,11 +252,11 @@ on_lookup(void *arg, const struct ssh_tunnel_lookup *what)
 	k->asking = false;
 	k->err = err;
 	k->until_ms = k->s->l->now_ms + (int64_t)ttl_s * 1000;
-	TAILQ_CONCAT(&waiters, &k->waiters, link);
+	LIST_MOVE(&waiters, &k->waiters);
 	memcpy(name, k->name, sizeof(name));
 	/* k may go while callers are told. */
-	while ((w = TAILQ_FIRST(&waiters)) != NULL) {
-		TAILQ_REMOVE(&waiters, w, link);
+	while ((w = LIST_FIRST(&waiters)) != NULL) {
+		LIST_DROP(&waiters, w, link);
 		if (err == SW_OK)
 			answer_virtual(w, name, ttl_s);
 		else
@@ -275,9 +275,9 @@ known_ask(struct names_service *s, const char *name, int *err)
 			return NULL;
 		k->s = s;
 		snprintf(k->name, sizeof(k->name), "%s", name);
-		TAILQ_INIT(&k->waiters);
-		LIST_INSERT_HEAD(&s->bucket[bucket_of(name)], k, chain);
-		TAILQ_INSERT_TAIL(&s->by_age, k, age);
+		LIST_INIT(&k->waiters);
+		LIST_APPEND(&s->bucket[bucket_of(name)], k, chain);
+		LIST_APPEND(&s->by_age, k, age);
 		s->nknown++;
 	}
 	if ((*err = s->o.exit->lookup(s->o.exit_arg, name, on_lookup, k)) !=
@@ -313,7 +313,7 @@ find_out(struct waiter *w, const char *name)
 		answer_addrs(w, err, 0, NULL, 0);
 		return;
 	}
-	TAILQ_INSERT_TAIL(&k->waiters, w, link);
+	LIST_APPEND(&k->waiters, w, link);
 }
 
 /* ---- names that stay here ---- */
@@ -409,11 +409,11 @@ cache_put(struct names_service *s, const struct dial_target *server,
 	c->question_len = r.question_len;
 	c->len = len;
 	memcpy(c->msg, msg, len);
-	TAILQ_INSERT_TAIL(&s->cache, c, age);
+	LIST_APPEND(&s->cache, c, age);
 	if (++s->ncached <= ANSWERS_CACHED_MAX)
 		return;
-	c = TAILQ_FIRST(&s->cache);
-	TAILQ_REMOVE(&s->cache, c, age);
+	c = LIST_FIRST(&s->cache);
+	LIST_DROP(&s->cache, c, age);
 	s->ncached--;
 	free(c);
 }
@@ -427,10 +427,10 @@ cache_get(struct names_service *s, const struct dial_target *server,
 
 	if (q->dnssec_ok || (q->flags & 0x0010) != 0)
 		return NULL;
-	for (c = TAILQ_FIRST(&s->cache); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, age);
+	for (c = LIST_FIRST(&s->cache); c != NULL; c = next) {
+		next = LIST_NEXT(c, age);
 		if (c->until_ms <= s->l->now_ms) {
-			TAILQ_REMOVE(&s->cache, c, age);
+			LIST_DROP(&s->cache, c, age);
 			s->ncached--;
 			free(c);
 			continue;
@@ -478,7 +478,7 @@ on_upstream(void *arg, int err, uint8_t *msg, size_t len)
 {
 	struct waiter *w = arg;
 
-	TAILQ_REMOVE(&w->s->upstream, w, link);
+	LIST_DROP(&w->s->upstream, w, link);
 	w->ask = NULL;
 	if (w->kind == REVERSE) {
 		answer_reverse(w, err, msg, len);
@@ -522,10 +522,10 @@ go_upstream(struct waiter *w, const struct dial_target *server,
     const uint8_t *msg, size_t len)
 {
 	w->server = *server;
-	TAILQ_INSERT_TAIL(&w->s->upstream, w, link);
+	LIST_APPEND(&w->s->upstream, w, link);
 	w->ask = dns_upstream_ask(w->s->up, server, msg, len, on_upstream, w);
 	if (w->ask == NULL) {
-		TAILQ_REMOVE(&w->s->upstream, w, link);
+		LIST_DROP(&w->s->upstream, w, link);
 		if (w->kind == REVERSE)
 			answer_reverse(w, SW_ERR_LIMIT, NULL, 0);
 		else
@@ -699,11 +699,10 @@ query_ours(struct waiter *w, const struct dns_query *q)
 			break;
 		if (strict)
 			find_addrs(w, name);
-		else if (q->type == DNS_A || q->type == DNS_AAAA ||
-		    q->type == DNS_ANY)
-			answer_addrs(w, SW_ERR_NO_NAME, LOCAL_TTL_S, NULL, 0);
 		else		/* "_8443._https.name" is not a host name */
-			answer_addrs(w, SW_OK, LOCAL_TTL_S, NULL, 0);
+			answer_addrs(w, q->type == DNS_HTTPS ||
+			    q->type == DNS_SVCB ? SW_OK : SW_ERR_NO_NAME,
+			    LOCAL_TTL_S, NULL, 0);
 		return;
 	default:
 		break;
@@ -759,11 +758,11 @@ cancel_in(struct waiters *list, const void *arg)
 {
 	struct waiter *w, *next;
 
-	for (w = TAILQ_FIRST(list); w != NULL; w = next) {
-		next = TAILQ_NEXT(w, link);
+	for (w = LIST_FIRST(list); w != NULL; w = next) {
+		next = LIST_NEXT(w, link);
 		if (w->arg != arg)
 			continue;
-		TAILQ_REMOVE(list, w, link);
+		LIST_DROP(list, w, link);
 		if (w->ask != NULL)
 			dns_upstream_cancel(w->ask);
 		waiter_free(w);
@@ -775,7 +774,7 @@ names_service_cancel(struct names_service *s, const void *arg)
 {
 	struct known *k;
 
-	TAILQ_FOREACH(k, &s->by_age, age)
+	LIST_EACH(k, &s->by_age, age)
 		if (k->asking)
 			cancel_in(&k->waiters, arg);
 	cancel_in(&s->upstream, arg);
@@ -843,9 +842,9 @@ names_service_new(struct loop *l, const struct names_service_options *o)
 	s->o.dns = s->o.hosts = NULL;	/* not kept */
 	for (size_t i = 0; i < BUCKETS; i++)
 		LIST_INIT(&s->bucket[i]);
-	TAILQ_INIT(&s->by_age);
-	TAILQ_INIT(&s->upstream);
-	TAILQ_INIT(&s->cache);
+	LIST_INIT(&s->by_age);
+	LIST_INIT(&s->upstream);
+	LIST_INIT(&s->cache);
 	if (gethostname(host, sizeof(host) - 1) == 0 &&
 	    names_normalise(host, strlen(host), s->hostname) != SW_OK)
 		s->hostname[0] = '\0';
@@ -872,17 +871,17 @@ names_service_free(struct names_service *s)
 		return;
 	dns_listen_free(s->listen);
 	dns_upstream_free(s->up);
-	while ((w = TAILQ_FIRST(&s->upstream)) != NULL) {
-		TAILQ_REMOVE(&s->upstream, w, link);
+	while ((w = LIST_FIRST(&s->upstream)) != NULL) {
+		LIST_DROP(&s->upstream, w, link);
 		waiter_free(w);
 	}
-	while ((k = TAILQ_FIRST(&s->by_age)) != NULL) {
+	while ((k = LIST_FIRST(&s->by_age)) != NULL) {
 		if (k->asking)
 			s->o.exit->forget(s->o.exit_arg, k);
 		known_free(k);
 	}
-	while ((c = TAILQ_FIRST(&s->cache)) != NULL) {
-		TAILQ_REMOVE(&s->cache, c, age);
+	while ((c = LIST_FIRST(&s->cache)) != NULL) {
+		LIST_DROP(&s->cache, c, age);
 		free(c);
 	}
 	hosts_free(s->hosts);

@@ -33,13 +33,13 @@
 #include "base/log.h"
 #include "transport/ssh_text.h"
 
-#define WINDOW_FIRST (1280u * 1024)
-#define WINDOW_MAX (16u * 1024 * 1024)
-#define WINDOWS_MAX (512u * 1024 * 1024)	/* above the first, of all dials */
+#define WINDOW_FIRST ((size_t)1280 * 1024)
+#define WINDOW_MAX ((size_t)16 * 1024 * 1024)
+#define WINDOWS_MAX ((size_t)512 * 1024 * 1024)	/* above the first, of all dials */
 #define WINDOW_PER_US 40u	/* bytes for each microsecond of round trip */
 #define LONG_PATH_US 3000
-#define SCRATCH_LEN (512u * 1024)
-#define WRITE_MAX (256u * 1024)
+#define SCRATCH_LEN ((size_t)512 * 1024)
+#define WRITE_MAX ((size_t)256 * 1024)
 #define DIALS_MAX 16384
 
 /* The originator that the server is told: the same for all, it reveals
@@ -49,10 +49,10 @@
 int
 ssh_dials_init(struct ssh_dials *s)
 {
-	TAILQ_INIT(&s->pending);
-	TAILQ_INIT(&s->open);
-	TAILQ_INIT(&s->writers);
-	STAILQ_INIT(&s->ready);
+	LIST_INIT(&s->pending);
+	LIST_INIT(&s->open);
+	LIST_INIT(&s->writers);
+	LIST_INIT(&s->ready);
 	s->scratch = malloc(SCRATCH_LEN);
 	return s->scratch == NULL ? SW_ERR_NOMEM : SW_OK;
 }
@@ -64,7 +64,7 @@ queue(struct dial *d)
 		return;
 	if (!d->queued) {
 		d->queued = true;
-		STAILQ_INSERT_TAIL(&d->t->dials.ready, d, ready);
+		LIST_APPEND(&d->t->dials.ready, d, ready);
 	}
 	ssh_tunnel_schedule(d->t);
 }
@@ -73,7 +73,7 @@ static void
 stop_waiting(struct dial *d)
 {
 	if (d->waiting)
-		TAILQ_REMOVE(&d->t->dials.writers, d, wait);
+		LIST_DROP(&d->t->dials.writers, d, wait);
 	d->waiting = false;
 }
 
@@ -138,7 +138,7 @@ dial_new(struct ssh_tunnel *t, const struct dial_events *ev, void *arg)
 	d->arg = arg;
 	d->window = WINDOW_FIRST;
 	d->mark_us = now_us();
-	ssh_callbacks_init(&d->cb)
+	ssh_callbacks_init(&d->cb);
 	d->cb.userdata = d;
 	d->cb.channel_data_function = on_data;
 	d->cb.channel_eof_function = on_eof;
@@ -159,12 +159,12 @@ ssh_dials_wipe(struct ssh_dials *s)
 {
 	struct dial *d;
 
-	while ((d = TAILQ_FIRST(&s->pending)) != NULL) {
-		TAILQ_REMOVE(&s->pending, d, link);
+	while ((d = LIST_FIRST(&s->pending)) != NULL) {
+		LIST_DROP(&s->pending, d, link);
 		dial_free(d);
 	}
-	while ((d = TAILQ_FIRST(&s->open)) != NULL) {
-		TAILQ_REMOVE(&s->open, d, link);
+	while ((d = LIST_FIRST(&s->open)) != NULL) {
+		LIST_DROP(&s->open, d, link);
 		dial_free(d);
 	}
 	free(s->scratch);
@@ -232,7 +232,7 @@ dial_start(struct ssh_tunnel *t, const struct dial_target *to, char *command,
 	(void)ssh_set_channel_callbacks(d->ch, &d->cb);
 	d->command = command;
 	d->id = ++t->live->last_id;
-	TAILQ_INSERT_TAIL(&s->pending, d, link);
+	LIST_APPEND(&s->pending, d, link);
 	s->npending++;
 	(void)open_step(d, to);	/* its outcome is seen in process */
 	ssh_tunnel_schedule(t);
@@ -306,7 +306,7 @@ widen(struct dial *d)
 static void
 leave_pending(struct dial *d)
 {
-	TAILQ_REMOVE(&d->t->dials.pending, d, link);
+	LIST_DROP(&d->t->dials.pending, d, link);
 	d->t->dials.npending--;
 }
 
@@ -317,7 +317,7 @@ fail(struct dial *d, int err)
 	d->t->dials.failed++;
 	leave_pending(d);
 	channel_end(d, d->state == DIAL_REQUESTING);
-	TAILQ_INSERT_TAIL(&d->t->dials.open, d, link);
+	LIST_APPEND(&d->t->dials.open, d, link);
 	d->t->dials.nopen++;
 	d->state = DIAL_ENDED;
 	queue(d);
@@ -336,7 +336,7 @@ succeed(struct dial *d)
 	int64_t took_us;
 
 	leave_pending(d);
-	TAILQ_INSERT_TAIL(&t->dials.open, d, link);
+	LIST_APPEND(&t->dials.open, d, link);
 	t->dials.nopen++;
 	if (d->ev == NULL) {		/* aborted while it was opening */
 		d->state = DIAL_ENDED;
@@ -352,8 +352,8 @@ succeed(struct dial *d)
 	if (t->live->rtt_us >= LONG_PATH_US)
 		widen(d);
 	d->ev->opened(d->arg);
-	if (d->ev != NULL && (d->avail > 0 || d->got_eof || d->got_close))
-		queue(d);
+	if (d->avail > 0 || d->got_eof || d->got_close)
+		queue(d);		/* does nothing if it was aborted */
 }
 
 /* Match the refusals that were heard with the dials that wait. */
@@ -367,7 +367,7 @@ process_refusals(struct ssh_tunnel *t)
 	for (size_t i = 0; i < v->nrefused; i++) {
 		struct ssh_refusal f = v->refused[i];
 
-		TAILQ_FOREACH(d, &t->dials.pending, link)
+		LIST_EACH(d, &t->dials.pending, link)
 			if (d->id == f.id)
 				break;
 		if (d != NULL && open_step(d, NULL) == SSH_ERROR) {
@@ -375,8 +375,8 @@ process_refusals(struct ssh_tunnel *t)
 			continue;
 		}
 		/* Our count of channels is off: find the one and correct it. */
-		for (d = TAILQ_FIRST(&t->dials.pending); d != NULL; d = next) {
-			next = TAILQ_NEXT(d, link);
+		for (d = LIST_FIRST(&t->dials.pending); d != NULL; d = next) {
+			next = LIST_NEXT(d, link);
 			if (d->state != DIAL_OPENING ||
 			    open_step(d, NULL) != SSH_ERROR)
 				continue;
@@ -393,10 +393,10 @@ process_pending(struct ssh_tunnel *t)
 {
 	struct dial *d, *next;
 
-	for (d = TAILQ_FIRST(&t->dials.pending); d != NULL; d = next) {
+	for (d = LIST_FIRST(&t->dials.pending); d != NULL; d = next) {
 		int r;
 
-		next = TAILQ_NEXT(d, link);
+		next = LIST_NEXT(d, link);
 		if (!ssh_channel_is_open(d->ch))
 			continue;
 		if (d->command == NULL) {
@@ -545,7 +545,7 @@ reap(struct dial *d)
 	stop_waiting(d);
 	channel_end(d, true);
 	d->t->dials.windows -= d->window - WINDOW_FIRST;
-	TAILQ_REMOVE(&d->t->dials.open, d, link);
+	LIST_DROP(&d->t->dials.open, d, link);
 	d->t->dials.nopen--;
 	dial_free(d);
 }
@@ -553,12 +553,12 @@ reap(struct dial *d)
 static void
 process_ready(struct ssh_tunnel *t)
 {
-	STAILQ_HEAD(, dial) batch = STAILQ_HEAD_INITIALIZER(batch);
+	struct ready_list batch = { NULL, NULL };
 	struct dial *d;
 
-	STAILQ_CONCAT(&batch, &t->dials.ready);
-	while ((d = STAILQ_FIRST(&batch)) != NULL) {
-		STAILQ_REMOVE_HEAD(&batch, ready);
+	LIST_MOVE(&batch, &t->dials.ready);
+	while ((d = LIST_FIRST(&batch)) != NULL) {
+		LIST_DROP(&batch, d, ready);
 		d->queued = false;
 		if (d->state == DIAL_OPEN)
 			deliver(d);
@@ -573,7 +573,7 @@ static void
 wait_to_write(struct dial *d)
 {
 	if (!d->waiting)
-		TAILQ_INSERT_TAIL(&d->t->dials.writers, d, wait);
+		LIST_APPEND(&d->t->dials.writers, d, wait);
 	d->waiting = true;
 }
 
@@ -615,11 +615,11 @@ process_writers(struct ssh_tunnel *t)
 	struct dial *d;
 	size_t n = 0;
 
-	TAILQ_FOREACH(d, &t->dials.writers, wait)
+	LIST_EACH(d, &t->dials.writers, wait)
 		n++;
 	/* Always the first: who asks again, or has no window yet, goes to the
 	 * end, so everybody has a turn and the list may change under us. */
-	while (n-- > 0 && (d = TAILQ_FIRST(&t->dials.writers)) != NULL) {
+	while (n-- > 0 && (d = LIST_FIRST(&t->dials.writers)) != NULL) {
 		if (t->broken || ssh_tunnel_is_clogged(t))
 			break;
 		stop_waiting(d);
@@ -704,7 +704,7 @@ ssh_dial_on_message(ssh_session session, ssh_message m, void *arg)
 	a->d->id = ++v->last_id;
 	a->d->state = DIAL_OPEN;
 	(void)ssh_set_channel_callbacks(a->d->ch, &a->d->cb);
-	STAILQ_INSERT_TAIL(&v->arrivals, a, next);
+	LIST_APPEND(&v->arrivals, a, next);
 	return 0;
 }
 
@@ -713,8 +713,8 @@ ssh_dial_drop_arrivals(struct ssh_live *v)
 {
 	struct ssh_arrival *a;
 
-	while ((a = STAILQ_FIRST(&v->arrivals)) != NULL) {
-		STAILQ_REMOVE_HEAD(&v->arrivals, next);
+	while ((a = LIST_FIRST(&v->arrivals)) != NULL) {
+		LIST_DROP(&v->arrivals, a, next);
 		dial_free(a->d);
 		free(a);
 	}
@@ -733,12 +733,12 @@ process_arrivals(struct ssh_tunnel *t)
 {
 	struct ssh_arrival *a;
 
-	while ((a = STAILQ_FIRST(&t->live->arrivals)) != NULL) {
+	while ((a = LIST_FIRST(&t->live->arrivals)) != NULL) {
 		struct dial *d = a->d;
 
-		STAILQ_REMOVE_HEAD(&t->live->arrivals, next);
+		LIST_DROP(&t->live->arrivals, a, next);
 		d->t = t;
-		TAILQ_INSERT_TAIL(&t->dials.open, d, link);
+		LIST_APPEND(&t->dials.open, d, link);
 		t->dials.nopen++;
 		t->dials.opened++;
 		if (t->ev->inbound != NULL)
@@ -756,8 +756,8 @@ static bool
 has_work(const struct ssh_tunnel *t)
 {
 	return t->live != NULL && !t->broken &&
-	    (!STAILQ_EMPTY(&t->dials.ready) || t->live->nrefused > 0 ||
-	    !STAILQ_EMPTY(&t->live->arrivals));
+	    (!LIST_IS_EMPTY(&t->dials.ready) || t->live->nrefused > 0 ||
+	    !LIST_IS_EMPTY(&t->live->arrivals));
 }
 
 void
@@ -769,11 +769,11 @@ ssh_dial_process(struct ssh_tunnel *t)
 		ssh_live_enter(t->live);
 		if (t->live->nrefused > 0)
 			process_refusals(t);
-		if (!TAILQ_EMPTY(&t->dials.pending))
+		if (!LIST_IS_EMPTY(&t->dials.pending))
 			process_pending(t);
 		process_ready(t);
 		process_arrivals(t);
-		if (!TAILQ_EMPTY(&t->dials.writers))
+		if (!LIST_IS_EMPTY(&t->dials.writers))
 			process_writers(t);
 		if (!has_work(t))
 			return;
@@ -788,16 +788,16 @@ ssh_dial_end_all(struct ssh_tunnel *t)
 	struct dial *d;
 
 	/* The session is freed by the caller, and the channels with it. */
-	TAILQ_FOREACH(d, &s->pending, link)
+	LIST_EACH(d, &s->pending, link)
 		d->ch = NULL;
-	TAILQ_FOREACH(d, &s->open, link)
+	LIST_EACH(d, &s->open, link)
 		d->ch = NULL;
-	while ((d = TAILQ_FIRST(&s->pending)) != NULL)
+	while ((d = LIST_FIRST(&s->pending)) != NULL)
 		fail(d, SW_ERR_DOWN);
-	TAILQ_FOREACH(d, &s->open, link)
+	LIST_EACH(d, &s->open, link)
 		if (d->state == DIAL_OPEN)
 			end(d, SW_ERR_RESET);
-	STAILQ_INIT(&s->ready);		/* it held none but those */
-	while ((d = TAILQ_FIRST(&s->open)) != NULL)
+	LIST_INIT(&s->ready);		/* it held none but those */
+	while ((d = LIST_FIRST(&s->open)) != NULL)
 		reap(d);
 }

@@ -16,7 +16,7 @@ ssh_live_new(void)
 		return NULL;
 	v->fd = -1;
 	v->last_id = 42;	/* libssh counts on from here */
-	STAILQ_INIT(&v->arrivals);
+	LIST_INIT(&v->arrivals);
 	if ((v->session = ssh_new()) == NULL) {
 		free(v);
 		return NULL;

@@ -47,7 +47,7 @@ static const char script[] =
 enum state { IDLE, ASKING, READY, USELESS };
 
 struct question {
-	TAILQ_ENTRY(question) link;
+	LIST_LINK(question) link;
 	ssh_tunnel_lookup_fn *done;
 	void *arg;
 	uint32_t id;
@@ -66,7 +66,7 @@ struct ssh_lookups {
 	char token[33];
 	char server[64];		/* first name server; "" unknown */
 	uint32_t last_id;
-	TAILQ_HEAD(questions, question) waiting, asked;
+	LIST_OF(questions, question) waiting, asked;
 	size_t nwaiting, nasked;
 	char line[LINE_MAX_LEN];
 	size_t line_len;
@@ -86,8 +86,8 @@ ssh_lookups_new(struct ssh_tunnel *t)
 	k->timer.fire = on_timer;
 	k->timer.at_ms = SW_NEVER;
 	k->started_ms = -AGAIN_MS;
-	TAILQ_INIT(&k->waiting);
-	TAILQ_INIT(&k->asked);
+	LIST_INIT(&k->waiting);
+	LIST_INIT(&k->asked);
 	return k;
 }
 
@@ -99,12 +99,12 @@ ssh_lookups_free(struct ssh_lookups *k)
 	if (k == NULL)
 		return;
 	loop_set_timer(k->t->l, &k->timer, SW_NEVER);
-	while ((q = TAILQ_FIRST(&k->waiting)) != NULL) {
-		TAILQ_REMOVE(&k->waiting, q, link);
+	while ((q = LIST_FIRST(&k->waiting)) != NULL) {
+		LIST_DROP(&k->waiting, q, link);
 		free(q);
 	}
-	while ((q = TAILQ_FIRST(&k->asked)) != NULL) {
-		TAILQ_REMOVE(&k->asked, q, link);
+	while ((q = LIST_FIRST(&k->asked)) != NULL) {
+		LIST_DROP(&k->asked, q, link);
 		free(q);
 	}
 	free(k);
@@ -117,10 +117,10 @@ answer(struct ssh_lookups *k, struct question *q, bool was_asked,
     const struct ssh_tunnel_lookup *what)
 {
 	if (was_asked) {
-		TAILQ_REMOVE(&k->asked, q, link);
+		LIST_DROP(&k->asked, q, link);
 		k->nasked--;
 	} else {
-		TAILQ_REMOVE(&k->waiting, q, link);
+		LIST_DROP(&k->waiting, q, link);
 		k->nwaiting--;
 	}
 	if (q->done != NULL)
@@ -136,10 +136,10 @@ answer_all(struct ssh_lookups *k, int err)
 
 	/* Questions that come while we answer are for the next round. */
 	for (size_t n = k->nasked; n > 0 &&
-	    (q = TAILQ_FIRST(&k->asked)) != NULL; n--)
+	    (q = LIST_FIRST(&k->asked)) != NULL; n--)
 		answer(k, q, true, &what);
 	for (size_t n = k->nwaiting; n > 0 &&
-	    (q = TAILQ_FIRST(&k->waiting)) != NULL; n--)
+	    (q = LIST_FIRST(&k->waiting)) != NULL; n--)
 		answer(k, q, false, &what);
 }
 
@@ -164,7 +164,7 @@ on_answer(struct ssh_lookups *k, const struct ssh_text_line *l)
 	struct ssh_tunnel_lookup what = { .v4 = l->v4, .v6 = l->v6 };
 	struct question *q;
 
-	TAILQ_FOREACH(q, &k->asked, link)
+	LIST_EACH(q, &k->asked, link)
 		if (q->id == l->id)
 			break;
 	if (q == NULL)			/* too late */
@@ -327,9 +327,9 @@ ask(struct ssh_lookups *k, struct question *q)
 	if (ssh_tunnel_dialer_ops.write(k->d, (const uint8_t *)line,
 	    (size_t)n) != (size_t)n)
 		return false;
-	TAILQ_REMOVE(&k->waiting, q, link);
+	LIST_DROP(&k->waiting, q, link);
 	k->nwaiting--;
-	TAILQ_INSERT_TAIL(&k->asked, q, link);
+	LIST_APPEND(&k->asked, q, link);
 	k->nasked++;
 	q->asked_ms = k->t->l->now_ms;
 	return true;
@@ -346,7 +346,7 @@ ssh_lookups_process(struct ssh_lookups *k)
 	if (k->state == USELESS)
 		answer_all(k, SW_ERR_UNSUPPORTED);
 	while (k->state == READY && k->nasked < ASKED_MAX &&
-	    (q = TAILQ_FIRST(&k->waiting)) != NULL)
+	    (q = LIST_FIRST(&k->waiting)) != NULL)
 		if (!ask(k, q))
 			break;
 }
@@ -358,7 +358,7 @@ expire(struct ssh_lookups *k, bool asked)
 	struct question *q;
 
 	/* Both lists are in the order of arrival, hence of deadlines. */
-	while ((q = TAILQ_FIRST(asked ? &k->asked : &k->waiting)) != NULL &&
+	while ((q = LIST_FIRST(asked ? &k->asked : &k->waiting)) != NULL &&
 	    q->deadline_ms <= k->t->l->now_ms)
 		answer(k, q, asked, &what);
 }
@@ -399,7 +399,7 @@ ssh_tunnel_lookup(struct ssh_tunnel *t, const char *name,
 	q->arg = arg;
 	q->id = ++k->last_id;
 	q->deadline_ms = t->l->now_ms + ANSWER_MS;
-	TAILQ_INSERT_TAIL(&k->waiting, q, link);
+	LIST_APPEND(&k->waiting, q, link);
 	k->nwaiting++;
 	if (k->timer.at_ms == SW_NEVER)
 		loop_set_timer(t->l, &k->timer, t->l->now_ms + 1000);
@@ -415,10 +415,10 @@ ssh_tunnel_forget(struct ssh_tunnel *t, const void *arg)
 {
 	struct question *q;
 
-	TAILQ_FOREACH(q, &t->lookups->waiting, link)
+	LIST_EACH(q, &t->lookups->waiting, link)
 		if (q->arg == arg)
 			q->done = NULL;
-	TAILQ_FOREACH(q, &t->lookups->asked, link)
+	LIST_EACH(q, &t->lookups->asked, link)
 		if (q->arg == arg)
 			q->done = NULL;
 }

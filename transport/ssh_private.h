@@ -21,8 +21,8 @@
 
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
-#include <sys/queue.h>
 
+#include "transport/list.h"
 #include "transport/ssh_tunnel.h"
 #include "transport/ssh_wire.h"
 
@@ -34,7 +34,7 @@ struct ssh_refusal {
 
 /* A connection that arrived at a published port. */
 struct ssh_arrival {
-	STAILQ_ENTRY(ssh_arrival) next;
+	LIST_LINK(ssh_arrival) next;
 	struct dial *d;
 	uint16_t port, from_port;
 	char from[64];
@@ -52,7 +52,7 @@ struct ssh_live {
 	int64_t rtt_us;			/* quickest opening of a channel; 0: none yet */
 	struct ssh_refusal *refused;
 	size_t nrefused, refused_room;
-	STAILQ_HEAD(, ssh_arrival) arrivals;
+	LIST_OF(ssh_arrivals, ssh_arrival) arrivals;
 	size_t *unheard;	/* published ports (index) not listened on yet */
 	size_t nunheard;
 };
@@ -117,9 +117,9 @@ enum ssh_dial_state {
 };
 
 struct dial {
-	TAILQ_ENTRY(dial) link;		/* in the tunnel's pending or open list */
-	STAILQ_ENTRY(dial) ready;	/* in its queue, if queued */
-	TAILQ_ENTRY(dial) wait;		/* in its writers, if waiting */
+	LIST_LINK(dial) link;		/* in the tunnel's pending or open list */
+	LIST_LINK(dial) ready;	/* in its queue, if queued */
+	LIST_LINK(dial) wait;		/* in its writers, if waiting */
 	struct ssh_tunnel *t;
 	const struct dial_events *ev;	/* NULL: nobody is to be told */
 	void *arg;
@@ -140,12 +140,12 @@ struct dial {
 	int64_t mark_us;		/* when the opening, then the streak, began */
 };
 
-TAILQ_HEAD(dial_list, dial);
+LIST_OF(dial_list, dial);
 
 /* The dials of one tunnel. */
 struct ssh_dials {
 	struct dial_list pending, open;
-	STAILQ_HEAD(, dial) ready;
+	LIST_OF(ready_list, dial) ready;
 	struct dial_list writers;
 	size_t npending, nopen;
 	size_t windows;			/* grown by, all dials together */

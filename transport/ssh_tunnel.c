@@ -25,7 +25,7 @@
 #define KEEPALIVE_MISSES 3
 /* libssh reads the socket in pieces of this size, one for each call. */
 #define READ_PIECE 4096
-#define PUMP_BYTES (256 * 1024)
+#define PUMP_BYTES ((uint64_t)256 * 1024)
 #define LISTEN_AGAIN_MS 3000
 #define LISTEN_POLL_MS 200
 

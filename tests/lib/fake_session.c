@@ -4,7 +4,7 @@
  *
  *	fake_session LIBRARY [-l LOG] PROGRAM [ARG...]
  *
- * LOG gets one line per question: "resolve NAME FAMILY", "reverse ADDRESS" or
+ * LOG gets one line per question: "resolve NAME FAMILY", "reverse ADDRESS 0" or
  * "dns NAME TYPE", so that a test can also see what was not asked.  With
  * FAKE_SESSION_DEAD set there is a channel, but nobody answers on it.
  */
@@ -47,10 +47,11 @@ static const struct {
 static int log_fd = -1;
 
 static void
-note(const char *fmt, const char *what, int n)
+note(const char *verb, const char *what, int n)
 {
 	char line[400];
-	int len = snprintf(line, sizeof(line), fmt, what, n);
+	int len = snprintf(line, sizeof(line), "%s %.300s %d\n", verb, what,
+	    n);
 
 	if (log_fd >= 0 && write(log_fd, line, (size_t)len) != len)
 		perror("fake_session: write");
@@ -87,7 +88,7 @@ resolve(const char *name, int family, struct session_reply *rep, void *out)
 	struct sw_addr *a = out;
 	int z = find(name), n = 0;
 
-	note("resolve %s %d\n", name, family);
+	note("resolve", name, family);
 	if (z < 0 || zone[z].error != 0) {
 		rep->error = z < 0 ? SW_ERR_NO_NAME : zone[z].error;
 		return;
@@ -105,7 +106,7 @@ reverse(const struct sw_addr *a, struct session_reply *rep, char *out)
 	char text[INET6_ADDRSTRLEN];
 
 	inet_ntop(AF_INET6, a->ip, text, sizeof(text));
-	note("reverse %s\n", text, 0);
+	note("reverse", text, 0);
 	for (size_t z = 0; z < ZONE_LEN; z++)
 		for (int i = 0; i < 4 && zone[z].addr[i] != NULL; i++) {
 			struct sw_addr b = parse(zone[z].addr[i]);
@@ -174,7 +175,7 @@ dns(const uint8_t *msg, size_t len, struct session_reply *rep, uint8_t *out)
 	int type, z, n = 0;
 	size_t q = question(msg, len, name, &type);
 
-	note("dns %s %d\n", name, type);
+	note("dns", name, type);
 	memcpy(out, msg, 12 + q + 4);
 	p = out + 12 + q + 4;
 	memset(out + 6, 0, 6);
@@ -183,7 +184,8 @@ dns(const uint8_t *msg, size_t len, struct session_reply *rep, uint8_t *out)
 	z = find(name);
 	if (z < 0)
 		out[3] |= 3;
-	else if (zone[z].error == SW_ERR_TIMEOUT || zone[z].error == SW_ERR_DOWN)
+	else if (zone[z].error == SW_ERR_TIMEOUT ||
+	    zone[z].error == SW_ERR_DOWN)
 		rep->error = zone[z].error;
 	else if (zone[z].error != 0)
 		out[3] |= 2;

@@ -33,7 +33,7 @@ say(const char *what, long r)
 	errno = 4242;
 }
 
-/* ---- syscall(3) ------------------------------------------------------------ */
+/* ---- syscall(3) ---------------------------------------------------------- */
 
 static void
 numbers(void)
@@ -102,7 +102,7 @@ clone_on_a_stack(void)
 	say("clone with a stack", seen * 10 + WEXITSTATUS(status));
 }
 
-/* ---- ranges ------------------------------------------------------------------ */
+/* ---- ranges -------------------------------------------------------------- */
 
 static void
 fill(int from, int to)
@@ -254,7 +254,7 @@ bad_source(void)
 	say("close -1", close(-1));
 }
 
-/* ---- getaddrinfo_a ------------------------------------------------------------ */
+/* ---- getaddrinfo_a ------------------------------------------------------- */
 
 static volatile sig_atomic_t told, told_value;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -338,7 +338,7 @@ int
 main(int argc, char **argv)
 {
 	if (argc > 1)
-		ours = atoi(argv[1]);
+		ours = (int)strtol(argv[1], NULL, 10);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	numbers();
 	clone_on_a_stack();

@@ -277,7 +277,7 @@ names(void)
 	name(&un, sizeof(un), NI_MAXHOST, NI_MAXSERV, 0);
 }
 
-/* ---- gethostby* ----------------------------------------------------------- */
+/* ---- gethostby* ---------------------------------------------------------- */
 
 /* h_errno means something only when there is no answer. */
 static void
@@ -378,7 +378,18 @@ walks(void)
 	printf("innetgr: %d\n", innetgr("g", "h", "u", "d"));
 }
 
-/* ---- res_* ---------------------------------------------------------------- */
+/* ---- res_* --------------------------------------------------------------- */
+
+/* Names that programs built on older systems ask for. */
+#if defined(__x86_64__)
+#define OLDEST "GLIBC_2.2.5"
+#else
+#define OLDEST "GLIBC_2.17"
+#endif
+int old_query(const char *, int, int, unsigned char *, int);
+__asm__(".symver old_query, __res_query@" OLDEST);
+int old_search(const char *, int, int, unsigned char *, int);
+__asm__(".symver old_search, __res_search@" OLDEST);
 
 static void
 print_message(const char *call, const char *what, int type, int n,
@@ -410,6 +421,13 @@ queries(void)
 			print_message("res_search", asked[i], types[t],
 			    strchr(asked[i], '.') == NULL ? -1 :
 			    res_search(asked[i], ns_c_in, types[t], msg,
+			    sizeof(msg)), msg);
+			print_message("res_query, old", asked[i], types[t],
+			    old_query(asked[i], ns_c_in, types[t], msg,
+			    sizeof(msg)), msg);
+			print_message("res_search, old", asked[i], types[t],
+			    strchr(asked[i], '.') == NULL ? -1 :
+			    old_search(asked[i], ns_c_in, types[t], msg,
 			    sizeof(msg)), msg);
 			print_message("res_querydomain", asked[i], types[t],
 			    res_querydomain("www", "example.test", ns_c_in,

@@ -56,7 +56,7 @@ child(int argc, char **argv)
 	return 0;
 }
 
-/* ---- ways to start --------------------------------------------------------- */
+/* ---- ways to start ------------------------------------------------------- */
 
 static void
 by_execve(void)
@@ -238,7 +238,7 @@ static const struct {
 	{ "wordexp", by_wordexp }, { "long-vectors", by_long_vectors },
 };
 
-/* ---- searches -------------------------------------------------------------- */
+/* ---- searches ------------------------------------------------------------ */
 
 static void
 put(const char *path, const char *text, mode_t mode)

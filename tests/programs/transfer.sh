@@ -22,7 +22,7 @@ row "scp up" scp - "$SUM" \
 row "sftp" sftp 22 "$SUM" \
     'echo "get $T/www/1m $D/f" | sftp -q -o BatchMode=yes -P $P -b - $H >/dev/null && sha256sum <$D/f'
 row "rsync over ssh" rsync 22 "$SUM" \
-    'rsync -e "$SSH -p $P" $H:$T/www/1m $D/f && sha256sum <$D/f'
+    'rsync -e "$SSH -p $P" $H:$T/www/1m $D/f || exit 1; sha256sum <$D/f'
 row "rsync" rsync 873 "$SUM" \
     'rsync --timeout=10 rsync://$H:$P/files/1m $D/f && sha256sum <$D/f'
 row "rsync -r" rsync - '*a file in a folder*' \
@@ -43,7 +43,9 @@ row "git push ssh" git - 'second' \
 row "curl ftp" curl 21 '*the page of*' 'curl -sS ftp://$H:$P/index.html'
 row "curl ftp upload" curl - '*a file in a folder*' \
     'curl -sS -T $T/www/sub/file.txt ftp://$H/up$$.txt && curl -sS ftp://$H/up$$.txt'
-row "wget ftp" wget 21 '*the page of*' 'wget -q -t 1 -T 10 -O- ftp://$H:$P/index.html'
+# By a name that has no AAAA record: the SSH server chooses the family, and wget
+# would ask a server reached by IPv6 for the IPv4 kind of passive mode.
+row "wget ftp" wget - '*the page of*' 'wget -q -t 1 -T 10 -O- ftp://v4.example.test/index.html'
 row "lftp" lftp 21 '*the page of*' \
     'lftp -c "set net:max-retries 1; set net:timeout 8; set ftp:passive-mode on; open -p $P $H; cat index.html"'
 row "tnftp" tnftp 21 '*the page of*' 'tnftp -V -o - ftp://$H:$P/index.html'

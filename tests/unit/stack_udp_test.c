@@ -212,6 +212,64 @@ fragments_are_put_together(void **state)
 	close(fd);
 }
 
+static unsigned good, bad;
+
+static uint32_t
+sum_of(const uint8_t *p, size_t n, uint32_t sum)
+{
+	for (size_t i = 0; i < n; i++)
+		sum += (uint32_t)p[i] << (i % 2 == 0 ? 8 : 0);
+	return sum;
+}
+
+static void
+check_sums(struct link_frame *f)
+{
+	const uint8_t *p = f->data;
+	size_t left = f->len;
+
+	while (left >= 20) {
+		size_t n = (size_t)p[2] << 8 | p[3];
+		uint32_t ip = sum_of(p, 20, 0);
+		uint32_t l4 = sum_of(p + 12, n - 12,
+		    (uint32_t)(p[9] + (n - 20)));
+
+		if (ip % 0xffff == 0 && l4 % 0xffff == 0)
+			good++;
+		else
+			bad++;
+		p += n;
+		left -= n;
+	}
+	splice_input(rig.splice, f);
+}
+
+static void
+checksums_are_filled_in_where_asked(void **state)
+{
+	int fd, udp;
+
+	(void)state;
+	for (int on = 0; on < 2; on++) {
+		rig.config.flags = LINK_UP | LINK_UDP |
+		    (on ? LINK_CHECKSUMS : 0);
+		rig_send_config();
+		rig_turns(2);
+		rig.meddle_in = check_sums;
+		good = bad = 0;
+		udp = rig_socket(true);
+		send_framed(udp, rig_dst(53), "odd", 3);
+		fd = rig_socket(false);
+		rig_connect_addr(fd, rig_dst(7), false);
+		rig_until(good + bad >= 2);
+		assert_int_equal(on ? bad : good, 0);
+		close(fd);
+		close(udp);
+		rig_turns(2);
+		rig.meddle_in = NULL;
+	}
+}
+
 static void
 small_packets_carry_streams_too(void **state)
 {
@@ -373,6 +431,7 @@ main(void)
 		T(only_dns_where_the_tunnel_has_no_udp),
 		SMALL(fragments_are_put_together),
 		SMALL(small_packets_carry_streams_too),
+		T(checksums_are_filled_in_where_asked),
 		T(an_inbound_stream_is_accepted),
 		T(an_accepted_stream_can_be_reset),
 		T(nobody_listening_aborts_the_dial),
