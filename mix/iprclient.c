@@ -22,7 +22,20 @@
 #define WINDOW_MS 500			/* for the rate of replies */
 #define STALL_MS 3000			/* we speak, and nothing comes back */
 
+#define HELD_MAX 256			/* bundles */
+#define HOLD_FROM 256			/* bytes: smaller ones are not held */
+
 enum { NEW, CONNECTING, UP, DOWN };
+
+/* A bundle that came before its turn.  Without bytes it has been handed up
+ * already and only stands for its number. */
+struct held {
+	bool used;
+	uint32_t seq;
+	int64_t since_ms;
+	size_t len;
+	uint8_t bytes[IPRMSG_BUNDLE_MAX + 2];
+};
 
 struct iprclient {
 	struct iprclient_config cfg;
@@ -39,6 +52,10 @@ struct iprclient {
 	int64_t window_ms, heard_ms;
 	uint64_t window_replies, requests_seen;
 	uint8_t self4[4];
+	int64_t now_ms;			/* of the last tick */
+	uint32_t expected;		/* number of the next bundle in order */
+	size_t n_held;
+	struct held held[HELD_MAX];	/* by number */
 };
 
 struct iprclient *
@@ -258,9 +275,69 @@ keep_alive(struct iprclient *c)
 	(void)!iprclient_send(c, pkt, sizeof(pkt));
 }
 
+static void
+hand_up(struct iprclient *c, const uint8_t *p, size_t len)
+{
+	struct rbuf bundle = { p, len };
+	const uint8_t *pkt;
+	size_t n;
+
+	while (c->state == UP &&
+	    iprmsg_get_packet(&bundle, &pkt, &n) == SW_OK)
+		if (n > 0)
+			c->cfg.events->packet(c->cfg.arg, pkt, n);
+}
+
+/* Hand up what is now in order. */
+static void
+release(struct iprclient *c)
+{
+	struct held *h;
+
+	while ((h = &c->held[c->expected % HELD_MAX])->used &&
+	    h->seq == c->expected) {
+		h->used = false;
+		c->n_held--;
+		c->expected++;
+		hand_up(c, h->bytes, h->len);
+	}
+}
+
+/* Give up on what is missing before the earliest held bundle. */
+static void
+skip_gap(struct iprclient *c)
+{
+	for (uint32_t i = 0; i < HELD_MAX; i++) {
+		struct held *h = &c->held[(c->expected + i) % HELD_MAX];
+
+		if (h->used) {
+			c->expected = h->seq;
+			release(c);
+			return;
+		}
+	}
+}
+
+/* When the longest held bundle is to go, SW_NEVER if there is none.  Those
+ * that were handed up already do not count. */
+static int64_t
+hold_until(const struct iprclient *c)
+{
+	int64_t at = SW_NEVER;
+
+	for (size_t i = 0; c->n_held > 0 && i < HELD_MAX; i++) {
+		const struct held *h = &c->held[i];
+
+		if (h->used && h->since_ms + c->cfg.hold_ms < at)
+			at = h->since_ms + c->cfg.hold_ms;
+	}
+	return at;
+}
+
 void
 iprclient_tick(struct iprclient *c, int64_t now_ms)
 {
+	c->now_ms = now_ms;
 	if (c->state == CONNECTING && now_ms >= c->try_ms)
 		try_connect(c, now_ms);
 	if (c->state != UP)
@@ -268,6 +345,8 @@ iprclient_tick(struct iprclient *c, int64_t now_ms)
 	if (c->sent_ms == 0)
 		c->sent_ms = now_ms;
 	watch_surbs(c, now_ms);
+	while (c->state == UP && hold_until(c) <= now_ms)
+		skip_gap(c);
 	if (c->bundle_len == 0 &&
 	    now_ms - c->sent_ms >= IPRCLIENT_KEEPALIVE_MS)
 		keep_alive(c);
@@ -288,8 +367,12 @@ iprclient_deadline(const struct iprclient *c)
 {
 	if (c->state == CONNECTING)
 		return c->try_ms;
-	if (c->state == UP)
-		return c->sent_ms + IPRCLIENT_KEEPALIVE_MS;
+	if (c->state == UP) {
+		int64_t at = hold_until(c);
+
+		return at < c->sent_ms + IPRCLIENT_KEEPALIVE_MS ? at :
+		    c->sent_ms + IPRCLIENT_KEEPALIVE_MS;
+	}
 	return SW_NEVER;
 }
 
@@ -305,22 +388,44 @@ take_connected(struct iprclient *c, const struct iprmsg_response *a)
 		return;
 	}
 	c->state = UP;
+	memset(c->held, 0, sizeof(c->held));
+	c->n_held = 0;
+	c->expected = 1;		/* an exit numbers its data from 1 */
 	memcpy(c->self4, a->ip4, sizeof(c->self4));
 	c->cfg.events->up(c->cfg.arg, a->ip4, a->ip6,
 	    a->mtu != 0 ? a->mtu : IPRMSG_MTU);
 }
 
 static void
-take_data(struct iprclient *c, const struct iprmsg_response *a)
+take_data(struct iprclient *c, uint32_t seq, const struct iprmsg_response *a)
 {
-	struct rbuf bundle = { a->bundle, a->bundle_len };
-	const uint8_t *pkt;
-	size_t n;
+	bool hold = a->bundle_len >= HOLD_FROM;
+	struct held *h;
 
-	while (c->state == UP &&
-	    iprmsg_get_packet(&bundle, &pkt, &n) == SW_OK)
-		if (n > 0)
-			c->cfg.events->packet(c->cfg.arg, pkt, n);
+	if (c->cfg.hold_ms == 0 || a->bundle_len > sizeof(h->bytes) ||
+	    (int32_t)(seq - c->expected) < 0) {
+		hand_up(c, a->bundle, a->bundle_len);	/* late, or no order */
+		return;
+	}
+	while (seq - c->expected >= HELD_MAX) {
+		if (c->n_held == 0)
+			c->expected = seq;
+		else
+			skip_gap(c);
+	}
+	h = &c->held[seq % HELD_MAX];
+	if (h->used)
+		return;				/* a duplicate */
+	h->used = true;
+	h->seq = seq;
+	h->since_ms = c->now_ms;
+	h->len = hold ? a->bundle_len : 0;
+	if (hold)
+		memcpy(h->bytes, a->bundle, a->bundle_len);
+	c->n_held++;
+	if (!hold)
+		hand_up(c, a->bundle, a->bundle_len);
+	release(c);
 }
 
 void
@@ -341,7 +446,7 @@ iprclient_take(struct iprclient *c, const struct nymmsg *m)
 	}
 	switch (a.kind) {
 	case IPRMSG_DATA:
-		take_data(c, &a);
+		take_data(c, s.seq, &a);
 		break;
 	case IPRMSG_CONNECT:
 		take_connected(c, &a);

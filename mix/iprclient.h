@@ -7,8 +7,12 @@
  *
  * Packets that wait together leave in one bundle.  SURBs ride in the room
  * that a message leaves in its last packet; when the exit has few and there
- * is nothing to say, they are sent alone.  Packets are handed up as they
- * arrive: IP promises no order.
+ * is nothing to say, they are sent alone.
+ *
+ * Mixing reorders, and a TCP that sees its data out of order sends it again.
+ * So large bundles are held back for a moment, until those before them are
+ * there; small ones (acknowledgements) are handed up as they arrive, since
+ * holding them only makes the sender slower.
  */
 #ifndef SW_MIX_IPRCLIENT_H
 #define SW_MIX_IPRCLIENT_H
@@ -38,6 +42,7 @@ struct iprclient_config {
 	struct mixclient *mix;		/* borrowed for life */
 	struct recipient exit;
 	uint8_t version;		/* IPRMSG_V9 or IPRMSG_V10 */
+	int64_t hold_ms;		/* for order, at most; 0: not at all */
 	const struct iprclient_events *events;	/* static */
 	void *arg;
 	struct rng *rng;

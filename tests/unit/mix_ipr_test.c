@@ -21,6 +21,8 @@ struct world {
 	uint16_t mtu;
 	unsigned got, gone, writable;
 	uint64_t got_bytes;
+	unsigned disorder;		/* large packets behind a later one */
+	uint8_t last_mark;
 	uint8_t last[2000];
 	size_t last_len;
 	bool deaf;			/* the world does not answer */
@@ -71,6 +73,11 @@ client_packet(void *arg, const uint8_t *pkt, size_t len)
 
 	memcpy(w->last, pkt, len);
 	w->last_len = len;
+	if (len > 1000 && w->got > 0 &&
+	    (int8_t)(pkt[len - 1] - w->last_mark) < 0)
+		w->disorder++;
+	if (len > 1000)
+		w->last_mark = pkt[len - 1];
 	w->got++;
 	w->got_bytes += len;
 }
@@ -135,13 +142,15 @@ unix_now(void *arg)
 	return 1778912872;
 }
 
+static int64_t hold_ms;			/* of the next world's client */
+
 static struct world *
 new_world(uint8_t version, unsigned loss, uint8_t seed)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct iprclient_config cc = {
 		.version = version, .events = &client_events, .arg = w,
-		.unix_now = unix_now,
+		.unix_now = unix_now, .hold_ms = hold_ms,
 	};
 	struct iprexit_config xc = { .events = &exit_events, .arg = w };
 
@@ -303,6 +312,50 @@ loss_below_costs_packets_but_not_the_tunnel(void **state)
 
 /* Answers are lost with the SURBs that carried them, the exit's requests for
  * more too: it has none left and cannot say so. */
+/* 60 large packets at a time from the exit; how many came out of order. */
+static unsigned
+burst(struct world *w)
+{
+	struct sw_addr to = addr_v4((uint32_t)w->ip4[0] << 24 |
+	    (uint32_t)w->ip4[1] << 16 | (uint32_t)w->ip4[2] << 8 | w->ip4[3],
+	    0);
+	uint8_t pkt[1400];
+
+	run(w, 200);
+	w->got = w->disorder = 0;
+	for (uint8_t i = 0; i < 60; i++) {
+		make_packet(w, pkt, sizeof(pkt), i);
+		assert_int_equal(iprexit_send(w->exit, &to, pkt,
+		    sizeof(pkt)), SW_OK);
+		iprexit_tick(w->exit, w->net.now_ms);
+	}
+	run(w, 1000);
+	return w->disorder;
+}
+
+static void
+large_packets_are_put_in_order(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 10);
+
+	(void)state;
+	connect_up(w);
+	assert_true(burst(w) > 10);		/* the network does reorder */
+	assert_int_equal(w->got, 60);
+	free_world(w);
+	hold_ms = 100;
+	w = new_world(IPRMSG_V9, 0, 10);
+	connect_up(w);
+	assert_int_equal(burst(w), 0);
+	assert_int_equal(w->got, 60);
+	/* What is lost is not waited for longer than that. */
+	w->net.loss_percent = 10;
+	burst(w);
+	assert_in_range(w->got, 10, 59);
+	hold_ms = 0;
+	free_world(w);
+}
+
 static void
 lost_answers_do_not_starve_the_exit(void **state)
 {
@@ -440,6 +493,7 @@ main(void)
 		cmocka_unit_test(version_10_brings_the_mtu),
 		cmocka_unit_test(a_long_transfer_does_not_run_out_of_surbs),
 		cmocka_unit_test(loss_below_costs_packets_but_not_the_tunnel),
+		cmocka_unit_test(large_packets_are_put_in_order),
 		cmocka_unit_test(lost_answers_do_not_starve_the_exit),
 		cmocka_unit_test(nobody_sends_in_the_name_of_another),
 		cmocka_unit_test(private_destinations_are_refused),
