@@ -228,6 +228,20 @@ run_session(int fd, const char *profile, char **argv)
 	if (loop_add(&loop, &ctl, EPOLLIN) != SW_OK ||
 	    loop_run(&loop) != SW_OK)
 		exit(1);
+	if (getenv("SMOLWRAP_LOG") != NULL) {
+		struct mixtunnel_stats st;
+
+		mixtunnel_stats(tunnel, &st);
+		log_info("sent %llu again %llu cover %llu acked %llu SURBs "
+		    "%llu used %llu asked %llu",
+		    (unsigned long long)st.mix.sent,
+		    (unsigned long long)st.mix.resent,
+		    (unsigned long long)st.mix.cover,
+		    (unsigned long long)st.mix.acked,
+		    (unsigned long long)st.mix.surbs_made,
+		    (unsigned long long)st.mix.reply_packets,
+		    (unsigned long long)st.mix.surb_requests);
+	}
 	mixtunnel_stop(tunnel);
 	for (int i = 0; i < 20; i++)
 		(void)!loop_run_once(&loop, 10);
