@@ -296,6 +296,8 @@ make_names(struct session *s)
 		.dialer_ops = &ssh_tunnel_dialer_ops,
 		.dns = *s->start.dns != '\0' ? s->start.dns : NULL,
 		.hosts = "/etc/hosts",
+		/* They mean what they mean at the server, as with ssh -W. */
+		.single_labels = true,
 	};
 
 	if ((s->names = names_new(0)) == NULL)

@@ -92,6 +92,7 @@ struct shim_config {
 	bool udp;			/* false: DNS only (udp=dns) */
 	bool ipv6;
 	bool loopback;			/* loopback destinations are allowed */
+	bool single_labels;		/* the exit may know names without a dot */
 	/* "NAME=value" to put back into a child's environment; NULL-ended.
 	 * LD_PRELOAD holds our own entry only. */
 	const char *env[SHIM_ENV_MAX + 1];

@@ -3,7 +3,7 @@
  * the first call that needs it, and copied: the program may do with its
  * environment what it likes, its children still get ours.
  *
- * There is no constructor: a program that uses no network pays for none.
+ * Nothing here runs before it is asked: a program without network pays nothing.
  */
 #include "preload/shim.h"
 
@@ -117,6 +117,8 @@ take_policy(struct shim_config *c, const char *s, size_t n)
 		c->ipv6 = false;
 	else if (word_is(s, n, "loopback=0"))
 		c->loopback = false;
+	else if (word_is(s, n, "labels=1"))
+		c->single_labels = true;
 }
 
 static void

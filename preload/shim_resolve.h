@@ -5,7 +5,7 @@
  * internet socket.  A name is answered, in this order, by
  *   1. /etc/hosts,
  *   2. the rules for names of this machine (localhost, our own host name),
- *   3. refusal, for names that must not leave (names_stay()),
+ *   3. refusal, for names that must not leave (names_special(), single labels),
  *   4. the session.
  * No session means SW_ERR_DOWN.
  *
@@ -25,6 +25,7 @@
 #define NAMES_ALIAS_ROOM 1024
 
 struct names {
+	bool asked;			/* the session was; no file knew it */
 	size_t n;			/* 0 with SW_OK: no such record */
 	struct sw_addr addr[NAMES_ADDR_MAX];
 	char canon[NAME_LEN_MAX + 2];	/* the canonical name */
@@ -36,6 +37,8 @@ struct names {
 struct names_source {
 	const char *hosts_file;
 	const char *own_name;		/* this machine's; "" for none */
+	/* Names without a dot are asked for too: the exit may know them. */
+	bool single_labels;
 	/* Ask the tunnel.  family as in SESSION_RESOLVE; *n in: room, out:
 	 * addresses.  SW_OK or SW_ERR_*. */
 	int (*resolve)(const char *name, int family, struct sw_addr *addr,
@@ -67,10 +70,6 @@ int names_reverse(const struct names_source *src, const struct sw_addr *a,
 /* Is `name` under a domain that is never asked for outside this machine:
  * .onion, .i2p, .alt, .local, localhost and its kin? */
 bool names_special(const char *name);
-
-/* The same, or a single label, which only a search list could complete; the
- * search list would tell the exit where we are, so it is not used. */
-bool names_stay(const char *name);
 
 /* Well-formed enough to be asked: labels of 1..63 printable ASCII bytes, 255
  * in all; a final dot is allowed. */

@@ -275,6 +275,23 @@ arrange(struct targets *t, const struct addrinfo *hints, bool has_v6)
 			add_target(t, &all[i], AF_INET6);
 }
 
+/* Where names stand for themselves, the session gives an AF_UNSPEC question
+ * the family it likes; who can use mapped addresses still prefers real ones. */
+static void
+add_v6(const struct names_source *src, const char *name, struct names *names)
+{
+	struct names six;
+
+	for (size_t i = 0; i < names->n; i++)
+		if (!addr_is_v4(&names->addr[i]))
+			return;
+	if (!names->asked ||
+	    names_lookup(src, name, AF_INET6, false, &six) != SW_OK)
+		return;
+	for (size_t i = 0; i < six.n && names->n < NAMES_ADDR_MAX; i++)
+		names->addr[names->n++] = six.addr[i];
+}
+
 static int
 named_host(const struct names_source *src, const char *name,
     const struct addrinfo *hints, bool has_v6, struct targets *t)
@@ -291,6 +308,8 @@ named_host(const struct names_source *src, const char *name,
 	    &t->names);
 	if (r != SW_OK)
 		return names_eai(r);
+	if (family != hints->ai_family && has_v6)
+		add_v6(src, name, &t->names);
 	arrange(t, hints, has_v6);
 	return t->names.n > 0 ? 0 : EAI_NODATA;
 }

@@ -164,12 +164,12 @@ res_nquerydomain(res_state statp, const char *name, const char *domain,
 	return res_nquery(statp, whole, class, type, answer, room);
 }
 
-/* The search list is not applied: see names_stay(). */
+/* The search list is not applied here: it belongs to this machine. */
 SW_EXPORT int
 res_nsearch(res_state statp, const char *name, int class, int type,
     unsigned char *answer, int room)
 {
-	if (strchr(name, '.') == NULL) {
+	if (strchr(name, '.') == NULL && !shim_config()->single_labels) {
 		set_h_errno(statp, HOST_NOT_FOUND);
 		return -1;
 	}

@@ -4,9 +4,13 @@
  */
 #include "preload/shim_resolve.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <nss.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "preload/shim.h"
 #include "preload/shim_hosts.h"
@@ -98,10 +102,33 @@ names_source_live(struct names_source *src)
 	*src = (struct names_source){
 		.hosts_file = HOSTS_FILE,
 		.own_name = self.nodename,
+		.single_labels = shim_config()->single_labels,
 		.resolve = live_resolve,
 		.reverse = live_reverse,
 		.dns = live_dns,
 	};
+}
+
+/*
+ * libc's own resolver stays reachable through a libc handle (dlsym), where no
+ * wrapper sees it, and there it asks nscd, which would ask the network for us.
+ * A set "hosts" line makes libc pass nscd by.  That costs 60 microseconds, so
+ * only where a nscd listens; elsewhere starting costs one access(2).
+ */
+__attribute__((constructor)) static void
+pass_nscd_by(void)
+{
+	static const char *const sockets[] = { "/run/nscd/socket",
+	    "/var/run/nscd/socket" };
+	int saved = errno;
+
+	for (size_t i = 0; i < 2; i++)
+		if (sys_call6(SYS_faccessat, AT_FDCWD, (long)sockets[i], F_OK, 0,
+		    0, 0) == 0) {
+			(void)__nss_configure_lookup("hosts", "files");
+			break;
+		}
+	errno = saved;
 }
 
 SW_EXPORT int

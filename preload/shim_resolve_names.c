@@ -50,12 +50,6 @@ names_special(const char *name)
 }
 
 bool
-names_stay(const char *name)
-{
-	return strchr(name, '.') == NULL || names_special(name);
-}
-
-bool
 names_well_formed(const char *name)
 {
 	size_t label = 0, all = strlen(name);
@@ -234,6 +228,7 @@ names_lookup(const struct names_source *src, const char *name, int family,
 
 	out->n = out->n_alias = 0;
 	out->canon[0] = '\0';
+	out->asked = false;
 	if (!names_well_formed(name))
 		return SW_ERR_NO_NAME;
 	r = lookup_file(src->hosts_file, name, family, out);
@@ -244,8 +239,10 @@ names_lookup(const struct names_source *src, const char *name, int family,
 		lookup_loopback(name, family, out);
 		return SW_OK;
 	}
-	if (names_stay(name))
+	if (names_special(name) ||
+	    (!src->single_labels && strchr(name, '.') == NULL))
 		return SW_ERR_NO_NAME;
+	out->asked = true;
 	if ((r = lookup_session(src, name, family, out)) != SW_OK)
 		return r;
 	if (want_canon && out->n > 0)

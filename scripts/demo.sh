@@ -22,7 +22,7 @@ if [ -z "$SW_INSIDE$DEMO_AGAIN" ] && [ "$(id -u)" = 0 ] &&
 fi
 [ -n "$SW_INSIDE" ] || DEMO_USER=$(id -un 2>/dev/null || id -u)
 export DEMO_USER
-TEST_SECONDS=120
+export TEST_SECONDS=120
 . "${0%/*}/../tests/lib/net.sh"
 
 hosts && services small dns web || { echo "demo: could not make the hosts"; exit 1; }

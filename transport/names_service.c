@@ -62,6 +62,7 @@ struct known {
 	struct names_service *s;
 	struct waiters waiters;
 	bool asking;
+	bool has_v6;
 	int err;			/* SW_OK: it exists */
 	int64_t until_ms;
 	char name[DIAL_HOST_MAX + 1];
@@ -166,18 +167,22 @@ answer_addrs(struct waiter *w, int err, uint32_t ttl_s,
 	waiter_free(w);
 }
 
-/* The virtual addresses of a name that exists. */
+/*
+ * The virtual addresses of a name that exists.  Whichever family the server
+ * finds is behind both, so who asks for one family gets it.  Who asks for any
+ * gets v4 first, which every program can use, and v6 only where the name
+ * really has it: curl -6 asks so and picks.
+ */
 static void
-answer_virtual(struct waiter *w, const char *name, uint32_t ttl_s)
+answer_virtual(struct waiter *w, const char *name, uint32_t ttl_s, bool has_v6)
 {
 	struct sw_addr both[2];
 	size_t n = 1;
 	int r = names_get(w->s->o.map, name, &both[0], &both[1]);
 
-	/* Without a wish, v4: every program can use it, and whichever family
-	 * the server finds is behind it anyway. */
-	if (w->kind == QUERY || w->family == AF_INET6)
-		n = w->s->o.no_v6 ? 1 : 2;
+	if ((w->kind == QUERY || w->family == AF_INET6 || has_v6) &&
+	    !w->s->o.no_v6)
+		n = 2;
 	answer_addrs(w, r, ttl_s, both, r == SW_OK ? n : 0);
 }
 
@@ -241,6 +246,7 @@ on_lookup(void *arg, const struct ssh_tunnel_lookup *what)
 	char name[DIAL_HOST_MAX + 1];
 	uint32_t ttl_s = 0;
 	int err = what->err;
+	bool has_v6 = err == SW_OK && what->v6;
 
 	/* Nobody knows before a channel is opened: hope, and let dialling tell. */
 	if (err == SW_ERR_UNSUPPORTED)
@@ -251,6 +257,7 @@ on_lookup(void *arg, const struct ssh_tunnel_lookup *what)
 		ttl_s = MISSING_TTL_S;
 	k->asking = false;
 	k->err = err;
+	k->has_v6 = has_v6;
 	k->until_ms = k->s->l->now_ms + (int64_t)ttl_s * 1000;
 	LIST_MOVE(&waiters, &k->waiters);
 	memcpy(name, k->name, sizeof(name));
@@ -258,7 +265,7 @@ on_lookup(void *arg, const struct ssh_tunnel_lookup *what)
 	while ((w = LIST_FIRST(&waiters)) != NULL) {
 		LIST_DROP(&waiters, w, link);
 		if (err == SW_OK)
-			answer_virtual(w, name, ttl_s);
+			answer_virtual(w, name, ttl_s, has_v6);
 		else
 			answer_addrs(w, err, ttl_s, NULL, 0);
 	}
@@ -303,7 +310,7 @@ find_out(struct waiter *w, const char *name)
 		uint32_t ttl_s = (uint32_t)((left + 999) / 1000);
 
 		if (k->err == SW_OK)
-			answer_virtual(w, name, ttl_s);
+			answer_virtual(w, name, ttl_s, k->has_v6);
 		else
 			answer_addrs(w, k->err, ttl_s, NULL, 0);
 		return;

@@ -582,6 +582,7 @@ op_write(struct dial *d, const uint8_t *buf, size_t len)
 {
 	struct ssh_tunnel *t = d->t;
 	size_t n = len > WRITE_MAX ? WRITE_MAX : len;
+	uint64_t before;
 	size_t window;
 	int r;
 
@@ -593,9 +594,13 @@ op_write(struct dial *d, const uint8_t *buf, size_t len)
 		n = window;
 	if (n == 0 || ssh_tunnel_is_clogged(t)) {
 		wait_to_write(d);
+		/* Serving makes sure that room is waited for. */
+		if ((t->wire_events & EPOLLOUT) == 0 || ssh_dial_is_behind(t))
+			ssh_tunnel_schedule(t);
 		return 0;
 	}
 	ssh_live_enter(t->live);
+	before = t->live->wire.in_bytes;
 	r = ssh_channel_write(d->ch, buf, (uint32_t)n);
 	if (r < 0) {			/* closed or broken: process finds out */
 		ssh_tunnel_schedule(t);
@@ -604,7 +609,7 @@ op_write(struct dial *d, const uint8_t *buf, size_t len)
 	if ((size_t)r < len)
 		wait_to_write(d);
 	/* Nothing at all: keys are being exchanged.  More input will tell. */
-	if (r > 0)
+	if (r > 0 || t->live->wire.in_bytes != before)
 		ssh_tunnel_schedule(t);
 	return (size_t)r;
 }
@@ -752,12 +757,20 @@ process_arrivals(struct ssh_tunnel *t)
 
 /* ---- all together ---- */
 
+/* Not everything that arrives calls us back: an opened channel, a window, new
+ * keys.  So all input is followed by a look at those who wait. */
+bool
+ssh_dial_is_behind(const struct ssh_tunnel *t)
+{
+	return t->live->wire.in_bytes != t->dials.seen_bytes;
+}
+
 static bool
 has_work(const struct ssh_tunnel *t)
 {
 	return t->live != NULL && !t->broken &&
 	    (!LIST_IS_EMPTY(&t->dials.ready) || t->live->nrefused > 0 ||
-	    !LIST_IS_EMPTY(&t->live->arrivals));
+	    !LIST_IS_EMPTY(&t->live->arrivals) || ssh_dial_is_behind(t));
 }
 
 void
@@ -767,6 +780,7 @@ ssh_dial_process(struct ssh_tunnel *t)
 	for (int round = 0; round < 16 && t->live != NULL && !t->broken;
 	    round++) {
 		ssh_live_enter(t->live);
+		t->dials.seen_bytes = t->live->wire.in_bytes;
 		if (t->live->nrefused > 0)
 			process_refusals(t);
 		if (!LIST_IS_EMPTY(&t->dials.pending))

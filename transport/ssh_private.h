@@ -150,6 +150,7 @@ struct ssh_dials {
 	size_t npending, nopen;
 	size_t windows;			/* grown by, all dials together */
 	uint64_t opened, failed;	/* totals, for the status text */
+	uint64_t seen_bytes;	/* input up to here has been looked at */
 	uint8_t *scratch;
 };
 
@@ -166,6 +167,9 @@ void ssh_dial_drop_arrivals(struct ssh_live *v);
 
 /* Tell users what has happened, until nothing is left to tell. */
 void ssh_dial_process(struct ssh_tunnel *t);
+
+/* Input came that ssh_dial_process() has not seen. */
+bool ssh_dial_is_behind(const struct ssh_tunnel *t);
 
 /* The session is gone: end every dial. */
 void ssh_dial_end_all(struct ssh_tunnel *t);

@@ -148,6 +148,8 @@ serve(struct ssh_tunnel *t)
 		lose(t);
 		return;
 	}
+	if (ssh_dial_is_behind(t))	/* read while flushing */
+		ssh_tunnel_schedule(t);
 	if (want != t->wire_events) {
 		t->wire_events = want;
 		loop_mod(t->l, &t->wire_w, want);

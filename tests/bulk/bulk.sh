@@ -37,7 +37,7 @@ figures "bare, parallel" "good $PARALLEL of*" \
 figures "bare, serial" "good $SERIAL of*" \
     on server "$MANY" serial $WWW "$SERIAL"
 product || {
-	for i in 5 6 7 8 9 10 11 12 13 14; do
+	for _ in 5 6 7 8 9 10 11 12 13 14; do
 		skip "smolwrap is not built" "wrapped"
 	done
 	tap_end

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # sourced, and set through eval
 # tests/lib/net.sh - hosts in network namespaces, for tests under prove.
 #
 # Source it first thing: it starts the calling script again inside namespaces
@@ -48,7 +49,8 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C HOME="$T/home" TMPDIR="$T/tmp" XDG_RUNTIME_DIR="$T/run"
 unset SSH_AUTH_SOCK LD_PRELOAD http_proxy https_proxy all_proxy no_proxy \
     HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
-mkdir -p -m 700 "$HOME" "$TMPDIR" "$XDG_RUNTIME_DIR"
+mkdir -p "$HOME" "$TMPDIR" "$XDG_RUNTIME_DIR"
+chmod 700 "$XDG_RUNTIME_DIR"
 
 # The fixed addresses, for tests to use.
 SSHD=10.9.0.1 WWW=203.0.113.80 WWW6=2001:db8::80
@@ -266,7 +268,7 @@ cut_tunnel() {
 	# shellcheck disable=SC2154 # set by start_sshd
 	net_kids=$(descendants "$pid_sshd_server")
 	# shellcheck disable=SC2086
-	[ -z "$net_kids" ] || kill "-${1:-TERM}" $net_kids
+	[ -z "$net_kids" ] || kill "-${1:-TERM}" $net_kids 2>/dev/null
 }
 
 # watch HOST [DEVICE]: counts what leaves; `seen` prints the counts so far:

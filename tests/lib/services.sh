@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # sourced, and set through eval
 # tests/lib/services.sh - servers on inet, by name. Sourced by net.sh.
 #
 # services NAME...: starts each and waits until it listens. Returns 1, and says

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # sourced, and set through eval
 # tests/lib/tap.sh - the Test Anything Protocol in a dozen lines of shell.
 # Source it. `ok` and `fails` run a command; its output becomes a diagnosis
 # when the test goes the wrong way.

@@ -39,7 +39,7 @@ interrupted() {
 }
 
 kill_sshd() {
-	# shellcheck disable=SC2046
+	# shellcheck disable=SC2046,SC2154 # a list; set by start_sshd
 	kill -9 "$pid_sshd_server" $(descendants "$pid_sshd_server")
 }
 kill_sessions() {

@@ -81,6 +81,7 @@ is "$(strays client)" "" "the client sent SSH and no more"
 fails "and not by the client's address" \
     on server curl -sS -m 2 http://10.9.0.2:8080/
 # The refusal of that is the client's own packet.
+# shellcheck disable=SC2154 # set by watch
 kill "$net_watch_client"
 wait "$net_watch_client" 2>/dev/null
 rm -f "$T/seen-client"

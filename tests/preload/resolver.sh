@@ -82,7 +82,7 @@ cat >"$T/dnsmasq.conf" <<-END
 	txt-record=empty.example.test,nothing
 	cname=alias.example.test,www.example.test
 END
-dnsmasq -C "$T/dnsmasq.conf" &
+dnsmasq -C "$T/dnsmasq.conf" 2>/dev/null &
 n=0
 until getent ahosts v4.example.test >/dev/null 2>&1; do
 	n=$((n + 1))

@@ -2,7 +2,7 @@
 # What programs do to descriptors, by the kernel and wrapped.
 
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/probes/compare.sh"
+. "$SW_ROOT/tests/lib/compare.sh"
 
 hosts && services small dns || exit 1
 on server "$B/tests/probes/abuse" $WWW $DARK >"$T/native"

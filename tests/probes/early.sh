@@ -2,7 +2,7 @@
 # Calls before, after and beside the ordinary, by the kernel and wrapped.
 
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/probes/compare.sh"
+. "$SW_ROOT/tests/lib/compare.sh"
 
 hosts && services small dns || exit 1
 {

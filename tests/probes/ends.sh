@@ -2,7 +2,7 @@
 # Ends of connections, both sides' view, by the kernel and wrapped.
 
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/probes/compare.sh"
+. "$SW_ROOT/tests/lib/compare.sh"
 
 # Both sides' report: what the probe printed, then what the servers noted.
 report() {

@@ -4,7 +4,7 @@
 # options.differs.
 
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/probes/compare.sh"
+. "$SW_ROOT/tests/lib/compare.sh"
 
 hosts && services small dns || exit 1
 PLAIN="setpriv --bounding-set=-all --inh-caps=-all"

@@ -1,6 +1,6 @@
 /*
  * report.h - how a conformance probe prints what it saw: "KEY VALUE" lines,
- * which tests/probes/compare.sh sets side by side, kernel and wrapped.
+ * which tests/lib/compare.sh sets side by side, kernel and wrapped.
  */
 #ifndef TESTS_PROBES_REPORT_H
 #define TESTS_PROBES_REPORT_H

@@ -3,7 +3,7 @@
 # the kernel on the server's host and wrapped on the client's, line by line.
 
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/probes/compare.sh"
+. "$SW_ROOT/tests/lib/compare.sh"
 
 hosts && services small dns || exit 1
 on server "$B/tests/probes/state" $WWW $WWW6 $DARK >"$T/native"

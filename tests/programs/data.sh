@@ -1,8 +1,8 @@
 #!/bin/sh
-# Databases, directories, mail, measuring; see row.sh.
+# Databases, directories, mail, measuring; see tests/lib/row.sh.
 TEST_SECONDS=${TEST_SECONDS:-1200}
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/programs/row.sh"
+. "$SW_ROOT/tests/lib/row.sh"
 
 hosts && services small dns web smtp || exit 1
 for s in redis postgres ldap iperf; do

@@ -1,8 +1,8 @@
 #!/bin/sh
-# The network libraries of languages; see row.sh.
+# The network libraries of languages; see tests/lib/row.sh.
 TEST_SECONDS=${TEST_SECONDS:-1200}
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/programs/row.sh"
+. "$SW_ROOT/tests/lib/row.sh"
 
 hosts && services small dns web || exit 1
 PAGE='*the page of www.example.test*'

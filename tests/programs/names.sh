@@ -1,9 +1,9 @@
 #!/bin/sh
-# Resolvers of every kind; see row.sh. Names are known on inet alone. The
+# Resolvers of every kind; see tests/lib/row.sh. Names are known on inet alone. The
 # address a wrapped program is given may be real or stand for the name.
 TEST_SECONDS=${TEST_SECONDS:-600}
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/programs/row.sh"
+. "$SW_ROOT/tests/lib/row.sh"
 
 hosts && services small dns || exit 1
 V4='[0-9]*.[0-9]*.[0-9]*.[0-9]*'

@@ -1,8 +1,8 @@
 #!/bin/sh
-# nc and its kin, shells, interpreters with bare sockets; see row.sh.
+# nc and its kin, shells, interpreters with bare sockets; see tests/lib/row.sh.
 TEST_SECONDS=${TEST_SECONDS:-1200}
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/programs/row.sh"
+. "$SW_ROOT/tests/lib/row.sh"
 
 hosts && services small dns ncat_tls || exit 1
 row "nc line" nc 13 'today*' 'nc -w 10 $H $P </dev/null'

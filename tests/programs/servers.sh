@@ -2,7 +2,7 @@
 # Programs that listen on loopback and dial out, all inside one wrap.
 TEST_SECONDS=${TEST_SECONDS:-600}
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/programs/row.sh"
+. "$SW_ROOT/tests/lib/row.sh"
 
 hosts && services small dns web || exit 1
 PAGE='*the page of www.example.test*'

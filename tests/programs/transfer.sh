@@ -1,8 +1,8 @@
 #!/bin/sh
-# ssh, git, rsync, ftp: programs that are several programs; see row.sh.
+# ssh, git, rsync, ftp: programs that are several programs; see tests/lib/row.sh.
 TEST_SECONDS=${TEST_SECONDS:-1200}
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/programs/row.sh"
+. "$SW_ROOT/tests/lib/row.sh"
 
 hosts && services small dns web ssh git rsync ftp || exit 1
 SSH="ssh -o BatchMode=yes"

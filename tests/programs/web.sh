@@ -1,8 +1,8 @@
 #!/bin/sh
-# Web clients, bare and wrapped; see row.sh.
+# Web clients, bare and wrapped; see tests/lib/row.sh.
 TEST_SECONDS=${TEST_SECONDS:-1200}
 . "${0%/*}/../lib/net.sh"
-. "$SW_ROOT/tests/programs/row.sh"
+. "$SW_ROOT/tests/lib/row.sh"
 
 hosts && services small dns web || exit 1
 SUM10=$(sha256sum <"$T/www/10m")

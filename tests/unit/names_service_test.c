@@ -62,13 +62,19 @@ fake_nameserver(void *arg)
 }
 
 static void
+exit_tells(const struct ssh_tunnel_lookup *what)
+{
+	assert_non_null(fake->done);
+	fake->done(fake->done_arg, what);
+	fake->done = NULL;
+}
+
+static void
 exit_says(int err)
 {
 	const struct ssh_tunnel_lookup what = { .err = err, .v4 = err == SW_OK };
 
-	assert_non_null(fake->done);
-	fake->done(fake->done_arg, &what);
-	fake->done = NULL;
+	exit_tells(&what);
 }
 
 static struct dial *
@@ -273,6 +279,28 @@ name_becomes_a_virtual_address_once_the_exit_knows_it(void **state)
 	assert_int_equal(f.lookups, 1);
 	names_service_reverse(f.s, &a.a[0], on_reversed, &b);
 	assert_string_equal(b.name, "web.example");
+	finish(&f);
+}
+
+static void
+who_asks_for_any_family_gets_v6_only_where_the_name_has_it(void **state)
+{
+	const struct ssh_tunnel_lookup dual = { .v4 = true, .v6 = true };
+	struct fake f;
+	struct heard h;
+
+	(void)state;
+	begin(&f);
+	resolve(&f, "dual.example", AF_UNSPEC, &h);
+	exit_tells(&dual);
+	assert_int_equal(h.n, 2);
+	assert_true(addr_is_v4(&h.a[0]));
+	assert_false(addr_is_v4(&h.a[1]));
+	resolve(&f, "dual.example", AF_UNSPEC, &h);	/* cached */
+	assert_int_equal(h.n, 2);
+	resolve(&f, "old.example", AF_UNSPEC, &h);
+	exit_says(SW_OK);
+	assert_int_equal(h.n, 1);
 	finish(&f);
 }
 
@@ -676,6 +704,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(name_becomes_a_virtual_address_once_the_exit_knows_it),
+		cmocka_unit_test(
+		    who_asks_for_any_family_gets_v6_only_where_the_name_has_it),
 		cmocka_unit_test(failures_are_told_apart_and_only_absence_is_kept),
 		cmocka_unit_test(local_and_private_names_never_leave),
 		cmocka_unit_test(hosts_file_comes_first),

@@ -1,4 +1,5 @@
 #include <netdb.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 static char hosts_path[] = "/tmp/shim_names_test.XXXXXX";
 static char asked[300];
 static int session_says;
+static bool one_family;		/* AF_UNSPEC gets IPv4 only */
 
 static int
 fake_resolve(const char *name, int family, struct sw_addr *addr, size_t *n)
@@ -27,7 +29,7 @@ fake_resolve(const char *name, int family, struct sw_addr *addr, size_t *n)
 		return session_says;
 	addr[0] = addr_v4(0xcb007150, 0);
 	addr[1] = (struct sw_addr){ .ip = { 0x20, 1, 0xd, 0xb8, [15] = 1 } };
-	*n = 2;
+	*n = one_family && family == AF_UNSPEC ? 1 : 2;
 	return SW_OK;
 }
 
@@ -204,6 +206,30 @@ v6_goes_last_or_away_without_a_v6_tunnel(void **state)
 }
 
 static void
+mapped_addresses_are_second_to_real_ones(void **state)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_family = AF_INET6, .ai_flags = AI_V4MAPPED }, *res;
+	const struct sockaddr_in6 *in6;
+
+	(void)state;
+	one_family = true;
+	assert_int_equal(addrinfo_get(&source, true, "www.example.test", "80",
+	    &hints, &res), 0);
+	in6 = (const void *)res->ai_addr;
+	assert_false(IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr));
+	assert_null(res->ai_next);
+	addrinfo_free(res);
+	/* A file that knows only IPv4 has the last word. */
+	assert_int_equal(addrinfo_get(&source, true, "filed.test", "80",
+	    &hints, &res), 0);
+	in6 = (const void *)res->ai_addr;
+	assert_true(IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr));
+	addrinfo_free(res);
+	one_family = false;
+}
+
+static void
 hostent_fits_exactly_or_not_at_all(void **state)
 {
 	struct hostent he;
@@ -270,6 +296,7 @@ main(void)
 		cmocka_unit_test(only_the_wanted_family_is_kept),
 		cmocka_unit_test(session_results_become_netdb_codes),
 		cmocka_unit_test(v6_goes_last_or_away_without_a_v6_tunnel),
+		cmocka_unit_test(mapped_addresses_are_second_to_real_ones),
 		cmocka_unit_test(hostent_fits_exactly_or_not_at_all),
 		cmocka_unit_test(loopback_and_any_are_reversed_here),
 	};

@@ -1,4 +1,5 @@
-# tests/probes/compare.sh - sets two reports of a probe side by side.
+# shellcheck shell=sh disable=SC2034,SC2154 # sourced, and set through eval
+# tests/lib/compare.sh - sets two reports of a probe side by side.
 #
 # A report is lines "KEY VALUE". DIFFERENCES is a file of lines "KEY VALUE
 # REASON", where KEY may hold * for anything and VALUE be *: what the wrapped

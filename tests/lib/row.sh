@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # sourced, and set through eval
 # tests/programs/row.sh - one program of the catalogue, four times over.
 # Sourced after net.sh, by scripts that are lists of rows.
 #
