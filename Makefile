@@ -48,7 +48,7 @@ T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(filter-out \
 	    tests/preload/*.sh tests/probes/*.sh tests/leak/*.sh tests/net/*.sh \
 	    tests/programs/*.sh))
 
-all: $(B)/smolwrap $(B)/smolwrap-session $(B)/libsmolwrap.so
+all: $(B)/smolwrap $(B)/smolwrap-session $(B)/libsmolwrap.so $(B)/smolnode
 
 .SECONDARY:
 .PHONY: FORCE all deps test check bench demo lint asan tsan fuzz fuzz-run install clean
@@ -153,6 +153,42 @@ $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< -o $@ $(SAN) -ldl -lpthread
 
+# mix/: the mixnet.  Its tests need neither lwIP nor libssh: `make mix-check`.
+MIX_LIBS := -lsodium -lmbedcrypto -ljansson -lwslay -lm
+MIX_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out mix/smolnode_%,$(wildcard mix/*.c)))
+MIX_TEST := $(filter $(B)/tests/unit/mix_% $(B)/tests/prop/mix_%,$(UNIT_BIN))
+MIX_FUZZ := $(filter $(B)/tests/fuzz/mix_%,$(FUZZ_BIN))
+.PHONY: mix-check
+$(B)/libmix.a: $(MIX_OBJ) $(BASE_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/tests/unit/mix_%: tests/unit/mix_%.c $(B)/libmix.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
+	    -lcmocka $(MIX_LIBS) -o $@
+$(B)/tests/prop/mix_%: tests/prop/mix_%.c $(B)/libmix.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
+	    -lcmocka $(MIX_LIBS) -o $@
+$(B)/tests/fuzz/mix_%_fuzz: tests/fuzz/mix_%_fuzz.c $(B)/libmix.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(B)/libmix.a \
+	    $(LDHARD) $(MIX_LIBS) -o $@
+$(B)/tests/bench/mix_%: tests/bench/mix_%.c $(B)/libmix.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
+	    $(MIX_LIBS) -o $@
+NODE_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard mix/smolnode_*.c))
+$(B)/smolnode: $(NODE_OBJ) $(B)/libmix.a $(B)/libstack.a
+	$(CC) -o $@ $^ $(LDHARD) $(MIX_LIBS) -lpthread
+$(B)/tests/lib/mix_session: tests/lib/mix_session.c $(B)/libmix.a $(B)/libstack.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ -o $@ $(LDHARD) $(MIX_LIBS) -lpthread
+mix-check: $(MIX_TEST) $(MIX_FUZZ)
+	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(MIX_TEST)
+	for f in $(MIX_FUZZ); do \
+	    $$f tests/fuzz/corpus/$$(basename $$f _fuzz)/* || exit 1; done
+
 check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(T)
 test: deps
@@ -183,9 +219,11 @@ fuzz-run: $(FUZZ_BIN)
 
 install: all
 	install -Dm755 $(B)/smolwrap $(DESTDIR)$(PREFIX)/bin/smolwrap
+	install -Dm755 $(B)/smolnode $(DESTDIR)$(PREFIX)/bin/smolnode
 	install -Dm755 $(B)/smolwrap-session $(DESTDIR)$(LIBEXECDIR)/smolwrap-session
 	install -Dm755 $(B)/libsmolwrap.so $(DESTDIR)$(LIBDIR)/smolwrap/libsmolwrap.so
 	install -Dm644 man/smolwrap.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolwrap.1
+	install -Dm644 man/smolnode.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolnode.1
 clean:
 	rm -rf build/default build/asan build/tsan build/fuzz
 

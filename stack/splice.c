@@ -176,6 +176,14 @@ splice_set_dialer(struct splice *s, struct dialer *d,
 }
 
 void
+splice_set_path(struct splice *s, uint16_t mtu)
+{
+	(void)s;
+	stack_set_mtu(STACK_FAR, mtu);
+	stack_set_checksums(STACK_FAR, true);
+}
+
+void
 splice_forget_all(void)
 {
 	the_splice = NULL;

@@ -68,6 +68,10 @@ void splice_free(struct splice *s);	/* NULL is fine */
 void splice_set_dialer(struct splice *s, struct dialer *d,
     const struct dialer_ops *ops);
 
+/* What lies behind `output`, when it is not a local hop: packets of at most
+ * `mtu` bytes, with checksums filled in and verified. */
+void splice_set_path(struct splice *s, uint16_t mtu);
+
 /* A frame from a link: whole IP packets, back to back.  Borrowed; memory in it
  * is kept by reference where that saves a copy, and may be written to. */
 void splice_input(struct splice *s, struct link_frame *f);

@@ -1,0 +1,464 @@
+#include "mix/iprclient.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mix/frag.h"
+#include "mix/nymmsg.h"
+#include "mix/nympkt.h"
+#include "mix/nymseal.h"
+#include "mix/topology.h"
+
+#define FIRST_SURBS 20			/* ten of them are the exit's reserve */
+#define QUEUE_PACKETS 48		/* fragments that may wait before AGAIN */
+#define QUEUE_RESUME 16
+#define SURB_MIN 100			/* at the exit, with nothing going on */
+#define SURB_MAX 400			/* it stores 512 of ours at most */
+#define SURB_RIDE_MAX 3			/* on one message */
+#define SURB_ALONE 10			/* in one message of their own */
+#define RIDE_LEN REPLY_SURB_LEN(TOPOLOGY_LAYERS + 1)
+#define WINDOW_MS 500			/* for the rate of replies */
+#define STALL_MS 3000			/* we speak, and nothing comes back */
+
+#define HELD_MAX 256			/* bundles */
+#define HOLD_FROM 256			/* bytes: smaller ones are not held */
+
+enum { NEW, CONNECTING, UP, DOWN };
+
+/* A bundle that came before its turn.  Without bytes it has been handed up
+ * already and only stands for its number. */
+struct held {
+	bool used;
+	uint32_t seq;
+	int64_t since_ms;
+	size_t len;
+	uint8_t bytes[IPRMSG_BUNDLE_MAX + 2];
+};
+
+struct iprclient {
+	struct iprclient_config cfg;
+	int state;
+	unsigned tries;
+	uint64_t stream, request;
+	uint32_t seq;
+	int64_t try_ms, sent_ms;
+	uint8_t bundle[IPRMSG_BUNDLE_MAX + 2 + IPRMSG_BUNDLE_MAX];
+	size_t bundle_len;
+	bool blocked;
+	size_t surb_target;
+	uint64_t written_off;		/* SURBs that we count as lost */
+	int64_t window_ms, heard_ms;
+	uint64_t window_replies, requests_seen;
+	uint8_t self4[4];
+	int64_t now_ms;			/* of the last tick */
+	uint32_t expected;		/* number of the next bundle in order */
+	size_t n_held;
+	struct held held[HELD_MAX];	/* by number */
+};
+
+struct iprclient *
+iprclient_new(const struct iprclient_config *cfg)
+{
+	struct iprclient *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->cfg = *cfg;
+	c->surb_target = SURB_MIN;
+	c->try_ms = SW_NEVER;
+	return c;
+}
+
+void
+iprclient_free(struct iprclient *c)
+{
+	free(c);
+}
+
+static int
+say(struct iprclient *c, const struct iprmsg_request *q, unsigned surbs)
+{
+	uint8_t buf[IPRMSG_STREAM_HEAD_LEN + 64 + sizeof(c->bundle)];
+	struct iprmsg_stream s = { .id = c->stream, .seq = c->seq };
+	struct wbuf w = { buf, sizeof(buf) };
+	int r;
+
+	if ((r = iprmsg_put_stream(&w, &s)) != SW_OK ||
+	    (r = iprmsg_put_request(&w, q)) != SW_OK ||
+	    (r = mixclient_send(c->cfg.mix, &c->cfg.exit, surbs, buf,
+	    sizeof(buf) - w.left)) != SW_OK)
+		return r;
+	c->seq++;
+	return SW_OK;
+}
+
+static struct iprmsg_request
+control(struct iprclient *c, enum iprmsg_kind kind)
+{
+	struct iprmsg_request q = { .version = c->cfg.version, .kind = kind };
+
+	rng_fill(c->cfg.rng, &q.id, sizeof(q.id));
+	q.time = iprmsg_time_of(c->cfg.unix_now(c->cfg.arg), 0);
+	return q;
+}
+
+/* Each try is a stream of its own: the exit's answers to an older one must
+ * not be taken for this one's. */
+static void
+try_connect(struct iprclient *c, int64_t now_ms)
+{
+	struct iprmsg_request q = control(c, IPRMSG_CONNECT);
+	int r;
+
+	if (c->tries++ == IPRCLIENT_TRIES) {
+		c->state = DOWN;
+		c->try_ms = SW_NEVER;
+		c->cfg.events->down(c->cfg.arg, SW_ERR_TIMEOUT);
+		return;
+	}
+	rng_fill(c->cfg.rng, &c->stream, sizeof(c->stream));
+	c->seq = 0;
+	c->request = q.id;
+	c->try_ms = now_ms + IPRCLIENT_TRY_MS;
+	if ((r = say(c, &q, FIRST_SURBS)) != SW_OK && r != SW_AGAIN)
+		log_debug("iprclient: cannot ask: %s", sw_strerror(r));
+}
+
+void
+iprclient_start(struct iprclient *c, int64_t now_ms)
+{
+	c->state = CONNECTING;
+	c->tries = 0;
+	try_connect(c, now_ms);
+}
+
+void
+iprclient_stop(struct iprclient *c)
+{
+	struct iprmsg_request q = control(c, IPRMSG_DISCONNECT);
+
+	if (c->state == UP)
+		(void)!say(c, &q, 0);
+	c->state = DOWN;
+}
+
+static size_t
+fragment_room(void)
+{
+	return nymseal_room(nympkt_plain_len(NYMPKT_REGULAR)) - FRAG_HEAD_LEN;
+}
+
+/* How many SURBs fit into the last packet of a message besides `n` bytes. */
+static unsigned
+surbs_that_fit(size_t n)
+{
+	size_t len = NYMMSG_REPLIABLE_HEAD_LEN + n + 1;
+	size_t rest = fragment_room() - len % fragment_room();
+
+	rest = rest == fragment_room() ? 0 : rest;
+	return (unsigned)(rest / RIDE_LEN < SURB_RIDE_MAX ?
+	    rest / RIDE_LEN : SURB_RIDE_MAX);
+}
+
+/* SURBs that the exit has, as far as we know. */
+static uint64_t
+outstanding(struct iprclient *c)
+{
+	const struct mixclient_stats *s = mixclient_stats(c->cfg.mix);
+	uint64_t out = s->reply_packets + c->written_off;
+
+	return s->surbs_made > out ? s->surbs_made - out : 0;
+}
+
+/* The target follows the rate of replies.  When the exit asks for more, it
+ * has few: what we thought it had beyond was lost. */
+static void
+watch_surbs(struct iprclient *c, int64_t now_ms)
+{
+	const struct mixclient_stats *s = mixclient_stats(c->cfg.mix);
+	uint64_t replies;
+
+	if (s->surb_requests != c->requests_seen) {
+		c->requests_seen = s->surb_requests;
+		if (outstanding(c) > SURB_MIN)
+			c->written_off += outstanding(c) - SURB_MIN;
+	}
+	if (now_ms - c->window_ms < WINDOW_MS)
+		return;
+	replies = s->reply_packets - c->window_replies;
+	c->window_replies = s->reply_packets;
+	c->window_ms = now_ms;
+	if (replies > 0 || c->sent_ms < c->heard_ms) {
+		c->heard_ms = now_ms;
+	} else if (now_ms - c->heard_ms > STALL_MS) {
+		/* Answers may have been lost with their SURBs, and an exit
+		 * without any cannot ask. */
+		c->written_off += outstanding(c) / 2;
+		c->heard_ms = now_ms;
+	}
+	c->surb_target = SURB_MIN + 2 * replies;
+	if (c->surb_target > SURB_MAX)
+		c->surb_target = SURB_MAX;
+}
+
+static void
+flush(struct iprclient *c, int64_t now_ms)
+{
+	struct iprmsg_request q = { .version = c->cfg.version,
+	    .kind = IPRMSG_DATA, .bundle = c->bundle,
+	    .bundle_len = c->bundle_len };
+	unsigned fit, want;
+	int r;
+
+	if (c->bundle_len == 0)
+		return;
+	fit = surbs_that_fit(IPRMSG_STREAM_HEAD_LEN + IPRMSG_DATA_HEAD_MAX +
+	    c->bundle_len);
+	want = outstanding(c) < c->surb_target ? fit : 0;
+	if ((r = say(c, &q, want)) == SW_AGAIN)
+		return;
+	if (r != SW_OK)
+		log_debug("iprclient: dropped a bundle: %s", sw_strerror(r));
+	c->bundle_len = 0;
+	c->sent_ms = now_ms;
+}
+
+static bool
+has_room(const struct iprclient *c, size_t limit)
+{
+	return mixclient_queued(c->cfg.mix) < limit &&
+	    mixclient_room(c->cfg.mix) > QUEUE_PACKETS;
+}
+
+int
+iprclient_send(struct iprclient *c, const uint8_t *pkt, size_t len)
+{
+	struct wbuf w;
+
+	if (c->state != UP)
+		return SW_ERR_DOWN;
+	if (len + 2 > IPRMSG_BUNDLE_MAX)
+		return SW_ERR_TOO_LONG;
+	if (c->bundle_len > 0 && c->bundle_len + len + 2 > IPRMSG_BUNDLE_MAX)
+		flush(c, c->sent_ms);
+	if (c->bundle_len + len + 2 > IPRMSG_BUNDLE_MAX ||
+	    !has_room(c, QUEUE_PACKETS)) {
+		c->blocked = true;
+		return SW_AGAIN;
+	}
+	w = (struct wbuf){ c->bundle + c->bundle_len,
+	    sizeof(c->bundle) - c->bundle_len };
+	if (iprmsg_put_packet(&w, pkt, len) != SW_OK)
+		return SW_ERR_TOO_LONG;
+	c->bundle_len += len + 2;
+	return SW_OK;
+}
+
+/* A small datagram to the exit's own address, so that it remembers us: pings
+ * of the protocol do not count there.  UDP to port 9 (discard). */
+static void
+keep_alive(struct iprclient *c)
+{
+	uint8_t pkt[28] = { 0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, 17, 0, 0,
+	    c->self4[0], c->self4[1], c->self4[2], c->self4[3], 10, 0, 0, 1,
+	    0, 9, 0, 9, 0, 8, 0, 0 };
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < 20; i += 2)
+		sum += (uint32_t)pkt[i] << 8 | pkt[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	pkt[10] = (uint8_t)(sum >> 8);
+	pkt[11] = (uint8_t)sum;
+	(void)!iprclient_send(c, pkt, sizeof(pkt));
+}
+
+static void
+hand_up(struct iprclient *c, const uint8_t *p, size_t len)
+{
+	struct rbuf bundle = { p, len };
+	const uint8_t *pkt;
+	size_t n;
+
+	while (c->state == UP &&
+	    iprmsg_get_packet(&bundle, &pkt, &n) == SW_OK)
+		if (n > 0)
+			c->cfg.events->packet(c->cfg.arg, pkt, n);
+}
+
+/* Hand up what is now in order. */
+static void
+release(struct iprclient *c)
+{
+	struct held *h;
+
+	while ((h = &c->held[c->expected % HELD_MAX])->used &&
+	    h->seq == c->expected) {
+		h->used = false;
+		c->n_held--;
+		c->expected++;
+		hand_up(c, h->bytes, h->len);
+	}
+}
+
+/* Give up on what is missing before the earliest held bundle. */
+static void
+skip_gap(struct iprclient *c)
+{
+	for (uint32_t i = 0; i < HELD_MAX; i++) {
+		struct held *h = &c->held[(c->expected + i) % HELD_MAX];
+
+		if (h->used) {
+			c->expected = h->seq;
+			release(c);
+			return;
+		}
+	}
+}
+
+/* When the longest held bundle is to go, SW_NEVER if there is none.  Those
+ * that were handed up already do not count. */
+static int64_t
+hold_until(const struct iprclient *c)
+{
+	int64_t at = SW_NEVER;
+
+	for (size_t i = 0; c->n_held > 0 && i < HELD_MAX; i++) {
+		const struct held *h = &c->held[i];
+
+		if (h->used && h->since_ms + c->cfg.hold_ms < at)
+			at = h->since_ms + c->cfg.hold_ms;
+	}
+	return at;
+}
+
+void
+iprclient_tick(struct iprclient *c, int64_t now_ms)
+{
+	c->now_ms = now_ms;
+	if (c->state == CONNECTING && now_ms >= c->try_ms)
+		try_connect(c, now_ms);
+	if (c->state != UP)
+		return;
+	if (c->sent_ms == 0)
+		c->sent_ms = now_ms;
+	watch_surbs(c, now_ms);
+	while (c->state == UP && hold_until(c) <= now_ms)
+		skip_gap(c);
+	if (c->bundle_len == 0 &&
+	    now_ms - c->sent_ms >= IPRCLIENT_KEEPALIVE_MS)
+		keep_alive(c);
+	/* While packets wait for their slots, later ones may still join. */
+	if (mixclient_queued(c->cfg.mix) < 2)
+		flush(c, now_ms);
+	if (outstanding(c) < c->surb_target / 2 &&
+	    has_room(c, QUEUE_RESUME))
+		(void)!mixclient_give(c->cfg.mix, &c->cfg.exit, SURB_ALONE);
+	if (c->blocked && has_room(c, QUEUE_RESUME) && c->bundle_len == 0) {
+		c->blocked = false;
+		c->cfg.events->writable(c->cfg.arg);
+	}
+}
+
+int64_t
+iprclient_deadline(const struct iprclient *c)
+{
+	if (c->state == CONNECTING)
+		return c->try_ms;
+	if (c->state == UP) {
+		int64_t at = hold_until(c);
+
+		return at < c->sent_ms + IPRCLIENT_KEEPALIVE_MS ? at :
+		    c->sent_ms + IPRCLIENT_KEEPALIVE_MS;
+	}
+	return SW_NEVER;
+}
+
+static void
+take_connected(struct iprclient *c, const struct iprmsg_response *a)
+{
+	if (c->state != CONNECTING || a->id != c->request)
+		return;
+	c->try_ms = SW_NEVER;
+	if (a->reason != IPRMSG_SUCCESS) {
+		c->state = DOWN;
+		c->cfg.events->down(c->cfg.arg, SW_ERR_REFUSED);
+		return;
+	}
+	c->state = UP;
+	memset(c->held, 0, sizeof(c->held));
+	c->n_held = 0;
+	c->expected = 1;		/* an exit numbers its data from 1 */
+	memcpy(c->self4, a->ip4, sizeof(c->self4));
+	c->cfg.events->up(c->cfg.arg, a->ip4, a->ip6,
+	    a->mtu != 0 ? a->mtu : IPRMSG_MTU);
+}
+
+static void
+take_data(struct iprclient *c, uint32_t seq, const struct iprmsg_response *a)
+{
+	bool hold = a->bundle_len >= HOLD_FROM;
+	struct held *h;
+
+	if (c->cfg.hold_ms == 0 || a->bundle_len > sizeof(h->bytes) ||
+	    (int32_t)(seq - c->expected) < 0) {
+		hand_up(c, a->bundle, a->bundle_len);	/* late, or no order */
+		return;
+	}
+	while (seq - c->expected >= HELD_MAX) {
+		if (c->n_held == 0)
+			c->expected = seq;
+		else
+			skip_gap(c);
+	}
+	h = &c->held[seq % HELD_MAX];
+	if (h->used)
+		return;				/* a duplicate */
+	h->used = true;
+	h->seq = seq;
+	h->since_ms = c->now_ms;
+	h->len = hold ? a->bundle_len : 0;
+	if (hold)
+		memcpy(h->bytes, a->bundle, a->bundle_len);
+	c->n_held++;
+	if (!hold)
+		hand_up(c, a->bundle, a->bundle_len);
+	release(c);
+}
+
+void
+iprclient_take(struct iprclient *c, const struct nymmsg *m)
+{
+	struct rbuf in = { m->data, m->data_len };
+	struct iprmsg_stream s;
+	struct iprmsg_response a;
+
+	/* Only what came by our SURBs, on our stream. */
+	if (m->kind != NYMMSG_REPLY || iprmsg_get_stream(&in, &s) != SW_OK ||
+	    s.id != c->stream)
+		return;
+	if (iprmsg_get_response(&a, in.p, in.left) != SW_OK ||
+	    a.version != c->cfg.version) {
+		log_debug("iprclient: an answer that does not read");
+		return;
+	}
+	switch (a.kind) {
+	case IPRMSG_DATA:
+		take_data(c, s.seq, &a);
+		break;
+	case IPRMSG_CONNECT:
+		take_connected(c, &a);
+		break;
+	case IPRMSG_DROPPED:
+	case IPRMSG_DISCONNECT:
+		if (c->state != UP)
+			break;
+		c->state = DOWN;
+		c->cfg.events->down(c->cfg.arg, SW_ERR_CLOSED);
+		break;
+	default:
+		break;			/* pong, health, refused by policy */
+	}
+}

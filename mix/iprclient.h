@@ -1,0 +1,75 @@
+/*
+ * iprclient.h - a client of an IP packet router: whole IP packets out, whole
+ * IP packets in, through a mixclient.
+ *
+ *	new -> connecting (a few tries, each on a stream of its own) -> up
+ *	up -> down: the exit dropped us, or never answered
+ *
+ * Packets that wait together leave in one bundle.  SURBs ride in the room
+ * that a message leaves in its last packet; when the exit has few and there
+ * is nothing to say, they are sent alone.
+ *
+ * Mixing reorders, and a TCP that sees its data out of order sends it again.
+ * So large bundles are held back for a moment, until those before them are
+ * there; small ones (acknowledgements) are handed up as they arrive, since
+ * holding them only makes the sender slower.
+ */
+#ifndef SW_MIX_IPRCLIENT_H
+#define SW_MIX_IPRCLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "mix/iprmsg.h"
+#include "mix/mixclient.h"
+
+#define IPRCLIENT_TRY_MS 6000
+#define IPRCLIENT_TRIES 10
+#define IPRCLIENT_KEEPALIVE_MS 45000	/* exits forget us after 60 s */
+
+struct iprclient_events {
+	void (*up)(void *arg, const uint8_t ip4[static 4],
+	    const uint8_t ip6[static 16], uint16_t mtu);
+	/* Borrowed until return. */
+	void (*packet)(void *arg, const uint8_t *pkt, size_t len);
+	/* Room again; once after SW_AGAIN. */
+	void (*writable)(void *arg);
+	void (*down)(void *arg, int err);
+};
+
+struct iprclient_config {
+	struct mixclient *mix;		/* borrowed for life */
+	struct recipient exit;
+	uint8_t version;		/* IPRMSG_V9 or IPRMSG_V10 */
+	int64_t hold_ms;		/* for order, at most; 0: not at all */
+	const struct iprclient_events *events;	/* static */
+	void *arg;
+	struct rng *rng;
+	/* Unix time in seconds, for the requests. */
+	int64_t (*unix_now)(void *arg);
+};
+
+struct iprclient;
+
+struct iprclient *iprclient_new(const struct iprclient_config *cfg);
+void iprclient_free(struct iprclient *c);	/* NULL is fine */
+
+void iprclient_start(struct iprclient *c, int64_t now_ms);
+
+/* A message that the mixclient received. */
+void iprclient_take(struct iprclient *c, const struct nymmsg *m);
+
+/* Copies.  SW_OK, SW_AGAIN (writable() follows), SW_ERR_DOWN,
+ * SW_ERR_TOO_LONG. */
+int iprclient_send(struct iprclient *c, const uint8_t *pkt, size_t len)
+    SW_MUST_CHECK;
+
+/* Let what was bundled go, and do what time asks.  At each turn's end. */
+void iprclient_tick(struct iprclient *c, int64_t now_ms);
+int64_t iprclient_deadline(const struct iprclient *c);
+
+/* Tell the exit goodbye, as far as one message may. */
+void iprclient_stop(struct iprclient *c);
+
+#endif

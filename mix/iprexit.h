@@ -1,0 +1,71 @@
+/*
+ * iprexit.h - the exit's half of the IPR protocol: which anonymous client has
+ * which inner address, what it may send, and how packets reach it.
+ *
+ * Packets go out by `packet` (to a stack that owns real sockets) and come
+ * back by iprexit_send().  A client is known by its sender tag; unlike the
+ * reference we let nobody use an address that is another's.
+ */
+#ifndef SW_MIX_IPREXIT_H
+#define SW_MIX_IPREXIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "mix/iprmsg.h"
+#include "mix/mixclient.h"
+
+#define IPREXIT_CLIENTS 256
+#define IPREXIT_IDLE_MS 60000
+#define IPREXIT_QUEUE (128 * 1024)	/* bytes that wait for SURBs */
+
+struct iprexit_events {
+	/* An IP packet whose source is the client's own address. */
+	void (*packet)(void *arg, const uint8_t *pkt, size_t len);
+	/* A client left; its addresses may be given to another. */
+	void (*gone)(void *arg, const struct sw_addr *ip4,
+	    const struct sw_addr *ip6);
+	/* There is room for packets again, after SW_AGAIN; once for each of
+	 * the client's addresses. */
+	void (*writable)(void *arg, const struct sw_addr *inner);
+};
+
+struct iprexit_config {
+	struct mixclient *mix;		/* borrowed for life; peers > 0 */
+	bool allow_local;		/* destinations that are not global */
+	const struct iprexit_events *events;
+	void *arg;
+	struct rng *rng;
+};
+
+struct iprexit_stats {
+	size_t clients;
+	uint64_t up, down, spoofed, refused, dropped, malformed;
+};
+
+struct iprexit;
+
+struct iprexit *iprexit_new(const struct iprexit_config *cfg);
+void iprexit_free(struct iprexit *x);	/* NULL is fine */
+
+/* A message that the mixclient received. */
+void iprexit_take(struct iprexit *x, const struct nymmsg *m, int64_t now_ms);
+
+/* A packet for an inner address; copied.  SW_OK (also: nobody is there),
+ * SW_AGAIN (writable() follows), SW_ERR_TOO_LONG. */
+int iprexit_send(struct iprexit *x, const struct sw_addr *to,
+    const uint8_t *pkt, size_t len) SW_MUST_CHECK;
+
+/* Send what waits; forget who is silent.  At each turn's end. */
+void iprexit_tick(struct iprexit *x, int64_t now_ms);
+int64_t iprexit_deadline(const struct iprexit *x);
+
+const struct iprexit_stats *iprexit_stats(struct iprexit *x);
+
+/* May packets go there: is it a public unicast address? */
+bool iprexit_is_global(const struct sw_addr *a);
+
+#endif

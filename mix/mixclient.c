@@ -1,0 +1,649 @@
+#include "mix/mixclient.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/wipe.h"
+#include "mix/frag.h"
+#include "mix/nympkt.h"
+#include "mix/nymseal.h"
+#include "mix/pending.h"
+#include "mix/prim.h"
+#include "mix/reasm.h"
+#include "mix/surbstore.h"
+
+#define POOL_DEFAULT 2048
+#define REPLY_KEYS 8192
+#define REASM_FRAGMENTS 2048
+#define REASM_IDLE_MS (30 * 60 * 1000)
+#define REASM_SWEEP_MS 10000
+#define HOPS (TOPOLOGY_LAYERS + 1)
+#define ACK_WAIT_MS 1500		/* besides 1.5 times the delays */
+#define MAX_BEHIND_US 1000000		/* no burst after a pause */
+#define CORRESPONDENTS 8		/* to whom we are anonymous */
+
+/* SURBs of an anonymous peer. */
+#define SURB_RESERVE 10			/* only to ask for more */
+#define SURB_TARGET 60
+#define SURB_REQUEST_MAX 50
+#define SURB_ANSWER_MAX 500
+#define SURB_BATCH 30			/* per message that answers */
+#define SURB_ASK_AGAIN_MS 10000
+#define SURB_GIVE_UP 5
+
+struct correspondent {
+	bool used;
+	struct recipient to;
+	uint8_t tag[NYMMSG_TAG_LEN];	/* by which it knows us */
+};
+
+struct mixclient {
+	struct mixclient_config cfg;
+	struct recipient self;
+	const struct topology *topology;
+	size_t plain_len, room;
+	struct pending *pending;
+	struct reasm *reasm;
+	struct replykeys *keys;
+	struct surbstore *surbs;
+	struct correspondent known[CORRESPONDENTS];
+	double next_send_us, next_cover_us;	/* 0: not started */
+	int64_t next_due_ms;		/* of an ack */
+	int64_t swept_ms;		/* when old fragments were dropped */
+	bool blocked;			/* transmit said SW_AGAIN */
+	uint8_t *pkt;			/* the packet being made */
+	uint8_t *msg;			/* the message being made */
+	size_t msg_cap;
+	struct mixclient_stats stats;
+};
+
+static const struct mix_profile profiles[] = {
+	{ "default", 15000000, 20000, 200000, NYMPKT_REGULAR },
+	{ "fast", 10000000, 4000, 0, NYMPKT_REGULAR },
+	{ "raw", 0, 0, 0, NYMPKT_REGULAR },
+};
+
+const struct mix_profile *
+mix_profile_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(profiles) / sizeof(*profiles); i++)
+		if (strcmp(profiles[i].name, name) == 0)
+			return &profiles[i];
+	return NULL;
+}
+
+struct mixclient *
+mixclient_new(const struct mixclient_config *cfg)
+{
+	struct mixclient *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->cfg = *cfg;
+	prim_ed25519_public(c->self.identity, cfg->keys.identity);
+	prim_x25519_base(c->self.encryption, cfg->keys.encryption);
+	memcpy(c->self.gateway, cfg->gateway, sizeof(c->self.gateway));
+	c->plain_len = nympkt_plain_len(cfg->profile->size);
+	c->room = nymseal_room(c->plain_len);
+	c->next_due_ms = SW_NEVER;
+	c->pending = pending_new(cfg->pool ? cfg->pool : POOL_DEFAULT,
+	    c->room);
+	c->reasm = reasm_new(c->room, REASM_FRAGMENTS, REASM_IDLE_MS);
+	c->keys = replykeys_new(REPLY_KEYS);
+	c->pkt = malloc(NYMPKT_LEN(c->plain_len));
+	if (cfg->peers > 0)
+		c->surbs = surbstore_new(cfg->peers);
+	if (c->pending == NULL || c->reasm == NULL || c->keys == NULL ||
+	    c->pkt == NULL || (cfg->peers > 0 && c->surbs == NULL)) {
+		mixclient_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+mixclient_free(struct mixclient *c)
+{
+	if (c == NULL)
+		return;
+	pending_free(c->pending);
+	reasm_free(c->reasm);
+	replykeys_free(c->keys);
+	surbstore_free(c->surbs);
+	sw_wipe_free(c->msg, c->msg_cap);
+	free(c->pkt);
+	sw_wipe_free(c, sizeof(*c));
+}
+
+void
+mixclient_set_topology(struct mixclient *c, const struct topology *t)
+{
+	c->topology = t;
+}
+
+const struct recipient *
+mixclient_address(const struct mixclient *c)
+{
+	return &c->self;
+}
+
+const struct mixclient_stats *
+mixclient_stats(const struct mixclient *c)
+{
+	return &c->stats;
+}
+
+size_t
+mixclient_room(const struct mixclient *c)
+{
+	return pending_count_free(c->pending);
+}
+
+size_t
+mixclient_queued(const struct mixclient *c)
+{
+	return pending_count_queued(c->pending);
+}
+
+static int
+route_to(struct mixclient *c, const struct recipient *to,
+    struct sphinx_route *route)
+{
+	if (c->topology == NULL)
+		return SW_ERR_UNREACH_NET;
+	return topology_route(c->topology, to, c->cfg.profile->hop_ns,
+	    c->cfg.rng, route);
+}
+
+static uint64_t
+delays_of(const struct sphinx_route *route)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i + 1 < route->n; i++)
+		sum += route->hop[i].delay_ns;
+	return sum;
+}
+
+/* The ack part at the start of a packet's plaintext; *delay_ns is what the
+ * mixes will hold the ack back. */
+static int
+put_ack(struct mixclient *c, uint8_t *plain, const struct frag_id *id,
+    uint64_t *delay_ns)
+{
+	struct sphinx_route route;
+	int r;
+
+	if ((r = route_to(c, &c->self, &route)) != SW_OK)
+		return r;
+	*delay_ns = delays_of(&route);
+	return ack_create(plain, &route, c->cfg.keys.ack, id, c->cfg.rng);
+}
+
+static uint8_t *
+plaintext(struct mixclient *c)
+{
+	/* Where sphinx_put_payload() wants it, so that nothing is copied. */
+	return c->pkt + SPHINX_HEADER_LEN + 16;
+}
+
+static int
+transmit(struct mixclient *c, const uint8_t addr[static SPHINX_ADDR_LEN],
+    uint8_t rotation)
+{
+	struct sw_addr first;
+	int r;
+
+	if ((r = nymaddr_get_padded(addr, SPHINX_ADDR_LEN, &first)) != SW_OK)
+		return r;
+	r = c->cfg.events->transmit(c->cfg.arg, &first, rotation, c->pkt,
+	    NYMPKT_LEN(c->plain_len));
+	c->blocked = r == SW_AGAIN;
+	return r;
+}
+
+/* Pack what lies behind the ack and the key in the plaintext, and send it. */
+static int
+send_sealed(struct mixclient *c, const struct recipient *to,
+    const struct frag_id *id, int64_t now_ms, int64_t *due_ms)
+{
+	uint8_t *plain = plaintext(c);
+	struct sphinx_route route;
+	uint64_t delay;
+	int r;
+
+	if ((r = route_to(c, to, &route)) != SW_OK ||
+	    (r = put_ack(c, plain, id, &delay)) != SW_OK ||
+	    (r = nymseal_put(plain + ACK_LEN, c->room, to->encryption,
+	    c->cfg.rng)) != SW_OK ||
+	    (r = sphinx_create_packet(c->pkt, NYMPKT_LEN(c->plain_len),
+	    &route, SPHINX_V259, c->cfg.rng, plain, c->plain_len)) != SW_OK)
+		return r;
+	delay += delays_of(&route);
+	*due_ms = now_ms + ACK_WAIT_MS + (int64_t)(delay / 2 * 3 / 1000000);
+	return transmit(c, route.hop[0].addr,
+	    nympkt_rotation_of(c->topology->rotation_id));
+}
+
+/* The oldest fragment that waits.  SW_AGAIN: nothing could leave. */
+static int
+send_next(struct mixclient *c, int64_t now_ms)
+{
+	struct pending_item *it = pending_head(c->pending);
+	int64_t due;
+	int r;
+
+	memcpy(plaintext(c) + NYMSEAL_OVERHEAD, it->frag, c->room);
+	if ((r = send_sealed(c, &it->to, &it->id, now_ms, &due)) == SW_AGAIN)
+		return r;
+	if (r != SW_OK) {
+		log_debug("mixclient: dropped a fragment: %s", sw_strerror(r));
+		pending_drop(c->pending, it);
+		return SW_OK;
+	}
+	if (it->tries > 0)
+		c->stats.resent++;
+	else
+		c->stats.sent++;
+	pending_sent(c->pending, it, due);
+	if (due < c->next_due_ms)
+		c->next_due_ms = due;
+	return SW_OK;
+}
+
+static int
+send_cover(struct mixclient *c, int64_t now_ms)
+{
+	static const struct frag_id none;
+	int64_t due;
+	int r;
+
+	nymseal_put_cover(plaintext(c) + NYMSEAL_OVERHEAD, c->room);
+	if ((r = send_sealed(c, &c->self, &none, now_ms, &due)) == SW_OK)
+		c->stats.cover++;
+	return r;
+}
+
+/* Advance a Poisson process; late work does not shift it, but a long pause
+ * is not made up for. */
+static void
+next_slot(struct mixclient *c, double *at_us, uint32_t mean_us, double now_us)
+{
+	if (*at_us == 0 || *at_us < now_us - MAX_BEHIND_US)
+		*at_us = now_us;
+	*at_us += -log(rng_unit(c->cfg.rng)) * (double)mean_us;
+}
+
+static bool
+has_queued(const struct mixclient *c)
+{
+	return pending_count_queued(c->pending) > 0;
+}
+
+void
+mixclient_tick(struct mixclient *c, int64_t now_ms)
+{
+	const struct mix_profile *p = c->cfg.profile;
+	double now_us = (double)now_ms * 1000;
+
+	if (c->topology == NULL)
+		return;
+	c->blocked = false;
+	if (c->next_send_us == 0) {
+		next_slot(c, &c->next_send_us, p->send_us, now_us);
+		next_slot(c, &c->next_cover_us, p->cover_us, now_us);
+	}
+	if (now_ms >= c->next_due_ms)
+		c->next_due_ms = pending_expire(c->pending, now_ms);
+	if (now_ms - c->swept_ms >= REASM_SWEEP_MS) {
+		c->swept_ms = now_ms;
+		reasm_tick(c->reasm, now_ms);
+	}
+	if (p->send_us == 0)
+		while (has_queued(c) && send_next(c, now_ms) != SW_AGAIN)
+			;
+	while (p->send_us != 0 && c->next_send_us <= now_us) {
+		if (has_queued(c))
+			(void)send_next(c, now_ms);
+		else
+			(void)send_cover(c, now_ms);
+		next_slot(c, &c->next_send_us, p->send_us, now_us);
+	}
+	while (p->cover_us != 0 && c->next_cover_us <= now_us) {
+		(void)send_cover(c, now_ms);
+		next_slot(c, &c->next_cover_us, p->cover_us, now_us);
+	}
+}
+
+int64_t
+mixclient_deadline(const struct mixclient *c)
+{
+	const struct mix_profile *p = c->cfg.profile;
+	int64_t at = c->next_due_ms;
+
+	if (c->topology == NULL)
+		return SW_NEVER;
+	if (p->send_us != 0 && (int64_t)(c->next_send_us / 1000) + 1 < at)
+		at = (int64_t)(c->next_send_us / 1000) + 1;
+	if (p->cover_us != 0 && (int64_t)(c->next_cover_us / 1000) + 1 < at)
+		at = (int64_t)(c->next_cover_us / 1000) + 1;
+	if (p->send_us == 0 && has_queued(c) && !c->blocked)
+		at = 0;
+	return at;
+}
+
+static int
+grow_message(struct mixclient *c, size_t need)
+{
+	uint8_t *p;
+
+	if (need <= c->msg_cap)
+		return SW_OK;
+	if ((p = malloc(need)) == NULL)
+		return SW_ERR_NOMEM;
+	sw_wipe_free(c->msg, c->msg_cap);
+	c->msg = p;
+	c->msg_cap = need;
+	return SW_OK;
+}
+
+/* Cut c->msg and queue all of its fragments, or none. */
+static int
+queue_message(struct mixclient *c, const struct recipient *to, size_t n)
+{
+	struct pending_item *it;
+	struct frag_plan plan;
+	int r;
+
+	if ((r = frag_plan_init(&plan, n, c->room, c->cfg.rng)) != SW_OK)
+		return r;
+	if (plan.count > pending_count_free(c->pending))
+		return SW_AGAIN;
+	for (size_t i = 0; i < plan.count; i++) {
+		it = pending_take(c->pending);
+		it->to = *to;
+		frag_cut(&plan, i, c->msg, it->frag, &it->id);
+		pending_queue(c->pending, it, false);
+	}
+	return SW_OK;
+}
+
+/* The entry of `to`, made if there is none; the last one is given up when
+ * all are taken, since a client has few correspondents. */
+static struct correspondent *
+know(struct mixclient *c, const struct recipient *to)
+{
+	struct correspondent *k = NULL;
+
+	for (size_t i = 0; i < CORRESPONDENTS; i++) {
+		k = &c->known[i];
+		if (!k->used)
+			break;
+		if (memcmp(&k->to, to, sizeof(k->to)) == 0)
+			return k;
+	}
+	k->used = true;
+	k->to = *to;
+	rng_fill(c->cfg.rng, k->tag, sizeof(k->tag));
+	return k;
+}
+
+static int
+put_surbs(struct mixclient *c, struct wbuf *w, unsigned n)
+{
+	struct sphinx_route route;
+	struct reply_surb s;
+	int r = SW_OK;
+
+	for (unsigned i = 0; i < n && r == SW_OK; i++) {
+		if ((r = route_to(c, &c->self, &route)) != SW_OK)
+			break;
+		rng_fill(c->cfg.rng, s.key, sizeof(s.key));
+		if ((r = surb_create(&s.surb, &route, SPHINX_V259,
+		    c->cfg.rng)) == SW_OK &&
+		    (r = nymmsg_put_surb(w, &s)) == SW_OK) {
+			replykeys_add(c->keys, s.key);
+			c->stats.surbs_made++;
+		}
+	}
+	sw_wipe(&s, sizeof(s));
+	return r;
+}
+
+static int
+send_repliable(struct mixclient *c, const struct recipient *to,
+    enum nymmsg_kind kind, unsigned surbs, const void *data, size_t n)
+{
+	size_t need = NYMMSG_REPLIABLE_HEAD_LEN + surbs *
+	    REPLY_SURB_LEN(HOPS) + n;
+	struct correspondent *k = know(c, to);
+	struct wbuf w;
+	int r;
+
+	if (c->topology == NULL)
+		return SW_ERR_UNREACH_NET;
+	if (topology_find(c->topology, to->gateway) == NULL)
+		return SW_ERR_UNREACH_HOST;
+	/* Before the work of making SURBs: would it fit? */
+	if (need / (c->room - FRAG_HEAD_LEN) + 1 >
+	    pending_count_free(c->pending))
+		return SW_AGAIN;
+	if ((r = grow_message(c, need)) != SW_OK)
+		return r;
+	w = (struct wbuf){ c->msg, need };
+	if ((r = nymmsg_put_repliable(&w, kind, k->tag, (uint16_t)surbs, HOPS,
+	    nympkt_rotation_of(c->topology->rotation_id))) != SW_OK ||
+	    (r = put_surbs(c, &w, surbs)) != SW_OK ||
+	    (r = wire_put_bytes(&w, data, n)) != SW_OK)
+		return r;
+	return queue_message(c, to, need - w.left);
+}
+
+int
+mixclient_send(struct mixclient *c, const struct recipient *to,
+    unsigned surbs, const void *data, size_t n)
+{
+	if (surbs > NYMMSG_MAX_SURBS)
+		return SW_ERR_TOO_LONG;
+	return send_repliable(c, to, NYMMSG_DATA, surbs, data, n);
+}
+
+int
+mixclient_give(struct mixclient *c, const struct recipient *to,
+    unsigned surbs)
+{
+	if (surbs > NYMMSG_MAX_SURBS)
+		return SW_ERR_TOO_LONG;
+	return send_repliable(c, to, NYMMSG_SURBS, surbs, NULL, 0);
+}
+
+/* Send c->msg back by SURBs, one for each fragment. */
+static int
+send_by_surbs(struct mixclient *c, struct surbstore_peer *peer, size_t n)
+{
+	uint8_t *plain = plaintext(c), rotation;
+	struct frag_plan plan;
+	struct reply_surb s;
+	struct frag_id id;
+	uint64_t delay;
+	int r;
+
+	if ((r = frag_plan_init(&plan, n, c->room, c->cfg.rng)) != SW_OK)
+		return r;
+	for (size_t i = 0; i < plan.count && r == SW_OK; i++) {
+		frag_cut(&plan, i, c->msg, plain + NYMSEAL_OVERHEAD, &id);
+		if ((r = put_ack(c, plain, &id, &delay)) != SW_OK ||
+		    (r = surbstore_take(c->surbs, peer, &s, &rotation)) !=
+		    SW_OK)
+			break;
+		nymseal_put_reply(plain + ACK_LEN, c->room, s.key);
+		if ((r = surb_use(&s.surb, c->pkt, NYMPKT_LEN(c->plain_len),
+		    plain, c->plain_len)) == SW_OK)
+			r = transmit(c, s.surb.first, rotation);
+		c->stats.replies++;
+	}
+	sw_wipe(&s, sizeof(s));
+	return r == SW_AGAIN ? SW_ERR_LIMIT : r;
+}
+
+/* Ask for more SURBs while there is still one to ask by. */
+static void
+ask_for_surbs(struct mixclient *c, struct surbstore_peer *p, int64_t now_ms)
+{
+	struct wbuf w;
+
+	if (p->have == 0 || p->have + p->asked >= SURB_TARGET) {
+		if (p->have == 0 || p->have >= SURB_RESERVE ||
+		    now_ms - p->asked_ms < SURB_ASK_AGAIN_MS)
+			return;
+		if (++p->fruitless > SURB_GIVE_UP)
+			return;
+		p->asked = 0;
+	}
+	if (grow_message(c, 256) != SW_OK)
+		return;
+	w = (struct wbuf){ c->msg, 256 };
+	if (nymmsg_put_surb_request(&w, &c->self, SURB_REQUEST_MAX) != SW_OK ||
+	    send_by_surbs(c, p, 256 - w.left) != SW_OK)
+		return;
+	p->asked += SURB_REQUEST_MAX;
+	p->asked_ms = now_ms;
+	c->stats.surb_requests++;
+}
+
+size_t
+mixclient_count_surbs(struct mixclient *c,
+    const uint8_t tag[static NYMMSG_TAG_LEN])
+{
+	struct surbstore_peer *p = c->surbs != NULL ?
+	    surbstore_find(c->surbs, tag) : NULL;
+
+	return p != NULL && p->have > SURB_RESERVE ? p->have - SURB_RESERVE :
+	    0;
+}
+
+int
+mixclient_reply(struct mixclient *c,
+    const uint8_t tag[static NYMMSG_TAG_LEN], bool control, const void *data,
+    size_t n, int64_t now_ms)
+{
+	struct surbstore_peer *p = c->surbs != NULL ?
+	    surbstore_find(c->surbs, tag) : NULL;
+	size_t need = (n + 2) / (c->room - FRAG_HEAD_LEN) + 1, have;
+	struct wbuf w;
+	int r;
+
+	if (p == NULL)
+		return SW_ERR_LIMIT;
+	have = control ? p->have : mixclient_count_surbs(c, tag);
+	if (need > have) {
+		ask_for_surbs(c, p, now_ms);
+		c->stats.replies_dropped++;
+		return SW_ERR_LIMIT;
+	}
+	if ((r = grow_message(c, n + 2)) != SW_OK)
+		return r;
+	w = (struct wbuf){ c->msg, n + 2 };
+	if ((r = nymmsg_put_head(&w, NYMMSG_REPLY)) == SW_OK &&
+	    (r = wire_put_bytes(&w, data, n)) == SW_OK)
+		r = send_by_surbs(c, p, n + 2);
+	ask_for_surbs(c, p, now_ms);
+	return r;
+}
+
+/* Somebody who holds SURBs of ours wants more: only if we wrote to it. */
+static void
+answer_request(struct mixclient *c, const struct nymmsg *m)
+{
+	struct recipient to = m->from;
+	uint32_t left = m->amount < SURB_ANSWER_MAX ? m->amount :
+	    SURB_ANSWER_MAX;
+	bool known = false;
+
+	for (size_t i = 0; i < CORRESPONDENTS; i++)
+		known |= c->known[i].used &&
+		    memcmp(&c->known[i].to, &to, sizeof(to)) == 0;
+	if (!known) {
+		c->stats.bad++;
+		return;
+	}
+	c->stats.surb_requests++;
+	while (left > 0) {
+		unsigned n = left < SURB_BATCH ? left : SURB_BATCH;
+
+		if (send_repliable(c, &to, NYMMSG_SURBS, n, NULL, 0) != SW_OK)
+			return;
+		left -= n;
+	}
+}
+
+static void
+take_message(struct mixclient *c, const uint8_t *in, size_t n,
+    int64_t now_ms)
+{
+	struct nymmsg m;
+
+	if (nymmsg_get(&m, in, n) != SW_OK) {
+		c->stats.bad++;
+		return;
+	}
+	c->stats.received++;
+	if (m.kind == NYMMSG_SURB_REQUEST) {
+		answer_request(c, &m);
+		return;
+	}
+	if (m.tag != NULL && (c->surbs == NULL ||
+	    surbstore_add(c->surbs, &m, now_ms) == NULL))
+		return;
+	if (m.kind != NYMMSG_SURBS)
+		c->cfg.events->message(c->cfg.arg, &m);
+}
+
+static void
+take_ack(struct mixclient *c, const uint8_t in[static NYMPKT_ACK_PLAIN_LEN])
+{
+	struct frag_id id;
+
+	if (ack_open(&id, in, c->cfg.keys.ack) != SW_OK) {
+		c->stats.bad++;
+		return;
+	}
+	if (id.set != 0 && pending_ack(c->pending, &id))
+		c->stats.acked++;
+}
+
+void
+mixclient_deliver(struct mixclient *c, uint8_t *in, size_t n, int64_t now_ms)
+{
+	uint8_t key[SURB_KEY_LEN];
+	const uint8_t *msg;
+	bool is_reply;
+	int r;
+
+	if (n == NYMPKT_ACK_PLAIN_LEN) {
+		take_ack(c, in);
+		return;
+	}
+	if (n <= NYMSEAL_HEAD_LEN) {
+		c->stats.bad++;
+		return;
+	}
+	is_reply = replykeys_take(c->keys, in, key);
+	c->stats.reply_packets += is_reply;
+	r = nymseal_open(in, n, is_reply ? key : NULL,
+	    c->cfg.keys.encryption);
+	sw_wipe(key, sizeof(key));
+	in += NYMSEAL_HEAD_LEN;
+	n -= NYMSEAL_HEAD_LEN;
+	if (r == SW_OK && nymseal_is_cover(in, n))
+		return;
+	if (r == SW_OK)
+		r = reasm_add(c->reasm, in, n, now_ms, &msg, &n);
+	if (r == SW_OK)
+		take_message(c, msg, n, now_ms);
+	else if (r != SW_AGAIN)
+		c->stats.bad++;
+}

@@ -1,0 +1,73 @@
+/*
+ * mixnode.h - what a node does with packets: open, check for replay, peel,
+ * delay, pass on; or, as the last hop, deliver and release the ack.
+ *
+ * No descriptors and no clock.  Packets wait in a heap by due time, in a queue
+ * of fixed length; when it is full, packets are dropped and counted.
+ */
+#ifndef SW_MIX_MIXNODE_H
+#define SW_MIX_MIXNODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "mix/nympkt.h"
+#include "mix/sphinx.h"
+
+#define MIXNODE_MAX_DELAY_MS 10000
+
+struct mixnode_events {
+	/* Send this packet to the node at `next`; borrowed until return. */
+	void (*emit)(void *arg, const struct sw_addr *next,
+	    const struct nympkt_frame *f, const uint8_t *pkt, size_t len);
+	/* A payload for the client named `dest`, without its ack part. */
+	void (*deliver)(void *arg, const uint8_t dest[static SPHINX_DEST_LEN],
+	    uint8_t *data, size_t n);
+	/* May packets go to this node?  NULL: to any. */
+	bool (*allowed)(void *arg, const struct sw_addr *next);
+};
+
+struct mixnode_config {
+	uint8_t sk[X25519_KEY_LEN];	/* secret, of the current rotation */
+	uint32_t rotation_id;
+	bool mix, gateway;		/* forward hops; final hops */
+	size_t queue;			/* packets that may wait */
+	size_t replay_limit;
+	const struct mixnode_events *events;	/* static */
+	void *arg;
+};
+
+struct mixnode_stats {
+	uint64_t taken, forwarded, delivered;
+	uint64_t bad_mac, replayed, malformed, wrong_role;
+	uint64_t refused, full;
+};
+
+struct mixnode;
+
+struct mixnode *mixnode_new(const struct mixnode_config *cfg);
+void mixnode_free(struct mixnode *m);	/* wipes; NULL is fine */
+
+/* A new key: the present one becomes the secondary.  mixnode_retire() drops
+ * the secondary and its tags. */
+int mixnode_rotate(struct mixnode *m, const uint8_t sk[static X25519_KEY_LEN],
+    uint32_t rotation_id) SW_MUST_CHECK;
+void mixnode_retire(struct mixnode *m);
+
+/* A packet from the wire; changed in place. */
+void mixnode_take(struct mixnode *m, const struct nympkt_frame *f,
+    uint8_t *pkt, size_t len, int64_t now_ms);
+
+/* A packet that starts here, from a client of ours: no delay, no peeling. */
+void mixnode_forward(struct mixnode *m, const struct sw_addr *next,
+    uint8_t rotation, const uint8_t *pkt, size_t len);
+
+void mixnode_tick(struct mixnode *m, int64_t now_ms);
+int64_t mixnode_deadline(const struct mixnode *m);
+
+const struct mixnode_stats *mixnode_stats(const struct mixnode *m);
+
+#endif

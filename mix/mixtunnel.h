@@ -1,0 +1,79 @@
+/*
+ * mixtunnel.h - the mix tunnel: whole IP packets to and from an exit across
+ * the mixnet, over one websocket to an entry gateway.
+ *
+ *	connecting -> session with the gateway -> asking the exit -> up
+ *	a broken link: all again, after a pause; packets that were on their way
+ *	are sent again by the mixnet's own acks
+ *
+ * Joins gwclient, mixclient and iprclient to a socket on the loop.  One
+ * thread, the loop's; no callback comes from within start or send.
+ */
+#ifndef SW_MIX_MIXTUNNEL_H
+#define SW_MIX_MIXTUNNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "mix/mixclient.h"
+#include "mix/nymaddr.h"
+#include "mix/rng.h"
+#include "mix/topology.h"
+
+struct mixtunnel_events {
+	/* Packets may be sent, and from these addresses.  Again after each
+	 * down(), possibly with others. */
+	void (*up)(void *arg, const struct sw_addr *ip4,
+	    const struct sw_addr *ip6, uint16_t mtu);
+	/* Borrowed until return. */
+	void (*packet)(void *arg, const uint8_t *pkt, size_t len);
+	/* Room again; once after SW_AGAIN. */
+	void (*writable)(void *arg);
+	/* Not for now: it goes on trying.  Why: SW_ERR_*. */
+	void (*down)(void *arg, int err);
+};
+
+struct mixtunnel_config {
+	struct loop *loop;		/* borrowed for life */
+	const struct topology *topology;	/* borrowed for life */
+	uint8_t entry[NYM_KEY_LEN];	/* identity of our gateway */
+	struct recipient exit;
+	const struct mix_profile *profile;
+	const struct mixclient_keys *keys;	/* NULL: new ones */
+	bool fill_checksums;		/* packets come without them */
+	const struct mixtunnel_events *events;
+	void *arg;
+	struct rng *rng;
+};
+
+struct mixtunnel_stats {
+	struct mixclient_stats mix;
+	uint64_t links;			/* websockets opened */
+	bool up;
+};
+
+struct mixtunnel;
+
+/* SW_ERR_UNREACH_HOST: the entry is not in the topology, or takes no
+ * clients.  *out is NULL unless SW_OK. */
+int mixtunnel_new(struct mixtunnel **out, const struct mixtunnel_config *cfg)
+    SW_MUST_CHECK;
+void mixtunnel_start(struct mixtunnel *t);
+/* No callback follows; wipes.  NULL is fine. */
+void mixtunnel_free(struct mixtunnel *t);
+
+/* Copies.  SW_OK, SW_AGAIN, SW_ERR_DOWN, SW_ERR_TOO_LONG (more than the
+ * MTU). */
+int mixtunnel_send(struct mixtunnel *t, const uint8_t *pkt, size_t len)
+    SW_MUST_CHECK;
+
+/* Say goodbye to the exit; mixtunnel_free() soon after. */
+void mixtunnel_stop(struct mixtunnel *t);
+
+void mixtunnel_stats(const struct mixtunnel *t, struct mixtunnel_stats *out);
+
+#endif

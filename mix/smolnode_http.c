@@ -1,0 +1,151 @@
+#include "mix/smolnode_http.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "mix/stream.h"
+
+#define CLIENTS_MAX 64
+#define CLIENT_MS 10000			/* for a request and its answer */
+
+struct request {
+	struct stream s;		/* first */
+	struct smolnode_http *http;
+	struct loop_timer timer;
+	struct request *next, **at;
+	bool answered;
+};
+
+struct smolnode_http {
+	struct loop_fd listener;	/* first */
+	struct loop *loop;
+	const struct directory *directory;
+	struct request *requests;
+	size_t n;
+};
+
+static void
+request_free(struct request *r)
+{
+	stream_close(&r->s);
+	loop_set_timer(r->http->loop, &r->timer, SW_NEVER);
+	*r->at = r->next;
+	if (r->next != NULL)
+		r->next->at = r->at;
+	r->http->n--;
+	free(r);
+}
+
+/* One answer for each connection; the peer closes when it has read it. */
+static int
+request_data(struct stream *s, struct rbuf *in)
+{
+	struct request *r = (struct request *)s;
+	char *out;
+	size_t n;
+	int err;
+
+	if (r->answered)
+		return SW_ERR_CLOSED;
+	err = directory_answer(r->http->directory, in->p, in->left, &out, &n);
+	if (err == SW_AGAIN)
+		return SW_OK;
+	if (err != SW_OK)
+		return err;
+	in->left = 0;
+	r->answered = true;
+	err = stream_put(s, out, n);
+	free(out);
+	return err;
+}
+
+static void
+request_closed(struct stream *s, int err)
+{
+	(void)err;
+	request_free((struct request *)s);
+}
+
+/* The answer was written, and the connection was said to close. */
+static void
+request_late(struct loop_timer *t)
+{
+	request_free((struct request *)((char *)t -
+	    offsetof(struct request, timer)));
+}
+
+static const struct stream_ops request_ops = {
+	request_data, NULL, request_closed,
+};
+
+static void
+accept_requests(struct loop_fd *w, uint32_t events)
+{
+	struct smolnode_http *h = (struct smolnode_http *)w;
+	struct request *r;
+	int fd;
+
+	(void)events;
+	while ((fd = stream_accept_fd(w->fd)) >= 0) {
+		if (h->n == CLIENTS_MAX || (r = calloc(1, sizeof(*r))) ==
+		    NULL) {
+			close(fd);
+			continue;
+		}
+		if (stream_open(&r->s, h->loop, fd, false, &request_ops) !=
+		    SW_OK) {
+			free(r);
+			continue;
+		}
+		r->http = h;
+		r->timer.fire = request_late;
+		loop_set_timer(h->loop, &r->timer, h->loop->now_ms +
+		    CLIENT_MS);
+		r->at = &h->requests;
+		r->next = h->requests;
+		if (r->next != NULL)
+			r->next->at = &r->next;
+		h->requests = r;
+		h->n++;
+	}
+}
+
+int
+smolnode_http_new(struct smolnode_http **out, struct loop *l,
+    struct sw_addr *a, const struct directory *d)
+{
+	struct smolnode_http *h = calloc(1, sizeof(*h));
+	int r;
+
+	*out = NULL;
+	if (h == NULL)
+		return SW_ERR_NOMEM;
+	h->loop = l;
+	h->directory = d;
+	h->listener.ready = accept_requests;
+	h->listener.fd = stream_listen_fd(a);
+	r = h->listener.fd >= 0 ? loop_add(l, &h->listener, EPOLLIN) :
+	    SW_ERR_SYS;
+	if (r != SW_OK) {
+		if (h->listener.fd >= 0)
+			close(h->listener.fd);
+		free(h);
+		return r;
+	}
+	*out = h;
+	return SW_OK;
+}
+
+void
+smolnode_http_free(struct smolnode_http *h)
+{
+	if (h == NULL)
+		return;
+	while (h->requests != NULL)
+		request_free(h->requests);
+	loop_del(h->loop, &h->listener);
+	close(h->listener.fd);
+	free(h);
+}

@@ -1,0 +1,506 @@
+/* An IPR client and an exit across a mix network in memory.  The world beyond
+ * the exit answers every packet with its addresses exchanged. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "mix/iprclient.h"
+#include "mix/iprexit.h"
+#include "tests/unit/fakenet.h"
+
+struct world {
+	struct fakenet net;
+	struct mixclient *cm, *xm;
+	struct iprclient *client;
+	struct iprexit *exit;
+	bool up;
+	int down;
+	uint8_t ip4[4], ip6[16];
+	uint16_t mtu;
+	unsigned got, gone, writable;
+	uint64_t got_bytes;
+	unsigned disorder;		/* large packets behind a later one */
+	uint8_t last_mark;
+	uint8_t last[2000];
+	size_t last_len;
+	bool deaf;			/* the world does not answer */
+};
+
+static int
+transmit(void *arg, const struct sw_addr *first, uint8_t rotation,
+    const uint8_t *pkt, size_t len)
+{
+	struct world *w = arg;
+
+	return fakenet_transmit(&w->net, first, rotation, pkt, len);
+}
+
+static void
+client_message(void *arg, const struct nymmsg *m)
+{
+	iprclient_take(((struct world *)arg)->client, m);
+}
+
+static void
+exit_message(void *arg, const struct nymmsg *m)
+{
+	struct world *w = arg;
+
+	if (w->exit != NULL)
+		iprexit_take(w->exit, m, w->net.now_ms);
+}
+
+static const struct mixclient_events client_mix = { transmit, client_message };
+static const struct mixclient_events exit_mix = { transmit, exit_message };
+
+static void
+up(void *arg, const uint8_t ip4[4], const uint8_t ip6[16], uint16_t mtu)
+{
+	struct world *w = arg;
+
+	w->up = true;
+	w->mtu = mtu;
+	memcpy(w->ip4, ip4, 4);
+	memcpy(w->ip6, ip6, 16);
+}
+
+static void
+client_packet(void *arg, const uint8_t *pkt, size_t len)
+{
+	struct world *w = arg;
+
+	memcpy(w->last, pkt, len);
+	w->last_len = len;
+	if (len > 1000 && w->got > 0 &&
+	    (int8_t)(pkt[len - 1] - w->last_mark) < 0)
+		w->disorder++;
+	if (len > 1000)
+		w->last_mark = pkt[len - 1];
+	w->got++;
+	w->got_bytes += len;
+}
+
+static void
+client_writable(void *arg)
+{
+	((struct world *)arg)->writable++;
+}
+
+static void
+client_down(void *arg, int err)
+{
+	((struct world *)arg)->down = err;
+}
+
+static const struct iprclient_events client_events = {
+	up, client_packet, client_writable, client_down,
+};
+
+static void
+exit_packet(void *arg, const uint8_t *pkt, size_t len)
+{
+	struct world *w = arg;
+	uint8_t back[2000];
+	struct sw_addr to = addr_v4((uint32_t)pkt[12] << 24 |
+	    (uint32_t)pkt[13] << 16 | (uint32_t)pkt[14] << 8 | pkt[15], 0);
+
+	if (w->deaf)
+		return;
+	memcpy(back, pkt, len);
+	memcpy(back + 12, pkt + 16, 4);
+	memcpy(back + 16, pkt + 12, 4);
+	(void)!iprexit_send(w->exit, &to, back, len);
+}
+
+static void
+exit_gone(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6)
+{
+	struct world *w = arg;
+
+	assert_memory_equal(ip4->ip + 12, w->ip4, 4);
+	assert_memory_equal(ip6->ip, w->ip6, 16);
+	w->gone++;
+}
+
+static void
+exit_writable(void *arg, const struct sw_addr *inner)
+{
+	(void)arg;
+	(void)inner;
+}
+
+static const struct iprexit_events exit_events = {
+	exit_packet, exit_gone, exit_writable,
+};
+
+static int64_t
+unix_now(void *arg)
+{
+	(void)arg;
+	return 1778912872;
+}
+
+static int64_t hold_ms;			/* of the next world's client */
+
+static struct world *
+new_world(uint8_t version, unsigned loss, uint8_t seed)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct iprclient_config cc = {
+		.version = version, .events = &client_events, .arg = w,
+		.unix_now = unix_now, .hold_ms = hold_ms,
+	};
+	struct iprexit_config xc = { .events = &exit_events, .arg = w };
+
+	fakenet_init(&w->net, seed);
+	w->net.loss_percent = loss;
+	w->cm = fakenet_add(&w->net, 0, "raw", &client_mix, w);
+	w->xm = fakenet_add(&w->net, 1, "raw", &exit_mix, w);
+	cc.mix = w->cm;
+	cc.exit = *mixclient_address(w->xm);
+	xc.rng = cc.rng = &w->net.rng.rng;
+	xc.mix = w->xm;
+	w->client = iprclient_new(&cc);
+	w->exit = iprexit_new(&xc);
+	return w;
+}
+
+static void
+free_world(struct world *w)
+{
+	iprclient_free(w->client);
+	iprexit_free(w->exit);
+	fakenet_wipe(&w->net);
+	free(w);
+}
+
+static void
+run(struct world *w, int64_t ms)
+{
+	for (int64_t end = w->net.now_ms + ms; w->net.now_ms < end;) {
+		iprclient_tick(w->client, w->net.now_ms);
+		if (w->exit != NULL)
+			iprexit_tick(w->exit, w->net.now_ms);
+		fakenet_run(&w->net, 5);
+	}
+}
+
+/* A UDP-like IPv4 packet from the client to 1.1.1.1. */
+static void
+make_packet(const struct world *w, uint8_t *p, size_t len, uint8_t salt)
+{
+	memset(p, salt, len);
+	p[0] = 0x45;
+	p[2] = (uint8_t)(len >> 8);
+	p[3] = (uint8_t)len;
+	p[9] = 17;
+	memcpy(p + 12, w->ip4, 4);
+	memset(p + 16, 1, 4);
+}
+
+static void
+connect_up(struct world *w)
+{
+	iprclient_start(w->client, w->net.now_ms);
+	run(w, 100);
+	assert_true(w->up);
+	assert_int_equal(w->down, 0);
+}
+
+static void
+packets_go_out_and_come_back(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 1);
+	uint8_t pkt[1420], back[1420];
+
+	(void)state;
+	connect_up(w);
+	assert_int_equal(w->ip4[0], 10);
+	assert_int_equal(w->ip6[0], 0xfc);
+	assert_memory_equal(w->ip4 + 2, w->ip6 + 14, 2);
+	assert_int_equal(w->mtu, 1420);
+	for (size_t len = 28; len <= sizeof(pkt); len += 199) {
+		unsigned before = w->got;
+
+		make_packet(w, pkt, len, (uint8_t)len);
+		assert_int_equal(iprclient_send(w->client, pkt, len), SW_OK);
+		run(w, 10);
+		assert_int_equal(w->got, before + 1);
+		memcpy(back, pkt, len);
+		memcpy(back + 12, pkt + 16, 4);
+		memcpy(back + 16, pkt + 12, 4);
+		assert_int_equal(w->last_len, len);
+		assert_memory_equal(w->last, back, len);
+	}
+	free_world(w);
+}
+
+static void
+version_10_brings_the_mtu(void **state)
+{
+	struct world *w = new_world(IPRMSG_V10, 0, 2);
+
+	(void)state;
+	connect_up(w);
+	assert_int_equal(w->mtu, IPRMSG_MTU);
+	free_world(w);
+}
+
+static void
+a_long_transfer_does_not_run_out_of_surbs(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 3);
+	uint8_t pkt[1400];
+	unsigned sent = 0, again = 0;
+
+	(void)state;
+	connect_up(w);
+	make_packet(w, pkt, sizeof(pkt), 7);
+	while (sent < 150) {
+		int r = iprclient_send(w->client, pkt, sizeof(pkt));
+
+		assert_true(r == SW_OK || r == SW_AGAIN);
+		sent += r == SW_OK;
+		again += r == SW_AGAIN;
+		if (r == SW_AGAIN || sent % 8 == 0)
+			run(w, 5);
+	}
+	run(w, 3000);
+	assert_int_equal(w->got, 150);
+	assert_int_equal(iprexit_stats(w->exit)->dropped, 0);
+	if (again > 0)
+		assert_true(w->writable > 0);
+	free_world(w);
+}
+
+static void
+loss_below_costs_packets_but_not_the_tunnel(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 3, 4);
+	uint8_t pkt[600];
+	unsigned before;
+
+	(void)state;
+	iprclient_start(w->client, w->net.now_ms);
+	for (int i = 0; i < 20 && !w->up; i++)
+		run(w, 1000);
+	assert_true(w->up);
+	for (int i = 0; i < 50; i++) {
+		make_packet(w, pkt, sizeof(pkt), (uint8_t)i);
+		while (iprclient_send(w->client, pkt, sizeof(pkt)) != SW_OK)
+			run(w, 5);
+		run(w, 5);
+	}
+	run(w, 5000);
+	before = w->got;
+	/* Uplink loss is repaired; of the answers some are gone. */
+	assert_in_range(before, 30, 50);
+	w->net.loss_percent = 0;
+	run(w, 3000);
+	for (int i = 0; i < 25; i++) {
+		make_packet(w, pkt, sizeof(pkt), (uint8_t)i);
+		assert_int_equal(iprclient_send(w->client, pkt, sizeof(pkt)),
+		    SW_OK);
+		run(w, 5);
+	}
+	run(w, 200);
+	assert_in_range(w->got - before, 23, 30);
+	free_world(w);
+}
+
+/* Answers are lost with the SURBs that carried them, the exit's requests for
+ * more too: it has none left and cannot say so. */
+/* 60 large packets at a time from the exit; how many came out of order. */
+static unsigned
+burst(struct world *w)
+{
+	struct sw_addr to = addr_v4((uint32_t)w->ip4[0] << 24 |
+	    (uint32_t)w->ip4[1] << 16 | (uint32_t)w->ip4[2] << 8 | w->ip4[3],
+	    0);
+	uint8_t pkt[1400];
+
+	run(w, 200);
+	w->got = w->disorder = 0;
+	for (uint8_t i = 0; i < 60; i++) {
+		make_packet(w, pkt, sizeof(pkt), i);
+		assert_int_equal(iprexit_send(w->exit, &to, pkt,
+		    sizeof(pkt)), SW_OK);
+		iprexit_tick(w->exit, w->net.now_ms);
+	}
+	run(w, 1000);
+	return w->disorder;
+}
+
+static void
+large_packets_are_put_in_order(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 10);
+
+	(void)state;
+	connect_up(w);
+	assert_true(burst(w) > 10);		/* the network does reorder */
+	assert_int_equal(w->got, 60);
+	free_world(w);
+	hold_ms = 100;
+	w = new_world(IPRMSG_V9, 0, 10);
+	connect_up(w);
+	assert_int_equal(burst(w), 0);
+	assert_int_equal(w->got, 60);
+	/* What is lost is not waited for longer than that. */
+	w->net.loss_percent = 10;
+	burst(w);
+	assert_in_range(w->got, 10, 59);
+	hold_ms = 0;
+	free_world(w);
+}
+
+static void
+lost_answers_do_not_starve_the_exit(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 9);
+	struct sw_addr to;
+	uint8_t pkt[1400];
+	unsigned before;
+
+	(void)state;
+	connect_up(w);
+	run(w, 100);
+	to = addr_v4((uint32_t)w->ip4[0] << 24 | (uint32_t)w->ip4[1] << 16 |
+	    (uint32_t)w->ip4[2] << 8 | w->ip4[3], 0);
+	/* Let the client believe that the exit has plenty. */
+	make_packet(w, pkt, 100, 1);
+	w->deaf = true;
+	for (int i = 0; i < 60; i++) {
+		assert_int_equal(iprclient_send(w->client, pkt, 100), SW_OK);
+		run(w, 5);
+	}
+	w->deaf = false;
+	w->net.loss_percent = 100;
+	make_packet(w, pkt, sizeof(pkt), 1);
+	for (int i = 0; i < 600; i++) {
+		(void)!iprexit_send(w->exit, &to, pkt, sizeof(pkt));
+		iprexit_tick(w->exit, w->net.now_ms);
+		fakenet_run(&w->net, 100);
+	}
+	w->net.loss_percent = 0;
+	before = w->got;
+	make_packet(w, pkt, 100, 1);
+	for (int i = 0; i < 100 && w->got < before + 50; i++) {
+		(void)!iprclient_send(w->client, pkt, 100);
+		run(w, 200);
+	}
+	assert_true(w->got >= before + 50);
+	free_world(w);
+}
+
+static void
+nobody_sends_in_the_name_of_another(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 5);
+	uint8_t pkt[100];
+
+	(void)state;
+	connect_up(w);
+	make_packet(w, pkt, sizeof(pkt), 1);
+	pkt[15] ^= 1;
+	assert_int_equal(iprclient_send(w->client, pkt, sizeof(pkt)), SW_OK);
+	run(w, 20);
+	assert_int_equal(w->got, 0);
+	assert_int_equal(iprexit_stats(w->exit)->spoofed, 1);
+	free_world(w);
+}
+
+static void
+private_destinations_are_refused(void **state)
+{
+	static const uint8_t closed[][4] = {
+		{ 127, 0, 0, 1 }, { 10, 1, 2, 3 }, { 192, 168, 1, 1 },
+		{ 172, 16, 0, 1 }, { 169, 254, 1, 1 }, { 100, 64, 0, 1 },
+		{ 192, 0, 2, 1 }, { 198, 51, 100, 1 }, { 203, 0, 113, 9 },
+		{ 198, 18, 0, 1 }, { 0, 0, 0, 0 }, { 255, 255, 255, 255 },
+		{ 224, 0, 0, 1 },
+	};
+	struct world *w = new_world(IPRMSG_V9, 0, 6);
+	uint8_t pkt[100];
+
+	(void)state;
+	connect_up(w);
+	for (size_t i = 0; i < sizeof(closed) / sizeof(*closed); i++) {
+		make_packet(w, pkt, sizeof(pkt), 1);
+		memcpy(pkt + 16, closed[i], 4);
+		assert_int_equal(iprclient_send(w->client, pkt, sizeof(pkt)),
+		    SW_OK);
+		run(w, 20);
+	}
+	assert_int_equal(w->got, 0);
+	assert_int_equal(iprexit_stats(w->exit)->refused,
+	    sizeof(closed) / sizeof(*closed));
+	make_packet(w, pkt, sizeof(pkt), 1);
+	assert_int_equal(iprclient_send(w->client, pkt, sizeof(pkt)), SW_OK);
+	run(w, 20);
+	assert_int_equal(w->got, 1);
+	free_world(w);
+}
+
+static void
+a_silent_client_is_forgotten_and_a_quiet_one_is_kept(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 7);
+
+	(void)state;
+	connect_up(w);
+	w->deaf = true;
+	run(w, 200000);
+	assert_int_equal(w->gone, 0);		/* it kept itself alive */
+	assert_int_equal(iprexit_stats(w->exit)->clients, 1);
+	iprclient_stop(w->client);
+	run(w, 100);
+	assert_int_equal(w->gone, 1);
+	assert_int_equal(iprexit_stats(w->exit)->clients, 0);
+	free_world(w);
+}
+
+static void
+an_exit_that_is_not_there_is_told(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 8);
+
+	(void)state;
+	iprexit_free(w->exit);
+	w->exit = NULL;
+	iprclient_start(w->client, w->net.now_ms);
+	run(w, (IPRCLIENT_TRIES + 1) * IPRCLIENT_TRY_MS);
+	assert_false(w->up);
+	assert_int_equal(w->down, SW_ERR_TIMEOUT);
+	assert_int_equal(iprclient_send(w->client, w->last, 40), SW_ERR_DOWN);
+	free_world(w);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	return prim_init();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(packets_go_out_and_come_back),
+		cmocka_unit_test(version_10_brings_the_mtu),
+		cmocka_unit_test(a_long_transfer_does_not_run_out_of_surbs),
+		cmocka_unit_test(loss_below_costs_packets_but_not_the_tunnel),
+		cmocka_unit_test(large_packets_are_put_in_order),
+		cmocka_unit_test(lost_answers_do_not_starve_the_exit),
+		cmocka_unit_test(nobody_sends_in_the_name_of_another),
+		cmocka_unit_test(private_destinations_are_refused),
+		cmocka_unit_test(
+		    a_silent_client_is_forgotten_and_a_quiet_one_is_kept),
+		cmocka_unit_test(an_exit_that_is_not_there_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,298 @@
+/* The mix tunnel through a whole network on loopback, real sockets included.
+ * The world beyond the exit answers each packet with its addresses
+ * exchanged. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mix/localnet.h"
+#include "mix/mixtunnel.h"
+#include "mix/prim.h"
+
+struct world {
+	struct loop loop;
+	struct localnet *net;
+	struct mixtunnel *tunnel;
+	struct sw_addr ip4;
+	bool up;
+	unsigned ups, downs, got, writable;
+	uint64_t got_bytes;
+};
+
+static void
+world_packet(void *arg, const uint8_t *pkt, size_t len)
+{
+	struct world *w = arg;
+	struct sw_addr to = addr_v4(0, 0);
+	uint8_t back[2000];
+
+	memcpy(back, pkt, len);
+	memcpy(back + 12, pkt + 16, 4);
+	memcpy(back + 16, pkt + 12, 4);
+	memcpy(to.ip + 12, pkt + 12, 4);
+	(void)!localnet_send(w->net, &to, back, len);
+}
+
+static void
+world_gone(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6)
+{
+	(void)arg;
+	(void)ip4;
+	(void)ip6;
+}
+
+static void
+world_writable(void *arg, const struct sw_addr *inner)
+{
+	(void)arg;
+	(void)inner;
+}
+
+static const struct iprexit_events world_events = {
+	world_packet, world_gone, world_writable,
+};
+
+static void
+up(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6,
+    uint16_t mtu)
+{
+	struct world *w = arg;
+
+	(void)ip6;
+	w->ip4 = *ip4;
+	w->up = true;
+	w->ups++;
+	assert_int_equal(mtu, 1420);
+}
+
+static void
+packet(void *arg, const uint8_t *pkt, size_t len)
+{
+	struct world *w = arg;
+
+	(void)pkt;
+	w->got++;
+	w->got_bytes += len;
+}
+
+static void
+writable(void *arg)
+{
+	((struct world *)arg)->writable++;
+}
+
+static void
+down(void *arg, int err)
+{
+	struct world *w = arg;
+
+	(void)err;
+	w->downs++;
+}
+
+static const struct mixtunnel_events tunnel_events = {
+	up, packet, writable, down,
+};
+
+static struct world *
+new_world(const char *profile)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct localnet_config net = {
+		.loop = &w->loop, .rng = &rng_system,
+		.events = &world_events, .arg = w,
+	};
+	struct mixtunnel_config tunnel = {
+		.loop = &w->loop, .profile = mix_profile_find(profile),
+		.events = &tunnel_events, .arg = w, .rng = &rng_system,
+	};
+
+	assert_int_equal(loop_init(&w->loop), SW_OK);
+	assert_int_equal(localnet_new(&w->net, &net), SW_OK);
+	tunnel.topology = localnet_topology(w->net);
+	tunnel.exit = *localnet_exit(w->net);
+	memcpy(tunnel.entry, tunnel.topology->node[LOCALNET_ENTRY].identity,
+	    32);
+	assert_int_equal(mixtunnel_new(&w->tunnel, &tunnel), SW_OK);
+	mixtunnel_start(w->tunnel);
+	return w;
+}
+
+static void
+free_world(struct world *w)
+{
+	mixtunnel_free(w->tunnel);
+	localnet_free(w->net);
+	loop_wipe(&w->loop);
+	free(w);
+}
+
+/* Run until `*n` reaches `want`; how long it took, or -1 after 30 s. */
+static int64_t
+run_until(struct world *w, const unsigned *n, unsigned want)
+{
+	int64_t start = clock_now_ms();
+
+	while (*n < want) {
+		assert_int_equal(loop_run_once(&w->loop, 20), SW_OK);
+		if (clock_now_ms() - start > 30000)
+			return -1;
+	}
+	return clock_now_ms() - start;
+}
+
+static void
+make_packet(const struct world *w, uint8_t *p, size_t len, uint8_t salt)
+{
+	memset(p, salt, len);
+	p[0] = 0x45;
+	p[2] = (uint8_t)(len >> 8);
+	p[3] = (uint8_t)len;
+	p[9] = 17;
+	memcpy(p + 12, w->ip4.ip + 12, 4);
+	memset(p + 16, 1, 4);
+}
+
+/* Send `n` packets, at most WINDOW of them unanswered, as a TCP would. */
+#define WINDOW 64
+
+static void
+send_all(struct world *w, unsigned n, size_t len)
+{
+	int64_t start = clock_now_ms();
+	unsigned sent = 0, before = w->got;
+	uint8_t pkt[1420];
+	int r;
+
+	make_packet(w, pkt, len, 7);
+	while (sent < n) {
+		r = SW_AGAIN;
+		if (sent - (w->got - before) < WINDOW)
+			r = mixtunnel_send(w->tunnel, pkt, len);
+		sent += r == SW_OK;
+		if (r != SW_OK)
+			assert_int_equal(loop_run_once(&w->loop, 20), SW_OK);
+		assert_true(clock_now_ms() - start < 30000);
+	}
+}
+
+static void
+packets_cross_the_network_and_come_back(void **state)
+{
+	struct world *w = new_world("raw");
+	struct mixtunnel_stats s;
+	int64_t took;
+
+	(void)state;
+	assert_true(run_until(w, &w->ups, 1) >= 0);
+	took = clock_now_ms();
+	send_all(w, 60, 1400);
+	assert_true(run_until(w, &w->got, 60) >= 0);
+	took = clock_now_ms() - took;
+	mixtunnel_stats(w->tunnel, &s);
+	print_message("# 60 packets of 1400 bytes there and back: %lld ms, "
+	    "%llu sent, %llu again, %llu SURBs\n", (long long)took,
+	    (unsigned long long)s.mix.sent, (unsigned long long)s.mix.resent,
+	    (unsigned long long)s.mix.surbs_made);
+	assert_int_equal(w->downs, 0);
+	free_world(w);
+}
+
+static void
+the_default_profile_paces_and_delays(void **state)
+{
+	struct world *w = new_world("default");
+	struct mixtunnel_stats s;
+	int64_t took;
+
+	(void)state;
+	assert_true(run_until(w, &w->ups, 1) >= 0);
+	took = clock_now_ms();
+	send_all(w, 10, 1000);
+	assert_true(run_until(w, &w->got, 10) >= 0);
+	took = clock_now_ms() - took;
+	print_message("# 10 packets there and back: %lld ms\n",
+	    (long long)took);
+	assert_true(took > 100);
+	mixtunnel_stats(w->tunnel, &s);
+	assert_true(s.mix.acked > 0);
+	free_world(w);
+}
+
+static void
+a_gateway_that_restarts_is_found_again(void **state)
+{
+	struct world *w = new_world("raw");
+
+	(void)state;
+	assert_true(run_until(w, &w->ups, 1) >= 0);
+	send_all(w, 20, 500);
+	assert_true(run_until(w, &w->got, 20) >= 0);
+	assert_int_equal(localnet_restart(w->net, LOCALNET_ENTRY), SW_OK);
+	assert_true(run_until(w, &w->downs, 1) >= 0);
+	/* It has forgotten us: a refused proof, then a new registration. */
+	send_all(w, 20, 500);
+	assert_true(run_until(w, &w->got, 40) >= 0);
+	assert_int_equal(w->ups, 1);
+	free_world(w);
+}
+
+static void
+a_mix_that_restarts_costs_only_what_was_in_it(void **state)
+{
+	struct world *w = new_world("raw");
+
+	(void)state;
+	assert_true(run_until(w, &w->ups, 1) >= 0);
+	send_all(w, 20, 500);
+	assert_int_equal(localnet_restart(w->net, 1), SW_OK);
+	send_all(w, 40, 500);
+	/* The way out repeats what was lost; answers may be lost. */
+	assert_true(run_until(w, &w->got, 40) >= 0);
+	free_world(w);
+}
+
+static void
+an_entry_that_takes_no_clients_is_refused(void **state)
+{
+	struct world *w = new_world("raw");
+	struct mixtunnel_config cfg = {
+		.loop = &w->loop, .profile = mix_profile_find("raw"),
+		.events = &tunnel_events, .arg = w, .rng = &rng_system,
+		.topology = localnet_topology(w->net),
+	};
+	struct mixtunnel *t;
+
+	(void)state;
+	assert_int_equal(mixtunnel_new(&t, &cfg), SW_ERR_UNREACH_HOST);
+	memcpy(cfg.entry, cfg.topology->node[0].identity, 32);
+	assert_int_equal(mixtunnel_new(&t, &cfg), SW_ERR_UNREACH_HOST);
+	assert_null(t);
+	free_world(w);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	return prim_init();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(packets_cross_the_network_and_come_back),
+		cmocka_unit_test(the_default_profile_paces_and_delays),
+		cmocka_unit_test(a_gateway_that_restarts_is_found_again),
+		cmocka_unit_test(a_mix_that_restarts_costs_only_what_was_in_it),
+		cmocka_unit_test(an_entry_that_takes_no_clients_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,366 @@
+/* Topology files, routes, and IPR messages against those of the crates. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "mix/iprmsg.h"
+#include "mix/ipsum.h"
+#include "mix/prim.h"
+#include "mix/topology.h"
+#include "tests/unit/vec.h"
+
+static char *
+read_file(const char *path, size_t *n)
+{
+	FILE *f = fopen(path, "re");
+	char *text = malloc(1 << 16);
+
+	assert_non_null(f);
+	*n = fread(text, 1, 1 << 16, f);
+	fclose(f);
+	return text;
+}
+
+static struct topology *
+crates_topology(void)
+{
+	struct topology *t;
+	size_t n;
+	char *text = read_file("tests/vectors/topology.json", &n);
+
+	assert_int_equal(topology_parse(&t, text, n), SW_OK);
+	free(text);
+	return t;
+}
+
+static void
+the_crates_topology_is_read(void **state)
+{
+	struct topology *t = crates_topology(), *again;
+	uint8_t seed[32], id[32], sk[32], pk[32];
+	const struct topology_node *n;
+	char *text;
+
+	(void)state;
+	assert_int_equal(t->n, 4);
+	assert_int_equal(t->rotation_id, 7);
+	assert_true(topology_is_routable(t));
+	for (uint8_t i = 1; i <= 4; i++) {
+		memset(seed, 0x40 + i, sizeof(seed));
+		prim_ed25519_public(id, seed);
+		n = topology_find(t, id);
+		assert_non_null(n);
+		memset(sk, i, sizeof(sk));
+		prim_x25519_base(pk, sk);
+		assert_memory_equal(n->sphinx, pk, 32);
+		assert_int_equal(n->id, i);
+		assert_int_equal(n->mix.port, 1789);
+		assert_int_equal(n->mix.ip[15], i);
+		assert_int_equal(n->mixnode, i < 4);
+		assert_int_equal(n->ws.port, i == 4 ? 9000 : 0);
+	}
+	assert_int_equal(topology_write(t, &text), SW_OK);
+	assert_int_equal(topology_parse(&again, text, strlen(text)), SW_OK);
+	free(text);
+	assert_int_equal(again->n, 4);
+	for (size_t i = 0; i < t->n; i++)
+		assert_memory_equal(topology_find(again, t->node[i].identity),
+		    &t->node[i], offsetof(struct topology_node, table));
+	topology_free(again);
+	topology_free(t);
+}
+
+static void
+routes_lead_through_the_layers_to_the_gateway(void **state)
+{
+	struct topology *t = crates_topology();
+	struct recipient to = { .identity = { 9 } };
+	struct sphinx_route route;
+	struct rng_seeded rng;
+	uint8_t seed[32];
+
+	(void)state;
+	rng_seeded_init(&rng, (const uint8_t[32]){ 1 });
+	assert_int_equal(topology_route(t, &to, 0, &rng.rng, &route),
+	    SW_ERR_UNREACH_HOST);
+	memset(seed, 0x44, sizeof(seed));
+	prim_ed25519_public(to.gateway, seed);
+	assert_int_equal(topology_route(t, &to, 15000000, &rng.rng, &route),
+	    SW_OK);
+	assert_int_equal(route.n, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(route.hop[i].addr[6], i + 1);
+	assert_memory_equal(route.dest, to.identity, 32);
+	assert_true(route.hop[0].delay_ns > 0);
+	t->n_layer[1] = 0;
+	assert_int_equal(topology_route(t, &to, 0, &rng.rng, &route),
+	    SW_ERR_UNREACH_NET);
+	topology_free(t);
+}
+
+/* Each single byte of the file replaced: refused, or read, never worse. */
+static void
+a_damaged_topology_does_no_harm(void **state)
+{
+	struct topology *t;
+	size_t n;
+	char *text = read_file("tests/vectors/topology.json", &n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i += 3) {
+		char was = text[i];
+
+		text[i] = (char)(was + 1 + (char)(i % 5));
+		if (topology_parse(&t, text, n) == SW_OK)
+			topology_free(t);
+		else
+			assert_null(t);
+		text[i] = was;
+	}
+	assert_int_equal(topology_parse(&t, text, n / 2), SW_ERR_FORMAT);
+	free(text);
+}
+
+static void
+check_request(const struct vec *v, enum iprmsg_kind kind, bool timeout)
+{
+	uint8_t bytes[2000], again[2000];
+	struct iprmsg_request q;
+	struct wbuf w = { again, sizeof(again) };
+	size_t n = vec_bytes(v, "bytes", bytes, sizeof(bytes));
+
+	assert_int_equal(iprmsg_get_request(&q, bytes, n), SW_OK);
+	assert_int_equal(q.kind, kind);
+	assert_int_equal(q.has_timeout, timeout);
+	if (vec_text(v, "id") != NULL)
+		assert_true(q.id == vec_num(v, "id"));
+	if (timeout)
+		assert_int_equal(q.timeout_ms, 1000);
+	assert_int_equal(iprmsg_put_request(&w, &q), SW_OK);
+	assert_int_equal(sizeof(again) - w.left, n);
+	assert_memory_equal(again, bytes, n);
+	for (size_t cut = 0; cut < n; cut++)
+		assert_int_not_equal(iprmsg_get_request(&q, bytes, cut),
+		    SW_OK);
+	bytes[n] = 0;
+	assert_int_equal(iprmsg_get_request(&q, bytes, n + 1), SW_ERR_FORMAT);
+}
+
+static void
+the_crates_requests_are_read_and_rewritten(void **state)
+{
+	static const struct {
+		const char *name;
+		enum iprmsg_kind kind;
+	} kinds[] = {
+		{ "connect", IPRMSG_CONNECT },
+		{ "connect_timeout", IPRMSG_CONNECT },
+		{ "data", IPRMSG_DATA },
+		{ "disconnect", IPRMSG_DISCONNECT },
+		{ "ping", IPRMSG_PING },
+		{ "health", IPRMSG_HEALTH },
+	};
+	struct vec v;
+	size_t count = 0;
+
+	(void)state;
+	vec_open(&v, "ipr.txt");
+	while (vec_next(&v))
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+			if (strcmp(vec_text(&v, "kind"), kinds[i].name) == 0) {
+				check_request(&v, kinds[i].kind, i == 1);
+				count++;
+			}
+	vec_close(&v);
+	assert_int_equal(count, 6);
+}
+
+static void
+bundles_hold_their_packets(void **state)
+{
+	uint8_t bytes[2000], pkt[1400];
+	struct iprmsg_response a;
+	struct rbuf bundle;
+	const uint8_t *p;
+	struct vec v;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pkt); i++)
+		pkt[i] = (uint8_t)(31 * i + 7);
+	vec_open(&v, "ipr.txt");
+	while (vec_next(&v))
+		if (strcmp(vec_text(&v, "kind"), "data_response") == 0)
+			break;
+	n = vec_bytes(&v, "bytes", bytes, sizeof(bytes));
+	assert_int_equal(iprmsg_get_response(&a, bytes, n), SW_OK);
+	assert_int_equal(a.kind, IPRMSG_DATA);
+	bundle = (struct rbuf){ a.bundle, a.bundle_len };
+	assert_int_equal(iprmsg_get_packet(&bundle, &p, &n), SW_OK);
+	assert_int_equal(n, 100);
+	assert_memory_equal(p, pkt, 100);
+	assert_int_equal(iprmsg_get_packet(&bundle, &p, &n), SW_AGAIN);
+	bundle = (struct rbuf){ a.bundle, a.bundle_len - 1 };
+	assert_int_equal(iprmsg_get_packet(&bundle, &p, &n),
+	    SW_ERR_TRUNCATED);
+	vec_close(&v);
+}
+
+/* Samples that the protocol notes give, checked there with bincode. */
+static void
+responses_are_those_of_the_notes(void **state)
+{
+	static const struct {
+		const char *hex;
+		enum iprmsg_kind kind;
+		enum iprmsg_reason reason;
+	} cases[] = {
+		{ "090100fd0123456789abcdef000a001234fc000000000000000000000000"
+		    "001234", IPRMSG_CONNECT, IPRMSG_SUCCESS },
+		{ "0a0100fd0123456789abcdef000a001234fc000000000000000000000000"
+		    "001234fb058c", IPRMSG_CONNECT, IPRMSG_SUCCESS },
+		{ "090100fd0123456789abcdef0100", IPRMSG_CONNECT,
+		    IPRMSG_ALREADY_CONNECTED },
+		{ "090100fd0123456789abcdef0101", IPRMSG_CONNECT,
+		    IPRMSG_NO_ADDRESS },
+		{ "090100fd0123456789abcdef01020178", IPRMSG_CONNECT,
+		    IPRMSG_OTHER },
+		{ "090101fd0123456789abcdef00", IPRMSG_DISCONNECT,
+		    IPRMSG_SUCCESS },
+		{ "090101fd0123456789abcdef0100", IPRMSG_DISCONNECT,
+		    IPRMSG_NOT_CONNECTED },
+		{ "09010200", IPRMSG_DROPPED, IPRMSG_MIX_TIMEOUT },
+		{ "090103fd0123456789abcdef", IPRMSG_PING, IPRMSG_SUCCESS },
+		{ "09010500020b31302e312e322e333a323501", IPRMSG_INFO,
+		    IPRMSG_SUCCESS },
+	};
+	uint8_t bytes[100], again[100];
+	struct iprmsg_response a;
+	struct wbuf w;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		n = vec_hex(cases[i].hex, bytes, sizeof(bytes));
+		assert_int_equal(iprmsg_get_response(&a, bytes, n), SW_OK);
+		assert_int_equal(a.kind, cases[i].kind);
+		assert_int_equal(a.reason, cases[i].reason);
+		if (a.version == 10)
+			assert_int_equal(a.mtu, 1420);
+		w = (struct wbuf){ again, sizeof(again) };
+		assert_int_equal(iprmsg_put_response(&w, &a), SW_OK);
+		assert_int_equal(sizeof(again) - w.left, n);
+		assert_memory_equal(again, bytes, n);
+		for (size_t cut = 0; cut < n; cut++)
+			assert_int_not_equal(iprmsg_get_response(&a, bytes,
+			    cut), SW_OK);
+	}
+	bytes[0] = 7;
+	assert_int_equal(iprmsg_get_response(&a, bytes, n),
+	    SW_ERR_UNSUPPORTED);
+}
+
+static void
+stream_frames_are_those_of_the_notes(void **state)
+{
+	uint8_t want[16], got[16];
+	struct iprmsg_stream s = { 0x0011223344556677, true, 0 };
+	struct wbuf w = { got, sizeof(got) };
+	struct rbuf r;
+
+	(void)state;
+	vec_hex("03000011223344556677000000000000", want, 16);
+	assert_int_equal(iprmsg_put_stream(&w, &s), SW_OK);
+	assert_memory_equal(got, want, 16);
+	got[10] = 1;
+	got[14] = 5;
+	r = (struct rbuf){ got, 16 };
+	assert_int_equal(iprmsg_get_stream(&r, &s), SW_OK);
+	assert_false(s.open);
+	assert_int_equal(s.seq, 5);
+	got[10] = 2;
+	r = (struct rbuf){ got, 16 };
+	assert_int_equal(iprmsg_get_stream(&r, &s), SW_ERR_FORMAT);
+	r = (struct rbuf){ want, 15 };
+	assert_int_equal(iprmsg_get_stream(&r, &s), SW_ERR_FORMAT);
+}
+
+static void
+times_are_in_utc(void **state)
+{
+	struct iprmsg_time t = iprmsg_time_of(1778912872, 123456789);
+
+	(void)state;
+	assert_int_equal(t.year, 2026);
+	assert_int_equal(t.day, 136);
+	assert_int_equal(t.hour, 6);
+	assert_int_equal(t.minute, 27);
+	assert_int_equal(t.second, 52);
+	t = iprmsg_time_of(1735603200, 0);	/* 31 December of a leap year */
+	assert_int_equal(t.year, 2024);
+	assert_int_equal(t.day, 366);
+}
+
+/* Packets with their checksums as a kernel sent them. */
+static void
+checksums_are_filled_and_checked(void **state)
+{
+	static const char *const sent[] = {
+		/* UDP "hi", the sample of the protocol notes */
+		"4500001e1234400040110a660a0012340101""0101"
+		"9c400035000adcc56869",
+		/* ICMP echo */
+		"4500001c00010000400166de7f0000017f0000010800f7fe00000001",
+		/* UDP over IPv6, ::1 to ::1, "hi" */
+		"600000000""00a11400000000000000000000000000000000100000000000"
+		"0000000000000000000019c400035000af2d86869",
+	};
+	uint8_t pkt[100], filled[100];
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sent) / sizeof(*sent); i++) {
+		n = vec_hex(sent[i], pkt, sizeof(pkt));
+		memcpy(filled, pkt, n);
+		ipsum_fill(filled, n);
+		assert_true(ipsum_is_right(filled, n));
+		if (i == 0)
+			assert_memory_equal(filled, pkt, n);
+		for (size_t b = i == 2 ? 4 : 0; b < n; b++) {
+			memcpy(pkt, filled, n);
+			pkt[b] ^= 0x10;
+			/* The hop limit of IPv6, and its flow, are not
+			 * covered; the rest is. */
+			if (i == 2 && b == 7)
+				continue;
+			if (ipsum_is_right(pkt, n))
+				assert_true(i == 2 && b == 6);
+		}
+	}
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	return prim_init();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_crates_topology_is_read),
+		cmocka_unit_test(routes_lead_through_the_layers_to_the_gateway),
+		cmocka_unit_test(a_damaged_topology_does_no_harm),
+		cmocka_unit_test(the_crates_requests_are_read_and_rewritten),
+		cmocka_unit_test(bundles_hold_their_packets),
+		cmocka_unit_test(responses_are_those_of_the_notes),
+		cmocka_unit_test(stream_frames_are_those_of_the_notes),
+		cmocka_unit_test(times_are_in_utc),
+		cmocka_unit_test(checksums_are_filled_and_checked),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
