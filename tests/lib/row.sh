@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # sourced, and set through eval
-# tests/programs/row.sh - one program of the catalogue, four times over.
+# tests/lib/row.sh - one program of the catalogue, four times over.
 # Sourced after net.sh, by scripts that are lists of rows.
 #
 # row NAME PROGRAM PORT EXPECTED COMMAND

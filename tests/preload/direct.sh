@@ -8,7 +8,7 @@ SW_ROOT=$(cd "${0%/*}/../.." && pwd)
 B=${B:-build/default}
 case $B in /*) ;; *) B=$SW_ROOT/$B ;; esac
 . "$SW_ROOT/tests/lib/tap.sh"
-. "$SW_ROOT/tests/probes/compare.sh"
+. "$SW_ROOT/tests/lib/compare.sh"
 
 PATH=$PATH:/usr/sbin:/sbin
 if [ -z "$DIRECT_INSIDE" ]; then
