@@ -191,7 +191,8 @@ check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(T)
 test: deps
 	$(MAKE) check
-demo: deps
+demo:
+	scripts/deps install demo
 	$(MAKE) all $(TEST_BIN)
 	B=$(B) scripts/demo.sh
 lint: $(LWIP)/.complete
