@@ -52,8 +52,11 @@ __attribute__((no_sanitize("address", "undefined", "thread")))
 static void
 forget_lwip(void)
 {
-	for (volatile uint8_t *p = __start_lwip_bss; p < __stop_lwip_bss; p++)
-		*p = 0;
+	volatile uint8_t *p = __start_lwip_bss;
+	size_t n = (uintptr_t)__stop_lwip_bss - (uintptr_t)__start_lwip_bss;
+
+	while (n-- > 0)
+		*p++ = 0;
 }
 
 void
