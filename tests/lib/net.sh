@@ -60,7 +60,7 @@ fi
 
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C HOME="$T/home" TMPDIR="$T/tmp" XDG_RUNTIME_DIR="$T/run"
-unset SSH_AUTH_SOCK LD_PRELOAD http_proxy https_proxy all_proxy no_proxy \
+unset MAKEFLAGS MFLAGS MAKELEVEL SSH_AUTH_SOCK LD_PRELOAD http_proxy https_proxy all_proxy no_proxy \
     HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
 mkdir -p "$HOME" "$TMPDIR" "$XDG_RUNTIME_DIR"
 chmod 700 "$XDG_RUNTIME_DIR"
