@@ -165,7 +165,7 @@ int shim_tag_set(int fd, struct shim_tag t);
 void shim_tag_clear(int fd);
 uint64_t shim_cookie(int fd);		/* SO_COOKIE; 0 for none */
 
-/* ---- the owner: shim_owner.c ------------------------------------------- */
+/* ---- the image: shim_image.c ------------------------------------------- */
 
 /* Descriptors of the library's own in this process, ascending, at most
  * SHIM_OWNED_MAX of them; returns how many.  What must survive close_range. */

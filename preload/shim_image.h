@@ -12,6 +12,9 @@
 
 #include "preload/shim_owner.h"
 
+#define IMAGE_WAITING_MAX 8	/* messages, before the owner is started */
+#define IMAGE_ASK_MS 10000	/* for an answer of the session or the owner */
+
 enum image_stage {
 	IMAGE_NONE,		/* no socket was made yet */
 	IMAGE_WAITING,		/* messages wait in the channel for an owner */
@@ -48,6 +51,12 @@ enum thread_word {
 	THREAD_IDLE,		/* nothing to hand over; still running */
 	THREAD_GONE,		/* handed over, or ended */
 };
+
+static inline int32_t
+image_own_pid(void)
+{
+	return (int32_t)sys_call3(SYS_getpid, 0, 0, 0);
+}
 
 /* The image if its memory is this process's, else NULL (vfork child).  get
  * begins it if need be, peek answers NULL for one that has not begun. */
