@@ -10,6 +10,7 @@
 #ifndef SW_TRANSPORT_LIST_H
 #define SW_TRANSPORT_LIST_H
 
+#include <assert.h>
 #include <stddef.h>
 
 #define LIST_OF(name, type) struct name { struct type *first, *last; }
@@ -32,15 +33,18 @@
 	(l)->last = (e);						\
 } while (0)
 
+/* The assertions hold for every list that is whole, and tell a static analyser
+ * that a dropped element is reached no more. */
 #define LIST_DROP(l, e, link) do {					\
-	if ((l)->first == (e))						\
+	if ((e)->link.prev == NULL)					\
 		(l)->first = (e)->link.next;				\
 	else								\
 		(e)->link.prev->link.next = (e)->link.next;		\
-	if ((l)->last == (e))						\
+	if ((e)->link.next == NULL)					\
 		(l)->last = (e)->link.prev;				\
 	else								\
 		(e)->link.next->link.prev = (e)->link.prev;		\
+	assert((l)->first != (e) && (l)->last != (e));			\
 } while (0)
 
 /* Move everything from `from` to `to`, which must be empty. */

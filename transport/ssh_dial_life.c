@@ -1,0 +1,143 @@
+/*
+ * One dial as an object: made, told by libssh, ended.  The callbacks only note
+ * what happened; ssh_dial.c acts on it.
+ */
+#include "transport/ssh_dial_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void
+ssh_dial_queue(struct dial *d)
+{
+	if (d->t == NULL)		/* just arrived: seen in process */
+		return;
+	if (!d->queued) {
+		d->queued = true;
+		LIST_APPEND(&d->t->dials.ready, d, ready);
+	}
+	ssh_tunnel_schedule(d->t);
+}
+
+void
+ssh_dial_stop_waiting(struct dial *d)
+{
+	if (d->waiting)
+		LIST_DROP(&d->t->dials.writers, d, wait);
+	d->waiting = false;
+}
+
+/* ---- what libssh tells: note it, no more ---- */
+
+static int
+on_data(ssh_session s, ssh_channel ch, void *data, uint32_t len, int is_stderr,
+    void *arg)
+{
+	struct dial *d = arg;
+
+	(void)s;
+	(void)ch;
+	(void)data;
+	if (is_stderr)
+		return (int)len;	/* a command's complaints are dropped */
+	d->avail = len;
+	ssh_dial_queue(d);
+	return 0;
+}
+
+static void
+on_eof(ssh_session s, ssh_channel ch, void *arg)
+{
+	struct dial *d = arg;
+
+	(void)s;
+	(void)ch;
+	d->got_eof = true;
+	ssh_dial_queue(d);
+}
+
+static void
+on_close(ssh_session s, ssh_channel ch, void *arg)
+{
+	struct dial *d = arg;
+
+	(void)s;
+	(void)ch;
+	d->got_close = true;
+	ssh_dial_queue(d);
+}
+
+/* ---- made and unmade ---- */
+
+int64_t
+ssh_dial_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+struct dial *
+ssh_dial_new(struct ssh_tunnel *t, const struct dial_events *ev, void *arg)
+{
+	struct dial *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	d->t = t;
+	d->ev = ev;
+	d->arg = arg;
+	d->window = SSH_DIAL_WINDOW_FIRST;
+	d->mark_us = ssh_dial_now_us();
+	ssh_callbacks_init(&d->cb);
+	d->cb.userdata = d;
+	d->cb.channel_data_function = on_data;
+	d->cb.channel_eof_function = on_eof;
+	d->cb.channel_close_function = on_close;
+	return d;
+}
+
+void
+ssh_dial_free(struct dial *d)
+{
+	free(d->command);
+	free(d->held);
+	free(d);
+}
+
+void
+ssh_dial_end_channel(struct dial *d, bool was_open)
+{
+	if (d->ch == NULL)
+		return;
+	(void)ssh_remove_channel_callbacks(d->ch, &d->cb);
+	if (was_open && ssh_channel_close(d->ch) != SSH_OK)
+		(void)ssh_channel_close(d->ch);
+	ssh_channel_free(d->ch);
+	d->ch = NULL;
+}
+
+bool
+ssh_dial_hold(struct dial *d, const uint8_t *buf, size_t len)
+{
+	if ((d->held = malloc(len)) == NULL)
+		return false;
+	if (buf != NULL)
+		memcpy(d->held, buf, len);
+	d->held_at = 0;
+	d->held_len = len;
+	return true;
+}
+
+void
+ssh_dial_reap(struct dial *d)
+{
+	ssh_dial_stop_waiting(d);
+	ssh_dial_end_channel(d, true);
+	d->t->dials.windows -= d->window - SSH_DIAL_WINDOW_FIRST;
+	LIST_DROP(&d->t->dials.open, d, link);
+	d->t->dials.nopen--;
+	ssh_dial_free(d);
+}
