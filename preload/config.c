@@ -94,6 +94,8 @@ config_parse(struct options *o, char *text, char why[static 256])
 			snprintf(why, 256, "no section [%.100s]", o->profile);
 			return SW_ERR_CONFIG;
 		}
+		/* Several lines of one part nest; parts do not mix. */
+		o->via_is_closed |= o->via_n > 0;
 	}
 	return pass(o, lines, n, NULL, &found, why);
 }

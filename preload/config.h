@@ -3,8 +3,8 @@
  *
  * Lines of "key value"; '#' starts a comment; "[name]" starts a section that
  * --profile selects.  What stands before the first section always applies,
- * after the section's own.  Keys: via, identity, known-hosts, dns, listen,
- * stack.
+ * after the section's own.  Keys: via (several nest, as on the command line),
+ * listen, stack, and every option of options_texts[].
  */
 #ifndef SW_PRELOAD_CONFIG_H
 #define SW_PRELOAD_CONFIG_H

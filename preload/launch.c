@@ -16,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 
 #include "preload/environ.h"
 #include "preload/inherit.h"
+#include "preload/orders.h"
 #include "preload/program.h"
 #include "preload/rendezvous.h"
 #include "preload/say.h"
@@ -62,70 +64,6 @@ launch_find_part(char *buf, size_t len, const char *name,
 	}
 	used = snprintf(buf, len, "%s/%s", installed_dir, name);
 	return used > 0 && (size_t)used < len;
-}
-
-/* "~/x" and relative paths name files for us, not for a session in "/". */
-static bool
-absolute(char *buf, size_t len, const char *path)
-{
-	const char *home = getenv("HOME");
-	char cwd[PATH_MAX];
-	int n;
-
-	buf[0] = '\0';
-	if (path == NULL)
-		return true;
-	if (*path == '/')
-		n = snprintf(buf, len, "%s", path);
-	else if (strncmp(path, "~/", 2) == 0 && home != NULL)
-		n = snprintf(buf, len, "%s%s", home, path + 1);
-	else if (getcwd(cwd, sizeof(cwd)) != NULL)
-		n = snprintf(buf, len, "%s/%s", cwd, path);
-	else
-		return false;
-	return n > 0 && (size_t)n < len;
-}
-
-static bool
-may_read(const char *path, const char *what)
-{
-	if (*path == '\0' || access(path, R_OK) == 0)
-		return true;
-	say("could not read %s \"%s\": %s", what, path, strerror(errno));
-	return false;
-}
-
-/* Everything a session must know.  The reason of a failure has been said. */
-static bool
-fill_start(struct start *s, const struct options *o)
-{
-	char why[128];
-
-	memset(s, 0, sizeof(*s));
-	if (tunnel_url_parse(&s->url, o->via, why) != SW_OK) {
-		say("cannot use this tunnel: %s", why);
-		return false;
-	}
-	if (snprintf(s->via, sizeof(s->via), "%s", o->via) >=
-	    (int)sizeof(s->via) ||
-	    !absolute(s->identity, sizeof(s->identity), o->identity) ||
-	    !absolute(s->known_hosts, sizeof(s->known_hosts),
-		o->known_hosts) ||
-	    (o->dns != NULL && snprintf(s->dns, sizeof(s->dns), "%s", o->dns) >=
-		(int)sizeof(s->dns))) {
-		say("an option is too long");
-		return false;
-	}
-	if (!may_read(s->identity, "key file") ||
-	    !may_read(s->known_hosts, "known hosts file"))
-		return false;
-	memcpy(s->publish, o->publish, sizeof(s->publish));
-	s->publish_n = o->publish_n;
-	s->no_drain = o->no_drain;
-	s->no_loopback = o->no_loopback;
-	s->wait = o->wait;
-	s->verbose = o->verbose;
-	return true;
 }
 
 static void
@@ -196,7 +134,7 @@ reach_new(const struct options *o, int *ctl, char path[static RENDEZVOUS_MAX])
 	char exe[PATH_MAX];
 	struct start s;
 
-	if (!fill_start(&s, o))
+	if (!orders_fill(&s, o))
 		return SW_ERR_CONFIG;
 	s.pid = getpid();
 	if (!launch_find_part(exe, sizeof(exe), "smolwrap-session",
@@ -210,7 +148,7 @@ static int
 reach_session(const struct options *o, int *ctl,
     char path[static RENDEZVOUS_MAX])
 {
-	bool explicit = o->via != NULL && !o->via_is_default;
+	bool explicit = o->via_n > 0 && !o->via_is_default;
 	int r;
 
 	if (o->name != NULL) {
@@ -337,13 +275,14 @@ launch_run(const struct options *o)
 		return LAUNCH_FAILED;
 	}
 	r = reach_session(o, &ctl, path);
-	if (r == SW_OK && o->publish_n > 0) {
-		say("cannot publish through a session that is up already; give "
-		    "--publish to \"smolwrap up\", or --via as well");
+	if (r == SW_OK && (o->publish_n > 0 || options_has_services(o))) {
+		say("cannot add %s to a session that is up already; give it to "
+		    "\"smolwrap up\", or --via as well", o->publish_n > 0 ?
+		    "--publish" : "--socks, -L or -R");
 		return LAUNCH_FAILED;
 	}
 	if (r == SW_ERR_REFUSED && o->name == NULL) {
-		if (o->via == NULL) {
+		if (o->via_n == 0) {
 			explain_no_tunnel();
 			return LAUNCH_FAILED;
 		}
@@ -376,26 +315,60 @@ launch_run(const struct options *o)
 	return r;
 }
 
-int
-launch_up(const struct options *o)
+/* A session of its own for `up` and for services without a program. */
+static int
+start_apart(const struct options *o, bool stay, char path[static RENDEZVOUS_MAX])
 {
-	char exe[PATH_MAX], path[RENDEZVOUS_MAX];
-	struct start s;
+	static struct start s;
+	char exe[PATH_MAX];
 	int outer;
 
-	if (o->via == NULL) {
+	if (o->via_n == 0) {
 		explain_no_tunnel();
-		return LAUNCH_FAILED;
+		return SW_ERR_CONFIG;
 	}
 	if (reach_outer(&outer, path) == SW_OK) {
 		say("cannot make another tunnel from inside a wrapped program");
+		return SW_ERR_DENIED;
+	}
+	if (!orders_fill(&s, o) || !launch_find_part(exe, sizeof(exe),
+	    "smolwrap-session", SW_LIBEXECDIR))
+		return SW_ERR_CONFIG;
+	if (stay)
+		snprintf(s.name, sizeof(s.name), "%s",
+		    o->name != NULL ? o->name : RENDEZVOUS_DEFAULT);
+	else
+		s.pid = getpid();
+	s.stay = stay;
+	return spawn_session(exe, &s, NULL, path);
+}
+
+int
+launch_up(const struct options *o)
+{
+	char path[RENDEZVOUS_MAX];
+
+	return start_apart(o, true, path) == SW_OK ? 0 : LAUNCH_FAILED;
+}
+
+int
+launch_serve(const struct options *o)
+{
+	char path[RENDEZVOUS_MAX];
+	struct pollfd p = { .events = POLLIN };
+
+	if (o->name != NULL) {
+		say("cannot add --socks, -L or -R to a session that is up "
+		    "already; give them to \"smolwrap up\"");
 		return LAUNCH_FAILED;
 	}
-	if (!fill_start(&s, o) || !launch_find_part(exe, sizeof(exe),
-	    "smolwrap-session", SW_LIBEXECDIR))
+	if (start_apart(o, false, path) != SW_OK ||
+	    rendezvous_connect(path, &p.fd) != SW_OK)
 		return LAUNCH_FAILED;
-	snprintf(s.name, sizeof(s.name), "%s",
-	    o->name != NULL ? o->name : RENDEZVOUS_DEFAULT);
-	s.stay = true;
-	return spawn_session(exe, &s, NULL, path) == SW_OK ? 0 : LAUNCH_FAILED;
+	/* The session ends with this process, and this process with it: an
+	 * interrupt needs nothing more. */
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+	say("the session has ended");
+	return LAUNCH_FAILED;
 }

@@ -16,6 +16,10 @@
  * reason has been said. */
 int launch_run(const struct options *o);
 
+/* --socks, -L, -R and no program: serve until interrupted.  The exit status;
+ * said. */
+int launch_serve(const struct options *o);
+
 /* `up`: start a session and leave it.  0, or the exit status; said. */
 int launch_up(const struct options *o);
 

@@ -41,11 +41,13 @@ main(int argc, char **argv)
 		return manage_check(&o);
 	case COMMAND_RUN:
 	case COMMAND_UP:
+	case COMMAND_SERVE:
 		break;
 	}
 	if (config_read(&o, why) != SW_OK) {
 		say("%s", why);
 		return LAUNCH_FAILED;
 	}
-	return o.command == COMMAND_UP ? launch_up(&o) : launch_run(&o);
+	return o.command == COMMAND_UP ? launch_up(&o) :
+	    o.command == COMMAND_SERVE ? launch_serve(&o) : launch_run(&o);
 }

@@ -4,62 +4,65 @@
 #include <stdio.h>
 #include <string.h>
 
-const char options_usage[] =
-    "usage: smolwrap [options] [--via TUNNEL] [--] PROGRAM [ARGUMENT ...]\n"
-    "       smolwrap up|down|status [-s NAME] [options]\n"
-    "       smolwrap check [PROGRAM]\n";
+#include "preload/forward_spec.h"
 
-const char options_help[] =
-    "Runs PROGRAM with its TCP and UDP sockets and its name look-ups moved into\n"
-    "a tunnel.  Nothing leaves by this host's own network.\n"
-    "\n"
-    "  --via ssh://[USER@]HOST[:PORT]  the tunnel: any OpenSSH server\n"
-    "  -i, --identity FILE     private key to log in with\n"
-    "  --known-hosts FILE      host keys to trust\n"
-    "  -p, --profile NAME      section of ~/.config/smolwrap/config\n"
-    "  -s, --session NAME      use the session that `smolwrap up -s NAME` keeps\n"
-    "  --publish [BIND:]PORT[:LOCALPORT]\n"
-    "                          the program's LOCALPORT is served on the server's PORT\n"
-    "  --listen loopback|deny|tunnel   who may reach sockets that listen\n"
-    "  --stack thread|session  where the program's network stack runs\n"
-    "  --dns HOST              resolver, seen from the server, for raw queries\n"
-    "  --no-loopback           no way to services of this machine either\n"
-    "  --inherit               accept internet sockets inherited from the caller\n"
-    "  --no-drain              do not wait for unsent data after the program's end\n"
-    "  --no-seatbelt           debugging only: what is not caught may leak\n"
-    "  --wait                  keep trying until the tunnel is up\n"
-    "  -v, --verbose           log to standard error (see SMOLWRAP_LOG)\n"
-    "  --help, --version\n"
-    "\n"
-    "Exit status: the program's own; 125 when smolwrap itself failed, 126 when\n"
-    "PROGRAM could not be run, 127 when it was not found.\n";
-
-enum {
-	OPT_VIA = 256, OPT_KNOWN_HOSTS, OPT_PUBLISH, OPT_LISTEN, OPT_STACK,
-	OPT_DNS, OPT_NO_SEATBELT, OPT_NO_DRAIN, OPT_NO_LOOPBACK, OPT_INHERIT,
-	OPT_WAIT, OPT_HELP, OPT_VERSION,
+const struct options_text_fact options_texts[OPTIONS_TEXTS] = {
+	[TEXT_IDENTITY] = { "identity", TEXT_FILE, "key file" },
+	[TEXT_KNOWN_HOSTS] = { "known-hosts", TEXT_FILE, "known hosts file" },
+	[TEXT_DNS] = { "dns", TEXT_PLAIN, "resolver" },
+	[TEXT_PROXY] = { "proxy", TEXT_PLAIN, "proxy" },
+	[TEXT_TLS_CA] = { "tls-ca", TEXT_FILE, "certificate file" },
+	[TEXT_TLS_PIN] = { "tls-pin", TEXT_PLAIN, "pin" },
+	[TEXT_TLS_NAME] = { "tls-server-name", TEXT_PLAIN, "server name" },
+	[TEXT_IROH_KEY] = { "iroh-key", TEXT_STATE, "endpoint key file" },
+	[TEXT_IROH_RELAY] = { "iroh-relay", TEXT_PLAIN, "relay" },
+	[TEXT_IROH_ADDRESS] = { "iroh-address", TEXT_PLAIN, "address" },
+	[TEXT_DIRECTORY] = { "directory", TEXT_PLAIN, "directory service" },
+	[TEXT_ENTRY] = { "entry", TEXT_PLAIN, "entry gateway" },
+	[TEXT_EXIT] = { "exit", TEXT_PLAIN, "exit" },
+	[TEXT_TRAFFIC] = { "traffic", TEXT_PLAIN, "traffic profile" },
+	[TEXT_MIX_IDENTITY] = { "mix-identity", TEXT_STATE, "identity file" },
+	[TEXT_SOCKS] = { "socks", TEXT_PLAIN, "address" },
+	[TEXT_SOCKS_AUTH] = { "socks-auth", TEXT_FILE, "password file" },
 };
 
-static const struct option longs[] = {
+/* Above the letters of short options; the texts come first, by their number. */
+enum {
+	OPT_TEXT = 256,
+	OPT_VIA = OPT_TEXT + OPTIONS_TEXTS, OPT_PUBLISH, OPT_LISTEN, OPT_STACK,
+	OPT_NO_SEATBELT, OPT_NO_DRAIN, OPT_NO_LOOPBACK, OPT_INHERIT,
+	OPT_INSECURE, OPT_WAIT, OPT_HELP, OPT_VERSION,
+};
+
+static const struct option longs_but_texts[] = {
 	{ "via", required_argument, NULL, OPT_VIA },
-	{ "identity", required_argument, NULL, 'i' },
-	{ "known-hosts", required_argument, NULL, OPT_KNOWN_HOSTS },
 	{ "profile", required_argument, NULL, 'p' },
 	{ "session", required_argument, NULL, 's' },
 	{ "publish", required_argument, NULL, OPT_PUBLISH },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "stack", required_argument, NULL, OPT_STACK },
-	{ "dns", required_argument, NULL, OPT_DNS },
 	{ "no-seatbelt", no_argument, NULL, OPT_NO_SEATBELT },
 	{ "no-drain", no_argument, NULL, OPT_NO_DRAIN },
 	{ "no-loopback", no_argument, NULL, OPT_NO_LOOPBACK },
 	{ "inherit", no_argument, NULL, OPT_INHERIT },
+	{ "insecure", no_argument, NULL, OPT_INSECURE },
 	{ "wait", no_argument, NULL, OPT_WAIT },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
-	{ NULL, 0, NULL, 0 },
 };
+#define LONGS_BUT_TEXTS (sizeof(longs_but_texts) / sizeof(longs_but_texts[0]))
+
+static void
+list_longs(struct option longs[static LONGS_BUT_TEXTS + OPTIONS_TEXTS + 1])
+{
+	memcpy(longs, longs_but_texts, sizeof(longs_but_texts));
+	longs += LONGS_BUT_TEXTS;
+	for (int i = 0; i < OPTIONS_TEXTS; i++)
+		*longs++ = (struct option){ .name = options_texts[i].name,
+			.has_arg = required_argument, .val = OPT_TEXT + i };
+	memset(longs, 0, sizeof(*longs));
+}
 
 static int
 set_once(const char **slot, const char *value, const char *what,
@@ -175,25 +178,83 @@ bad_value(char why[static 256], const char *what, const char *value,
 }
 
 static int
+add_via(struct options *o, const char *via, char why[static 256])
+{
+	if (o->via_n == OPTIONS_VIA_MAX) {
+		snprintf(why, 256, "more than %d tunnels, one through the other",
+		    OPTIONS_VIA_MAX);
+		return SW_ERR_CONFIG;
+	}
+	o->via[o->via_n++] = via;
+	return SW_OK;
+}
+
+static int
+add_forward(struct options *o, const char *text, bool remote,
+    char why[static 256])
+{
+	const char **list = remote ? o->remote : o->local;
+	size_t *n = remote ? &o->remote_n : &o->local_n;
+	struct forward_spec f;
+
+	if (strlen(text) >= FORWARD_TEXT_MAX ||
+	    forward_spec_parse(&f, text, remote) != SW_OK)
+		return bad_value(why, remote ? "-R" : "-L", text,
+		    "[BIND:]PORT:HOST:HOSTPORT (or a socket's path on a side)");
+	if (*n == OPTIONS_FORWARD_MAX) {
+		snprintf(why, 256, "more than %d of -%c", OPTIONS_FORWARD_MAX,
+		    remote ? 'R' : 'L');
+		return SW_ERR_CONFIG;
+	}
+	list[(*n)++] = text;
+	return SW_OK;
+}
+
+/* What can be said of a text before it is used. */
+static int
+check_text(enum options_text t, const char *value, char why[static 256])
+{
+	struct forward_end e;
+
+	if (*value == '\0') {
+		snprintf(why, 256, "%s is empty", options_texts[t].name);
+		return SW_ERR_CONFIG;
+	}
+	if (t == TEXT_SOCKS && forward_listen_parse(&e, value) != SW_OK)
+		return bad_value(why, "socks", value, "[BIND:]PORT");
+	if (t == TEXT_TRAFFIC && strcmp(value, "default") != 0 &&
+	    strcmp(value, "fast") != 0 && strcmp(value, "raw") != 0)
+		return bad_value(why, "traffic", value, "default, fast or raw");
+	return SW_OK;
+}
+
+static int
+take_text(struct options *o, enum options_text t, const char *arg,
+    char why[static 256])
+{
+	char what[40];
+	int r = check_text(t, arg, why);
+
+	snprintf(what, sizeof(what), "--%s", options_texts[t].name);
+	return r == SW_OK ? set_once(&o->texts[t], arg, what, why) : r;
+}
+
+static int
 take(struct options *o, int opt, const char *arg, char why[static 256])
 {
+	if (opt >= OPT_TEXT && opt < OPT_TEXT + OPTIONS_TEXTS)
+		return take_text(o, (enum options_text)(opt - OPT_TEXT), arg,
+		    why);
 	switch (opt) {
 	case OPT_VIA:
-		if (o->via != NULL) {
-			snprintf(why, 256, "only one --via is supported: this "
-			    "build cannot reach one tunnel through another");
-			return SW_ERR_CONFIG;
-		}
-		o->via = arg;
-		return SW_OK;
+		return add_via(o, arg, why);
 	case 'i':
-		return set_once(&o->identity, arg, "--identity", why);
-	case OPT_KNOWN_HOSTS:
-		return set_once(&o->known_hosts, arg, "--known-hosts", why);
+		return take_text(o, TEXT_IDENTITY, arg, why);
+	case 'L':
+	case 'R':
+		return add_forward(o, arg, opt == 'R', why);
 	case 'p':
 		return set_once(&o->profile, arg, "--profile", why);
-	case OPT_DNS:
-		return set_once(&o->dns, arg, "--dns", why);
 	case 's':
 		if (!options_is_name(arg))
 			return bad_value(why, "session name", arg,
@@ -227,6 +288,7 @@ take(struct options *o, int opt, const char *arg, char why[static 256])
 	case OPT_NO_DRAIN: o->no_drain = true; return SW_OK;
 	case OPT_NO_LOOPBACK: o->no_loopback = true; return SW_OK;
 	case OPT_INHERIT: o->inherit = true; return SW_OK;
+	case OPT_INSECURE: o->insecure = true; return SW_OK;
 	case OPT_WAIT: o->wait = true; return SW_OK;
 	case 'v': o->verbose = true; return SW_OK;
 	case OPT_HELP: o->command = COMMAND_HELP; return SW_OK;
@@ -239,10 +301,13 @@ take(struct options *o, int opt, const char *arg, char why[static 256])
 static int
 take_all(struct options *o, int argc, char **argv, char why[static 256])
 {
+	struct option longs[LONGS_BUT_TEXTS + OPTIONS_TEXTS + 1];
 	int opt;
 
+	list_longs(longs);
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:i:p:s:v", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+:i:L:p:R:s:v", longs,
+	    NULL)) != -1) {
 		int r;
 
 		if (opt == '?' || opt == ':') {
@@ -314,9 +379,13 @@ options_parse(struct options *o, int argc, char **argv, char why[static 256])
 	}
 	o->argv = argv + optind;
 	if (o->command == COMMAND_RUN && *o->argv == NULL) {
-		snprintf(why, 256, "no program is given");
-		return SW_ERR_CONFIG;
+		if (!options_has_services(o)) {
+			snprintf(why, 256, "no program is given");
+			return SW_ERR_CONFIG;
+		}
+		o->command = COMMAND_SERVE;
 	}
+	o->via_is_closed = o->via_n > 0;
 	if (o->publish_n > 0) {
 		if (o->has_listen && o->listen != LISTEN_TUNNEL) {
 			snprintf(why, 256, "--publish needs --listen tunnel");
@@ -328,31 +397,27 @@ options_parse(struct options *o, int argc, char **argv, char why[static 256])
 	return SW_OK;
 }
 
+bool
+options_has_services(const struct options *o)
+{
+	return o->texts[TEXT_SOCKS] != NULL || o->local_n > 0 || o->remote_n > 0;
+}
+
 int
 options_set(struct options *o, const char *key, const char *value,
     char why[static 256])
 {
-	static const struct {
-		const char *key;
-		size_t at;
-	} texts[] = {
-		{ "via", offsetof(struct options, via) },
-		{ "identity", offsetof(struct options, identity) },
-		{ "known-hosts", offsetof(struct options, known_hosts) },
-		{ "dns", offsetof(struct options, dns) },
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (strcmp(key, texts[i].key) == 0) {
-			const char **slot = (const char **)
-			    (void *)((char *)o + texts[i].at);
-
-			if (*slot == NULL) {
-				*slot = value;
-				if (slot == &o->via)
-					o->via_is_default = o->profile == NULL;
-			}
+	if (strcmp(key, "via") == 0) {
+		if (o->via_is_closed)
 			return SW_OK;
+		o->via_is_default = o->profile == NULL;
+		return add_via(o, value, why);
+	}
+	for (int i = 0; i < OPTIONS_TEXTS; i++)
+		if (strcmp(key, options_texts[i].name) == 0) {
+			if (o->texts[i] == NULL)
+				o->texts[i] = value;
+			return check_text((enum options_text)i, value, why);
 		}
 	if (strcmp(key, "listen") == 0) {
 		enum options_listen l;

@@ -10,16 +10,46 @@
 
 #include "base/err.h"
 
+#define OPTIONS_VIA_MAX 4		/* tunnels, one through the other */
 #define OPTIONS_PUBLISH_MAX 16
+#define OPTIONS_FORWARD_MAX 16		/* of -L, and again of -R */
 #define OPTIONS_NAME_MAX 64		/* bytes of a session's name */
 
 enum options_command {
 	COMMAND_RUN, COMMAND_UP, COMMAND_DOWN, COMMAND_STATUS, COMMAND_CHECK,
+	COMMAND_SERVE,			/* --socks, -L, -R without a program */
 	COMMAND_HELP, COMMAND_VERSION,
 };
 
 enum options_listen { LISTEN_LOOPBACK, LISTEN_DENY, LISTEN_TUNNEL };
 enum options_stack { STACK_THREAD, STACK_SESSION };
+
+/*
+ * The options that are one text each, for the session alone.  They have the
+ * same name on the command line, in the configuration file and on the way to
+ * the session.
+ */
+enum options_text {
+	TEXT_IDENTITY, TEXT_KNOWN_HOSTS, TEXT_DNS, TEXT_PROXY,
+	TEXT_TLS_CA, TEXT_TLS_PIN, TEXT_TLS_NAME,
+	TEXT_IROH_KEY, TEXT_IROH_RELAY, TEXT_IROH_ADDRESS,
+	TEXT_DIRECTORY, TEXT_ENTRY, TEXT_EXIT, TEXT_TRAFFIC, TEXT_MIX_IDENTITY,
+	TEXT_SOCKS, TEXT_SOCKS_AUTH,
+	OPTIONS_TEXTS
+};
+
+enum options_text_kind {
+	TEXT_PLAIN,
+	TEXT_FILE,	/* a file's name, made absolute; it must be readable */
+	TEXT_STATE,	/* a file's name, made absolute; made when missing */
+};
+
+struct options_text_fact {
+	const char *name;		/* without its dashes */
+	enum options_text_kind kind;
+	const char *what;		/* for an error line */
+};
+extern const struct options_text_fact options_texts[OPTIONS_TEXTS];
 
 /* --publish [BIND:]PORT[:LOCALPORT] */
 struct options_publish {
@@ -31,14 +61,22 @@ struct options_publish {
 struct options {
 	enum options_command command;
 	char **argv;			/* the program and its arguments */
-	const char *via, *identity, *known_hosts, *profile, *name, *dns;
+	const char *via[OPTIONS_VIA_MAX];	/* the first hop first */
+	size_t via_n;
+	const char *texts[OPTIONS_TEXTS];	/* NULL: not given */
+	const char *profile, *name;
 	struct options_publish publish[OPTIONS_PUBLISH_MAX];
 	size_t publish_n;
+	/* -L and -R, checked, as they were written. */
+	const char *local[OPTIONS_FORWARD_MAX], *remote[OPTIONS_FORWARD_MAX];
+	size_t local_n, remote_n;
 	enum options_listen listen;
 	enum options_stack stack;
 	bool has_listen, has_stack;	/* given, not the default */
+	bool via_is_closed;	/* nothing may be added to `via` any more */
 	bool via_is_default;	/* `via` is nobody's wish but the file's */
 	bool verbose, no_seatbelt, no_drain, no_loopback, wait, inherit;
+	bool insecure;
 };
 
 /* SW_OK, or SW_ERR_CONFIG with one line of English in `why`. */
@@ -49,6 +87,9 @@ int options_parse(struct options *o, int argc, char **argv,
  * open.  SW_OK, or SW_ERR_CONFIG for an unknown key or a bad value. */
 int options_set(struct options *o, const char *key, const char *value,
     char why[static 256]) SW_MUST_CHECK;
+
+/* Does it want something served by the session itself: SOCKS, -L, -R? */
+bool options_has_services(const struct options *o);
 
 /* Is `name` fit to name a session (and so a file)? */
 bool options_is_name(const char *name);

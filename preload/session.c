@@ -266,13 +266,14 @@ static bool
 make_tunnel(struct session *s)
 {
 	struct ssh_tunnel_publish publish[OPTIONS_PUBLISH_MAX];
-	const char *identities[2] = { s->start.identity, NULL };
+	const char *identities[2] = { start_text(&s->start, TEXT_IDENTITY),
+		NULL };
 	const struct start *st = &s->start;
 	struct ssh_tunnel_options o = {
-		.host = st->url.host, .port = st->url.port,
-		.user = *st->url.user != '\0' ? st->url.user : NULL,
-		.identities = *st->identity != '\0' ? identities : NULL,
-		.known_hosts = *st->known_hosts != '\0' ? st->known_hosts : NULL,
+		.host = st->url[0].host, .port = st->url[0].port,
+		.user = *st->url[0].user != '\0' ? st->url[0].user : NULL,
+		.identities = identities[0] != NULL ? identities : NULL,
+		.known_hosts = start_text(st, TEXT_KNOWN_HOSTS),
 		.publish = publish, .npublish = st->publish_n,
 		.patient = st->wait,
 	};
@@ -294,7 +295,7 @@ make_names(struct session *s)
 		.exit = &names_exit_ssh, .exit_arg = s->tunnel,
 		.dialer = ssh_tunnel_dialer(s->tunnel),
 		.dialer_ops = &ssh_tunnel_dialer_ops,
-		.dns = *s->start.dns != '\0' ? s->start.dns : NULL,
+		.dns = start_text(&s->start, TEXT_DNS),
 		.hosts = "/etc/hosts",
 		/* They mean what they mean at the server, as with ssh -W. */
 		.single_labels = true,
@@ -306,9 +307,32 @@ make_names(struct session *s)
 	return (s->service = names_service_new(&s->loop, &o)) != NULL;
 }
 
+/* What the command line can say and this build cannot do yet. */
+static const char *
+find_missing(const struct start *st)
+{
+	static const enum options_text ssh_only[] = { TEXT_IDENTITY,
+		TEXT_KNOWN_HOSTS, TEXT_DNS };
+
+	if (st->via_n > 1)
+		return "one tunnel through another";
+	if (st->url[0].kind != TUNNEL_SSH)
+		return "tunnels other than ssh://";
+	if (st->local_n + st->remote_n > 0)
+		return "-L and -R";
+	for (int i = 0, k = 0; i < OPTIONS_TEXTS; i++) {
+		if (k < 3 && (int)ssh_only[k] == i)
+			k++;
+		else if (start_text(st, (enum options_text)i) != NULL)
+			return options_texts[i].name;
+	}
+	return st->insecure ? "--insecure" : NULL;
+}
+
 int
 session_init(struct session *s, int ctl_fd, char why[static 256])
 {
+	const char *missing = find_missing(&s->start);
 	int r;
 
 	s->listen_fd = s->lock_fd = -1;
@@ -319,6 +343,11 @@ session_init(struct session *s, int ctl_fd, char why[static 256])
 		    strerror(errno));
 	}
 	s->born_ms = s->loop.now_ms;
+	if (missing != NULL) {
+		if (ctl_fd >= 0)
+			close(ctl_fd);
+		return fail(why, "this build does not have: %s", missing);
+	}
 	if (ctl_fd >= 0 && (r = control_new(s, ctl_fd)) != SW_OK)
 		return fail(why, "%s", sw_strerror(r));
 	if ((r = listen_on(s, why)) != SW_OK)

@@ -4,20 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The members that are plain text or yes/no, by their key. */
-static const struct {
-	const char *key;
-	size_t at, size;
-} texts[] = {
-	{ "via", offsetof(struct start, via), sizeof(((struct start *)0)->via) },
-	{ "identity", offsetof(struct start, identity),
-	    sizeof(((struct start *)0)->identity) },
-	{ "known-hosts", offsetof(struct start, known_hosts),
-	    sizeof(((struct start *)0)->known_hosts) },
-	{ "dns", offsetof(struct start, dns), sizeof(((struct start *)0)->dns) },
-	{ "name", offsetof(struct start, name),
-	    sizeof(((struct start *)0)->name) },
-};
+/* The members that are yes or no, by their key. */
 static const struct {
 	const char *key;
 	size_t at;
@@ -27,6 +14,7 @@ static const struct {
 	{ "no-loopback", offsetof(struct start, no_loopback) },
 	{ "wait", offsetof(struct start, wait) },
 	{ "verbose", offsetof(struct start, verbose) },
+	{ "insecure", offsetof(struct start, insecure) },
 };
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
@@ -49,12 +37,18 @@ start_write(const struct start *s, char *buf, size_t len)
 	size_t used = 0;
 	bool ok = true;
 
-	for (size_t i = 0; i < N(texts); i++) {
-		const char *v = (const char *)s + texts[i].at;
-
-		if (*v != '\0')
-			ok = ok && add(buf, len, &used, texts[i].key, v);
-	}
+	for (size_t i = 0; i < s->via_n; i++)
+		ok = ok && add(buf, len, &used, "via", s->via[i]);
+	for (int i = 0; i < OPTIONS_TEXTS; i++)
+		if (*s->texts[i] != '\0')
+			ok = ok && add(buf, len, &used, options_texts[i].name,
+			    s->texts[i]);
+	if (*s->name != '\0')
+		ok = ok && add(buf, len, &used, "name", s->name);
+	for (size_t i = 0; i < s->local_n; i++)
+		ok = ok && add(buf, len, &used, "local", s->local[i]);
+	for (size_t i = 0; i < s->remote_n; i++)
+		ok = ok && add(buf, len, &used, "remote", s->remote[i]);
 	for (size_t i = 0; i < N(flags); i++) {
 		bool on;
 
@@ -77,17 +71,57 @@ start_write(const struct start *s, char *buf, size_t len)
 }
 
 static int
+copy(char *dst, size_t cap, const char *value)
+{
+	size_t n = strlen(value);
+
+	if (n >= cap)
+		return SW_ERR_FORMAT;
+	memcpy(dst, value, n + 1);
+	return SW_OK;
+}
+
+static int
+add_via(struct start *s, const char *value)
+{
+	char why[128];
+
+	if (s->via_n == OPTIONS_VIA_MAX ||
+	    copy(s->via[s->via_n], sizeof(s->via[0]), value) != SW_OK ||
+	    tunnel_url_parse(&s->url[s->via_n], value, why) != SW_OK)
+		return SW_ERR_FORMAT;
+	s->via_n++;
+	return SW_OK;
+}
+
+static int
+add_forward(char list[OPTIONS_FORWARD_MAX][FORWARD_TEXT_MAX], size_t *n,
+    const char *value, bool remote)
+{
+	struct forward_spec f;
+
+	if (*n == OPTIONS_FORWARD_MAX ||
+	    forward_spec_parse(&f, value, remote) != SW_OK ||
+	    copy(list[*n], FORWARD_TEXT_MAX, value) != SW_OK)
+		return SW_ERR_FORMAT;
+	(*n)++;
+	return SW_OK;
+}
+
+static int
 set(struct start *s, const char *key, const char *value)
 {
-	for (size_t i = 0; i < N(texts); i++)
-		if (strcmp(key, texts[i].key) == 0) {
-			size_t n = strlen(value);
-
-			if (n >= texts[i].size)
-				return SW_ERR_FORMAT;
-			memcpy((char *)s + texts[i].at, value, n + 1);
-			return SW_OK;
-		}
+	for (int i = 0; i < OPTIONS_TEXTS; i++)
+		if (strcmp(key, options_texts[i].name) == 0)
+			return copy(s->texts[i], sizeof(s->texts[i]), value);
+	if (strcmp(key, "via") == 0)
+		return add_via(s, value);
+	if (strcmp(key, "name") == 0)
+		return copy(s->name, sizeof(s->name), value);
+	if (strcmp(key, "local") == 0)
+		return add_forward(s->local, &s->local_n, value, false);
+	if (strcmp(key, "remote") == 0)
+		return add_forward(s->remote, &s->remote_n, value, true);
 	for (size_t i = 0; i < N(flags); i++)
 		if (strcmp(key, flags[i].key) == 0) {
 			bool on = strcmp(value, "1") == 0;
@@ -119,7 +153,6 @@ int
 start_read(struct start *s, const char *text, size_t len)
 {
 	const char *end = text + len;
-	char why[128];
 
 	memset(s, 0, sizeof(*s));
 	while (text < end) {
@@ -138,6 +171,5 @@ start_read(struct start *s, const char *text, size_t len)
 		if (set(s, line, value) != SW_OK)
 			return SW_ERR_FORMAT;
 	}
-	return tunnel_url_parse(&s->url, s->via, why) == SW_OK ? SW_OK :
-	    SW_ERR_FORMAT;
+	return s->via_n > 0 ? SW_OK : SW_ERR_FORMAT;
 }

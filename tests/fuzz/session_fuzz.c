@@ -16,12 +16,15 @@ texts(char *text)
 	static struct resolv r;
 	struct options_publish p;
 	struct tunnel_url u;
+	struct forward_spec f;
 	char why[256];
 
 	if (options_parse_publish(&p, text) == SW_OK && p.port == 0)
 		abort();
-	if (tunnel_url_parse(&u, text, why) == SW_OK && u.host[0] == '\0')
+	if (tunnel_url_parse(&u, text, why) == SW_OK && u.host[0] == '\0' &&
+	    u.kind != TUNNEL_MIX && u.kind != TUNNEL_MIX_LOCAL)
 		abort();
+	(void)!forward_spec_parse(&f, text, false);
 	(void)options_is_name(text);
 	resolv_parse(&r, text);
 	memset(&o, 0, sizeof(o));

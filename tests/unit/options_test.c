@@ -38,7 +38,7 @@ stops_at_the_program(void **state)
 	(void)state;
 	assert_int_equal(PARSE("--via", "ssh://h", "curl", "-v", "--via"), SW_OK);
 	assert_int_equal(o.command, COMMAND_RUN);
-	assert_string_equal(o.via, "ssh://h");
+	assert_string_equal(o.via[0], "ssh://h");
 	assert_false(o.verbose);
 	assert_string_equal(o.argv[0], "curl");
 	assert_string_equal(o.argv[2], "--via");
@@ -63,7 +63,7 @@ options_before_and_after_a_command(void **state)
 	(void)state;
 	assert_int_equal(PARSE("-v", "up", "--via", "ssh://h"), SW_OK);
 	assert_true(o.verbose);
-	assert_string_equal(o.via, "ssh://h");
+	assert_string_equal(o.via[0], "ssh://h");
 	assert_int_equal(PARSE("check", "curl"), SW_OK);
 	assert_string_equal(o.argv[0], "curl");
 	assert_int_equal(PARSE("check"), SW_OK);
@@ -76,9 +76,6 @@ static void
 repeated_options_are_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE("--via", "ssh://a", "--via", "ssh://b", "x"),
-	    SW_ERR_CONFIG);
-	assert_non_null(strstr(why, "only one --via"));
 	assert_int_equal(PARSE("-i", "a", "-i", "b", "x"), SW_ERR_CONFIG);
 	assert_int_equal(PARSE("-s", "a", "-s", "b", "x"), SW_ERR_CONFIG);
 }
@@ -184,11 +181,112 @@ bad_tunnel_urls_are_refused_and_not_quoted(void **state)
 			fail_msg("\"%s\" was taken", bad[i]);
 		assert_null(strstr(why, "secret"));
 	}
-	assert_int_equal(tunnel_url_parse(&u, "mix:", why), SW_ERR_UNSUPPORTED);
-	assert_int_equal(tunnel_url_parse(&u, "ssh+tls://a@h", why),
-	    SW_ERR_UNSUPPORTED);
-	assert_int_equal(tunnel_url_parse(&u, "ssh+iroh://a@b", why),
-	    SW_ERR_UNSUPPORTED);
+}
+
+static void
+tunnels_have_kinds(void **state)
+{
+	static const struct {
+		const char *text;
+		enum tunnel_kind kind;
+		const char *host;
+		uint16_t port;
+	} all[] = {
+		{ "ssh+tls://a@h", TUNNEL_SSH_TLS, "h", 0 },
+		{ "ssh+tls://a@[fd00::2]:443", TUNNEL_SSH_TLS, "fd00::2", 443 },
+		{ "ssh+iroh://a@0123abcd", TUNNEL_SSH_IROH, "0123abcd", 0 },
+		{ "mix:", TUNNEL_MIX, "", 0 },
+		{ "mix:local", TUNNEL_MIX_LOCAL, "", 0 },
+		{ "mix:./local", TUNNEL_MIX_FILE, "./local", 0 },
+		{ "mix:/a b/net.json", TUNNEL_MIX_FILE, "/a b/net.json", 0 },
+	};
+	struct tunnel_url u;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		assert_int_equal(tunnel_url_parse(&u, all[i].text, why), SW_OK);
+		assert_int_equal(u.kind, all[i].kind);
+		assert_string_equal(u.host, all[i].host);
+		assert_int_equal(u.port, all[i].port);
+	}
+	assert_int_equal(tunnel_url_parse(&u, "ssh+tls://", why), SW_ERR_CONFIG);
+	assert_int_equal(tunnel_url_parse(&u, "ssh+iroh://a@", why),
+	    SW_ERR_CONFIG);
+	assert_int_equal(tunnel_url_parse(&u, "mix:a\nb", why), SW_ERR_CONFIG);
+}
+
+static void
+tunnels_nest_in_the_order_given(void **state)
+{
+	char text[] = "via mix:\nvia ssh://c\n[work]\nvia ssh://b\n";
+
+	(void)state;
+	assert_int_equal(PARSE("--via", "mix:", "--via", "ssh://b", "x"), SW_OK);
+	assert_int_equal(o.via_n, 2);
+	assert_string_equal(o.via[1], "ssh://b");
+	/* The file adds nothing to what was given, nor a part to another. */
+	assert_int_equal(config_parse(&o, text, why), SW_OK);
+	assert_int_equal(o.via_n, 2);
+	assert_int_equal(PARSE("--via", "a", "--via", "b", "--via", "c", "--via",
+	    "d", "--via", "e", "x"), SW_ERR_CONFIG);
+}
+
+static void
+forwards_are_written_as_for_ssh(void **state)
+{
+	static const struct {
+		const char *text, *bind;
+		uint16_t port;
+		const char *host;
+		uint16_t hostport;
+	} good[] = {
+		{ "80:h:81", "localhost", 80, "h", 81 },
+		{ "*:80:h:81", "", 80, "h", 81 },
+		{ ":80:h:81", "", 80, "h", 81 },
+		{ "[::1]:80:[fd00::2]:81", "::1", 80, "fd00::2", 81 },
+		{ "127.0.0.2:80:/run/s", "127.0.0.2", 80, "/run/s", 0 },
+		{ "/run/a:/run/b", "/run/a", 0, "/run/b", 0 },
+		{ "./a:h:7", "./a", 0, "h", 7 },
+	};
+	static const char *const bad[] = { "", "80", "80:h", "h:80", "80:h:0",
+		"80:h:65536", "80::81", "0:h:81", "a:b:c:d:e", "80:h:81:",
+		"[::1:80:h:81", "80:-h:81", "x:h:81", "80:a b:81", "/a:80" };
+	struct forward_spec f;
+	struct forward_end e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(forward_spec_parse(&f, good[i].text, false),
+		    SW_OK);
+		assert_string_equal(f.listen.host, good[i].bind);
+		assert_int_equal(f.listen.port, good[i].port);
+		assert_string_equal(f.target.host, good[i].host);
+		assert_int_equal(f.target.port, good[i].hostport);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (forward_spec_parse(&f, bad[i], false) == SW_OK)
+			fail_msg("\"%s\" was taken", bad[i]);
+	assert_int_equal(forward_spec_parse(&f, "0:h:81", true), SW_OK);
+	assert_int_equal(forward_listen_parse(&e, "1080"), SW_OK);
+	assert_string_equal(e.host, "localhost");
+	assert_int_equal(forward_listen_parse(&e, "[::]:1080"), SW_OK);
+	assert_string_equal(e.host, "::");
+	assert_int_equal(forward_listen_parse(&e, "host:x"), SW_ERR_CONFIG);
+}
+
+static void
+services_need_no_program(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--via", "a", "--socks", "1080"), SW_OK);
+	assert_int_equal(o.command, COMMAND_SERVE);
+	assert_int_equal(PARSE("-L", "1:h:2", "-R", "3:h:4", "curl"), SW_OK);
+	assert_int_equal(o.command, COMMAND_RUN);
+	assert_int_equal(o.local_n + o.remote_n, 2);
+	assert_int_equal(PARSE("--socks", "no", "x"), SW_ERR_CONFIG);
+	assert_int_equal(PARSE("-L", "no", "x"), SW_ERR_CONFIG);
+	assert_int_equal(PARSE("--traffic", "slow", "x"), SW_ERR_CONFIG);
+	assert_int_equal(PARSE("--proxy", "", "x"), SW_ERR_CONFIG);
 }
 
 static void
@@ -202,17 +300,18 @@ the_file_fills_what_is_open(void **state)
 	memcpy(again, text, sizeof(text));
 	assert_int_equal(PARSE("x"), SW_OK);
 	assert_int_equal(config_parse(&o, text, why), SW_OK);
-	assert_string_equal(o.via, "ssh://a");
+	assert_string_equal(o.via[0], "ssh://a");
 	assert_true(o.via_is_default);
 	assert_int_equal(o.listen, LISTEN_DENY);
-	assert_null(o.identity);
+	assert_null(o.texts[TEXT_IDENTITY]);
 
 	assert_int_equal(PARSE("-p", "work", "--listen", "loopback", "x"), SW_OK);
 	assert_int_equal(config_parse(&o, again, why), SW_OK);
-	assert_string_equal(o.via, "ssh://b");
+	assert_string_equal(o.via[0], "ssh://b");
 	assert_false(o.via_is_default);
 	assert_int_equal(o.listen, LISTEN_LOOPBACK);
-	assert_string_equal(o.identity, "~/k");
+	assert_string_equal(o.texts[TEXT_IDENTITY], "~/k");
+	assert_int_equal(o.via_n, 1);
 }
 
 static void
@@ -241,18 +340,25 @@ orders_survive_the_way_to_the_session(void **state)
 
 	(void)state;
 	memset(&a, 0, sizeof(a));
-	strcpy(a.via, "ssh://u@h:23");
-	strcpy(a.identity, "/a path/with spaces");
+	strcpy(a.via[0], "mix:local");
+	strcpy(a.via[1], "ssh://u@h:23");
+	a.via_n = 2;
+	strcpy(a.texts[TEXT_IDENTITY], "/a path/with spaces");
+	strcpy(a.texts[TEXT_PROXY], "socks5://u:p@h:1");
+	strcpy(a.local[0], "1:h:2");
+	strcpy(a.remote[0], "0:h:2");
+	a.local_n = a.remote_n = 1;
 	strcpy(a.name, "n");
 	a.pid = 77;
-	a.stay = a.wait = true;
+	a.stay = a.wait = a.insecure = true;
 	assert_int_equal(options_parse_publish(&a.publish[0], "[::]:1:2"), SW_OK);
 	assert_int_equal(options_parse_publish(&a.publish[1], "3"), SW_OK);
 	a.publish_n = 2;
 	assert_true((n = start_write(&a, text, sizeof(text))) > 0);
 	assert_int_equal(start_read(&b, text, n), SW_OK);
-	assert_string_equal(b.url.host, "h");
-	assert_int_equal(b.url.port, 23);
+	assert_int_equal(b.url[0].kind, TUNNEL_MIX_LOCAL);
+	assert_string_equal(b.url[1].host, "h");
+	assert_int_equal(b.url[1].port, 23);
 	memset(&b.url, 0, sizeof(b.url));
 	assert_memory_equal(&a, &b, sizeof(a));
 }
@@ -262,7 +368,7 @@ orders_are_checked(void **state)
 {
 	static const char *const bad[] = { "via ssh://h", "x y\n", "novalue\n",
 		"via ssh://h\npid x\n", "via ssh://h\npublish 0\n",
-		"name x\n", "via mix:\n", "\n" };
+		"name x\n", "via x\n", "via ssh://h\nlocal 1\n", "\n" };
 	static struct start s;
 	static char text[64];
 
@@ -270,8 +376,9 @@ orders_are_checked(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (start_read(&s, bad[i], strlen(bad[i])) == SW_OK)
 			fail_msg("\"%s\" was taken", bad[i]);
-	strcpy(s.via, "ssh://h");
-	strcpy(s.identity, "/with\nnewline");
+	strcpy(s.via[0], "ssh://h");
+	s.via_n = 1;
+	strcpy(s.texts[TEXT_IDENTITY], "/with\nnewline");
 	assert_int_equal(start_write(&s, text, sizeof(text)), 0);
 }
 
@@ -289,6 +396,10 @@ main(void)
 		cmocka_unit_test(publish_means_listening_in_the_tunnel),
 		cmocka_unit_test(tunnel_urls_come_apart),
 		cmocka_unit_test(bad_tunnel_urls_are_refused_and_not_quoted),
+		cmocka_unit_test(tunnels_have_kinds),
+		cmocka_unit_test(tunnels_nest_in_the_order_given),
+		cmocka_unit_test(forwards_are_written_as_for_ssh),
+		cmocka_unit_test(services_need_no_program),
 		cmocka_unit_test(the_file_fills_what_is_open),
 		cmocka_unit_test(the_file_is_checked),
 		cmocka_unit_test(orders_survive_the_way_to_the_session),

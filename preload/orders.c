@@ -1,0 +1,131 @@
+#include "preload/orders.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "preload/say.h"
+
+/* "~/x" and relative paths name files for us, not for a session in "/". */
+static bool
+absolute(char *buf, size_t len, const char *path)
+{
+	const char *home = getenv("HOME");
+	char cwd[PATH_MAX];
+	int n;
+
+	if (*path == '/')
+		n = snprintf(buf, len, "%s", path);
+	else if (strncmp(path, "~/", 2) == 0 && home != NULL)
+		n = snprintf(buf, len, "%s%s", home, path + 1);
+	else if (getcwd(cwd, sizeof(cwd)) != NULL)
+		n = snprintf(buf, len, "%s/%s", cwd, path);
+	else
+		return false;
+	return n > 0 && (size_t)n < len;
+}
+
+static bool
+may_read(const char *path, const char *what)
+{
+	if (access(path, R_OK) == 0)
+		return true;
+	say("could not read %s \"%s\": %s", what, path, strerror(errno));
+	return false;
+}
+
+static bool
+too_long(const char *what)
+{
+	say("%s is too long", what);
+	return false;
+}
+
+static bool
+fill_text(struct start *s, const struct options *o, enum options_text t)
+{
+	const struct options_text_fact *fact = &options_texts[t];
+	const char *value = o->texts[t];
+	char *to = s->texts[t];
+
+	if (value == NULL)
+		return true;
+	if (fact->kind == TEXT_PLAIN)
+		return snprintf(to, START_TEXT_MAX, "%s", value) <
+		    START_TEXT_MAX || too_long(fact->what);
+	if (!absolute(to, START_TEXT_MAX, value))
+		return too_long(fact->what);
+	return fact->kind == TEXT_STATE || may_read(to, fact->what);
+}
+
+/* The last of them is what the program talks through; the first is dialled
+ * from this host. */
+static bool
+fill_via(struct start *s, const char *via)
+{
+	struct tunnel_url *u = &s->url[s->via_n];
+	char *to = s->via[s->via_n];
+	const size_t cap = sizeof(s->via[0]);
+	char why[128];
+	int r = tunnel_url_parse(u, via, why);
+
+	if (r != SW_OK) {
+		say("cannot use this tunnel: %s", why);
+		return false;
+	}
+	if (u->kind == TUNNEL_MIX_FILE) {
+		memcpy(to, "mix:", 4);
+		if (!absolute(to + 4, cap - 4, u->host) ||
+		    strlen(to + 4) > TUNNEL_PLACE_MAX)
+			return too_long("the network's file name");
+		if (!may_read(to + 4, "network file"))
+			return false;
+		memcpy(u->host, to + 4, strlen(to + 4) + 1);
+	} else if (snprintf(to, cap, "%s", via) >= (int)cap)
+		return too_long("a tunnel");
+	s->via_n++;
+	return true;
+}
+
+/* user:password@ of a URL, blotted out where a list of processes shows it. */
+static void
+wipe_userinfo(const char *url)
+{
+	const char *p = strstr(url, "://");
+	const char *at = p == NULL ? NULL : strrchr(p, '@');
+
+	if (at != NULL)
+		memset((char *)(uintptr_t)(p + 3), 'x', (size_t)(at - p - 3));
+}
+
+bool
+orders_fill(struct start *s, const struct options *o)
+{
+	memset(s, 0, sizeof(*s));
+	for (size_t i = 0; i < o->via_n; i++)
+		if (!fill_via(s, o->via[i]))
+			return false;
+	for (int i = 0; i < OPTIONS_TEXTS; i++)
+		if (!fill_text(s, o, (enum options_text)i))
+			return false;
+	if (o->texts[TEXT_PROXY] != NULL)
+		wipe_userinfo(o->texts[TEXT_PROXY]);
+	memcpy(s->publish, o->publish, sizeof(s->publish));
+	s->publish_n = o->publish_n;
+	/* Options of at most FORWARD_TEXT_MAX bytes, as their parser saw to. */
+	for (size_t i = 0; i < o->local_n; i++)
+		snprintf(s->local[i], FORWARD_TEXT_MAX, "%s", o->local[i]);
+	for (size_t i = 0; i < o->remote_n; i++)
+		snprintf(s->remote[i], FORWARD_TEXT_MAX, "%s", o->remote[i]);
+	s->local_n = o->local_n;
+	s->remote_n = o->remote_n;
+	s->no_drain = o->no_drain;
+	s->no_loopback = o->no_loopback;
+	s->wait = o->wait;
+	s->verbose = o->verbose;
+	s->insecure = o->insecure;
+	return true;
+}
