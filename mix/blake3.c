@@ -53,7 +53,7 @@ compress(uint32_t cv[8], const uint8_t block[BLAKE3_BLOCK_LEN], size_t len,
 {
 	uint32_t m[16], t[16], v[16];
 
-	for (int i = 0; i < 16; i++)
+	for (size_t i = 0; i < 16; i++)
 		m[i] = (uint32_t)block[4 * i] |
 		    (uint32_t)block[4 * i + 1] << 8 |
 		    (uint32_t)block[4 * i + 2] << 16 |

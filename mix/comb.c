@@ -132,7 +132,8 @@ normalise(struct entry *out, const struct point *p, size_t n, struct fe d2)
 static int
 fill(struct comb *c, struct point base, struct fe d2)
 {
-	struct point *p = malloc(ROWS * ENTRIES * sizeof(*p));
+	size_t n = (size_t)ROWS * ENTRIES;
+	struct point *p = malloc(n * sizeof(*p));
 	int r;
 
 	if (p == NULL)
@@ -146,7 +147,7 @@ fill(struct comb *c, struct point base, struct fe d2)
 		for (int i = 0; i < 8; i++)
 			base = double_point(&base);
 	}
-	r = normalise(c->row[0], p, (size_t)ROWS * ENTRIES, d2);
+	r = normalise(c->row[0], p, n, d2);
 	free(p);
 	return r;
 }

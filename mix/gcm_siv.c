@@ -90,7 +90,7 @@ static void
 crypt(const struct message_keys *k, const uint8_t tag[static GCM_SIV_TAG_LEN],
     uint8_t *buf, size_t n)
 {
-	uint8_t stream[CTR_BATCH][AES_BLOCK_LEN];
+	uint8_t stream[CTR_BATCH][AES_BLOCK_LEN] = { { 0 } };
 	uint32_t counter = get_u32le(tag);
 
 	while (n > 0) {

@@ -18,7 +18,7 @@
 #define POOL_DEFAULT 2048
 #define REPLY_KEYS 8192
 #define REASM_FRAGMENTS 2048
-#define REASM_IDLE_MS (30 * 60 * 1000)
+#define REASM_IDLE_MS INT64_C(1800000)	/* half an hour */
 #define REASM_SWEEP_MS 10000
 #define HOPS (TOPOLOGY_LAYERS + 1)
 #define ACK_WAIT_MS 1500		/* besides 1.5 times the delays */

@@ -5,6 +5,8 @@
 
 #include "mix/prim.h"
 
+#define GATEWAY_AT ((size_t)2 * NYM_KEY_LEN)	/* in a recipient */
+
 enum { FAMILY_V4 = 4, FAMILY_V6 = 6 };
 
 int
@@ -75,7 +77,7 @@ recipient_put(uint8_t out[static RECIPIENT_LEN], const struct recipient *r)
 {
 	memcpy(out, r->identity, NYM_KEY_LEN);
 	memcpy(out + NYM_KEY_LEN, r->encryption, NYM_KEY_LEN);
-	memcpy(out + 2 * NYM_KEY_LEN, r->gateway, NYM_KEY_LEN);
+	memcpy(out + GATEWAY_AT, r->gateway, NYM_KEY_LEN);
 }
 
 int
@@ -83,7 +85,7 @@ recipient_get(struct recipient *r, const uint8_t in[static RECIPIENT_LEN])
 {
 	memcpy(r->identity, in, NYM_KEY_LEN);
 	memcpy(r->encryption, in + NYM_KEY_LEN, NYM_KEY_LEN);
-	memcpy(r->gateway, in + 2 * NYM_KEY_LEN, NYM_KEY_LEN);
+	memcpy(r->gateway, in + GATEWAY_AT, NYM_KEY_LEN);
 	if (prim_ed25519_is_point(r->identity) &&
 	    prim_ed25519_is_point(r->gateway))
 		return SW_OK;
@@ -117,7 +119,7 @@ recipient_parse(struct recipient *r, const char *text)
 	    (size_t)(dot - text))) != SW_OK ||
 	    (err = base58_decode(bytes + NYM_KEY_LEN, NYM_KEY_LEN, dot + 1,
 	    (size_t)(at - dot - 1))) != SW_OK ||
-	    (err = base58_decode(bytes + 2 * NYM_KEY_LEN, NYM_KEY_LEN, at + 1,
+	    (err = base58_decode(bytes + GATEWAY_AT, NYM_KEY_LEN, at + 1,
 	    strlen(at + 1))) != SW_OK)
 		return err;
 	return recipient_get(r, bytes);

@@ -163,31 +163,25 @@ nymmsg_get(struct nymmsg *m, const uint8_t *in, size_t n)
 {
 	struct rbuf r = { in, n };
 	uint8_t type;
-	int err;
+	int err = SW_ERR_FORMAT;
 
 	memset(m, 0, sizeof(*m));
-	if ((err = wire_get_u8(&r, &type)) != SW_OK)
+	if (wire_get_u8(&r, &type) != SW_OK)
 		return SW_ERR_FORMAT;
-	switch (type) {
-	case TYPE_PLAIN:
+	if (type == TYPE_PLAIN) {
 		m->kind = NYMMSG_PLAIN;
 		m->data = r.p;
 		m->data_len = r.left;
 		return SW_OK;
-	case TYPE_REPLIABLE:
+	}
+	if (type == TYPE_REPLIABLE)
 		err = get_repliable(&r, m);
-		break;
-	case TYPE_REPLY:
+	else if (type == TYPE_REPLY)
 		err = get_reply(&r, m);
-		break;
-	default:
-		err = SW_ERR_FORMAT;
-	}
-	if (err != SW_OK) {
-		memset(m, 0, sizeof(*m));
-		err = SW_ERR_FORMAT;
-	}
-	return err;
+	if (err == SW_OK)
+		return SW_OK;
+	memset(m, 0, sizeof(*m));
+	return SW_ERR_FORMAT;
 }
 
 int

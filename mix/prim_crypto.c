@@ -385,7 +385,7 @@ prim_hkdf_sha256(uint8_t *out, size_t out_len, const void *salt,
 	struct hmac_key k;
 	uint8_t count = 0;
 
-	assert(out_len <= 255 * SHA256_LEN);
+	assert(out_len <= (size_t)255 * SHA256_LEN);
 	prim_hmac_sha256(block, salt, salt_len, ikm, ikm_len);
 	hmac_key_init(&k, block, sizeof(block));
 	while (out_len > 0) {
