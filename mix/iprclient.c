@@ -41,6 +41,7 @@ struct iprclient {
 	struct iprclient_config cfg;
 	int state;
 	unsigned tries;
+	uint8_t version;		/* of this try, or of the connection */
 	uint64_t stream, request;
 	uint32_t seq;
 	int64_t try_ms, sent_ms;
@@ -85,7 +86,8 @@ say(struct iprclient *c, const struct iprmsg_request *q, unsigned surbs)
 	struct wbuf w = { buf, sizeof(buf) };
 	int r;
 
-	if ((r = iprmsg_put_stream(&w, &s)) != SW_OK ||
+	if ((c->version >= IPRMSG_V9 &&
+	    (r = iprmsg_put_stream(&w, &s)) != SW_OK) ||
 	    (r = iprmsg_put_request(&w, q)) != SW_OK ||
 	    (r = mixclient_send(c->cfg.mix, &c->cfg.exit, surbs, buf,
 	    sizeof(buf) - w.left)) != SW_OK)
@@ -97,11 +99,25 @@ say(struct iprclient *c, const struct iprmsg_request *q, unsigned surbs)
 static struct iprmsg_request
 control(struct iprclient *c, enum iprmsg_kind kind)
 {
-	struct iprmsg_request q = { .version = c->cfg.version, .kind = kind };
+	struct iprmsg_request q = { .version = c->version, .kind = kind };
 
 	rng_fill(c->cfg.rng, &q.id, sizeof(q.id));
 	q.time = iprmsg_time_of(c->cfg.unix_now(c->cfg.arg), 0);
 	return q;
+}
+
+static uint8_t
+version_of_try(const struct iprclient *c)
+{
+	static const uint8_t order[] = { IPRMSG_V9, IPRMSG_V9, IPRMSG_V10,
+	    IPRMSG_V8 };
+	unsigned i = c->tries;
+
+	if (c->cfg.version != 0)
+		return c->cfg.version;
+	if (c->cfg.likely != 0 && i-- == 0)
+		return c->cfg.likely;
+	return order[i % sizeof(order)];
 }
 
 /* Each try is a stream of its own: the exit's answers to an older one must
@@ -109,8 +125,11 @@ control(struct iprclient *c, enum iprmsg_kind kind)
 static void
 try_connect(struct iprclient *c, int64_t now_ms)
 {
-	struct iprmsg_request q = control(c, IPRMSG_CONNECT);
+	struct iprmsg_request q;
 	int r;
+
+	c->version = version_of_try(c);
+	q = control(c, IPRMSG_CONNECT);
 
 	if (c->tries++ == IPRCLIENT_TRIES) {
 		c->state = DOWN;
@@ -206,7 +225,7 @@ watch_surbs(struct iprclient *c, int64_t now_ms)
 static void
 flush(struct iprclient *c, int64_t now_ms)
 {
-	struct iprmsg_request q = { .version = c->cfg.version,
+	struct iprmsg_request q = { .version = c->version,
 	    .kind = IPRMSG_DATA, .bundle = c->bundle,
 	    .bundle_len = c->bundle_len };
 	unsigned fit, want;
@@ -402,7 +421,7 @@ take_data(struct iprclient *c, uint32_t seq, const struct iprmsg_response *a)
 	bool hold = a->bundle_len >= HOLD_FROM;
 	struct held *h;
 
-	if (c->cfg.hold_ms == 0 || a->bundle_len > sizeof(h->bytes) ||
+	if (c->cfg.hold_ms == 0 || c->version < IPRMSG_V9 || a->bundle_len > sizeof(h->bytes) ||
 	    (int32_t)(seq - c->expected) < 0) {
 		hand_up(c, a->bundle, a->bundle_len);	/* late, or no order */
 		return;
@@ -432,15 +451,17 @@ void
 iprclient_take(struct iprclient *c, const struct nymmsg *m)
 {
 	struct rbuf in = { m->data, m->data_len };
-	struct iprmsg_stream s;
+	struct iprmsg_stream s = { 0 };
 	struct iprmsg_response a;
 
 	/* Only what came by our SURBs, on our stream. */
-	if (m->kind != NYMMSG_REPLY || iprmsg_get_stream(&in, &s) != SW_OK ||
-	    s.id != c->stream)
+	if (m->kind != NYMMSG_REPLY)
+		return;
+	if (c->version >= IPRMSG_V9 && (iprmsg_get_stream(&in, &s) != SW_OK ||
+	    s.id != c->stream))
 		return;
 	if (iprmsg_get_response(&a, in.p, in.left) != SW_OK ||
-	    a.version != c->cfg.version) {
+	    a.version != c->version) {
 		log_debug("iprclient: an answer that does not read");
 		return;
 	}

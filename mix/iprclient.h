@@ -5,6 +5,10 @@
  *	new -> connecting (a few tries, each on a stream of its own) -> up
  *	up -> down: the exit dropped us, or never answered
  *
+ * An exit drops requests of a version that it does not speak without a word,
+ * so the tries go through the versions: 9, which all but the oldest speak, 10
+ * and 8.
+ *
  * Packets that wait together leave in one bundle.  SURBs ride in the room
  * that a message leaves in its last packet; when the exit has few and there
  * is nothing to say, they are sent alone.
@@ -41,7 +45,8 @@ struct iprclient_events {
 struct iprclient_config {
 	struct mixclient *mix;		/* borrowed for life */
 	struct recipient exit;
-	uint8_t version;		/* IPRMSG_V9 or IPRMSG_V10 */
+	uint8_t version;		/* IPRMSG_V*; 0: find one that works */
+	uint8_t likely;			/* then: to be tried first; 0: none */
 	int64_t hold_ms;		/* for order, at most; 0: not at all */
 	const struct iprclient_events *events;	/* static */
 	void *arg;

@@ -133,6 +133,7 @@ make_topology(struct localnet *n)
 		d->mix = c->mix_addr;
 		prim_ed25519_public(d->identity, c->identity);
 		prim_x25519_base(d->sphinx, c->sphinx);
+		d->performance = 100;
 		d->mixnode = c->mix;
 		d->entry = d->exit = c->gateway;
 		if (c->gateway)
@@ -168,6 +169,9 @@ start_exit(struct localnet *n)
 	sw_wipe(&mix, sizeof(mix));
 	if (n->mix == NULL)
 		return SW_ERR_NOMEM;
+	n->topology->node[LOCALNET_EXIT].has_ipr = true;
+	n->topology->node[LOCALNET_EXIT].ipr_version = IPRMSG_V10;
+	n->topology->node[LOCALNET_EXIT].ipr = *mixclient_address(n->mix);
 	mixclient_set_topology(n->mix, n->topology);
 	exit.mix = n->mix;
 	if ((n->exit = iprexit_new(&exit)) == NULL)

@@ -1,10 +1,12 @@
 #include "mix/mixtunnel.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -24,7 +26,7 @@ struct mixtunnel {
 	struct stream s;		/* first */
 	struct mixtunnel_config cfg;
 	struct mixclient_keys keys;
-	const struct topology_node *entry;
+	struct topology_node entry;	/* a copy, without its table */
 	struct ws *ws;
 	struct gwclient gw;
 	struct mixclient *mix;
@@ -36,15 +38,22 @@ struct mixtunnel {
 	uint8_t gateway_key[GWLINK_KEY_LEN];
 	uint64_t last_auth;
 	int64_t pause_ms, retry_ms;	/* retry_ms: SW_NEVER while linked */
+	bool dialing;			/* dial() has not been answered */
 	bool broken;			/* drop the link at the turn's end */
 	bool up, started;
 	int err;
 	uint64_t links;
 };
 
-static void open_link(struct mixtunnel *t);
-
 /* The link. */
+
+/* It ends with the turn; why. */
+static void
+fail_link(struct mixtunnel *t, int err)
+{
+	t->broken = true;
+	t->err = err;
+}
 
 static bool
 link_is_full(const struct mixtunnel *t)
@@ -74,6 +83,7 @@ drop_link(struct mixtunnel *t, int err)
 	ws_free(t->ws);
 	t->ws = NULL;
 	t->linked = false;
+	t->dialing = false;
 	t->broken = false;
 	if (err == SW_ERR_AUTH)
 		t->has_key = false;	/* the gateway forgot us: register */
@@ -98,12 +108,26 @@ gw_send(void *arg, bool binary, const void *data, size_t n)
 }
 
 static void
+tell_registration(struct mixtunnel *t)
+{
+	struct mixtunnel_registration r = { .last_auth = t->last_auth };
+
+	if (t->cfg.events->registered == NULL)
+		return;
+	memcpy(r.gateway, t->cfg.entry, sizeof(r.gateway));
+	memcpy(r.key, t->gateway_key, sizeof(r.key));
+	t->cfg.events->registered(t->cfg.arg, &r);
+	sw_wipe(&r, sizeof(r));
+}
+
+static void
 gw_ready(void *arg)
 {
 	struct mixtunnel *t = arg;
 
 	memcpy(t->gateway_key, t->gw.key, sizeof(t->gateway_key));
 	t->has_key = true;
+	tell_registration(t);
 	t->linked = true;
 	t->pause_ms = 0;
 	t->retry_ms = SW_NEVER;
@@ -126,8 +150,7 @@ gw_failed(void *arg, int err)
 {
 	struct mixtunnel *t = arg;
 
-	t->broken = true;
-	t->err = err;
+	fail_link(t, err);
 }
 
 static const struct gwclient_events gw_events = {
@@ -163,8 +186,7 @@ link_closed(struct stream *s, int err)
 {
 	struct mixtunnel *t = (struct mixtunnel *)s;
 
-	t->broken = true;
-	t->err = err;
+	fail_link(t, err);
 }
 
 static const struct stream_ops link_ops = { link_data, NULL, link_closed };
@@ -179,32 +201,75 @@ auth_time(struct mixtunnel *t)
 	return t->last_auth;
 }
 
+/* A stream to the gateway is there, or will be. */
 static void
-open_link(struct mixtunnel *t)
+use_stream(struct mixtunnel *t, int fd, bool connecting)
 {
-	char host[SW_ADDR_TEXT_LEN + 16], ip[SW_ADDR_TEXT_LEN];
-	const struct sw_addr *a = &t->entry->ws;
-	int fd = stream_connect_fd(a);
+	char host[TOPOLOGY_HOST_MAX + 16], ip[SW_ADDR_TEXT_LEN];
+	const struct sw_addr *a = &t->entry.ws;
 
-	t->links++;
-	t->retry_ms = t->cfg.loop->now_ms + LINK_MS;
-	if (fd < 0 || stream_open(&t->s, t->cfg.loop, fd, true, &link_ops) !=
-	    SW_OK) {
-		t->broken = true;
-		t->err = SW_ERR_UNREACH_NET;
+	if (fd < 0 || stream_open(&t->s, t->cfg.loop, fd, connecting,
+	    &link_ops) != SW_OK) {
+		fail_link(t, SW_ERR_UNREACH_NET);
 		return;
 	}
-	snprintf(host, sizeof(host), addr_is_v4(a) ? "%s:%u" : "[%s]:%u",
-	    addr_ip_text(a, ip), a->port);
+	if (t->cfg.tls)
+		snprintf(host, sizeof(host), "%s:%u", t->entry.host,
+		    t->entry.wss_port);
+	else
+		snprintf(host, sizeof(host), addr_is_v4(a) ? "%s:%u" :
+		    "[%s]:%u", addr_ip_text(a, ip), a->port);
 	t->ws = ws_new(host, &ws_events, t, t->cfg.rng);
 	if (t->ws == NULL) {
-		t->broken = true;
-		t->err = SW_ERR_NOMEM;
+		fail_link(t, SW_ERR_NOMEM);
 		return;
 	}
 	gwclient_init(&t->gw, t->keys.identity, t->cfg.entry,
 	    t->has_key ? t->gateway_key : NULL, auth_time(t), &gw_events, t,
 	    t->cfg.rng);
+}
+
+static void
+open_link(struct mixtunnel *t)
+{
+	struct mixtunnel_endpoint to = { .host = t->entry.host,
+	    .addr = t->entry.ws, .port = t->entry.ws.port,
+	    .tls = t->cfg.tls };
+
+	t->links++;
+	t->retry_ms = t->cfg.loop->now_ms + LINK_MS;
+	if (t->cfg.events->dial == NULL) {
+		use_stream(t, stream_connect_fd(&t->entry.ws), true);
+		return;
+	}
+	if (to.tls)
+		to.port = to.addr.port = t->entry.wss_port;
+	t->dialing = true;
+	t->cfg.events->dial(t->cfg.arg, &to);
+}
+
+void
+mixtunnel_dialed(struct mixtunnel *t, int fd, int err)
+{
+	int flags;
+
+	if (!t->dialing) {		/* too late: it was given up */
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	t->dialing = false;
+	if (fd < 0) {
+		fail_link(t, err);
+		return;
+	}
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+		close(fd);
+		fail_link(t, SW_ERR_SYS);
+		return;
+	}
+	use_stream(t, fd, false);
 }
 
 /* The mixnet. */
@@ -314,7 +379,7 @@ step(struct mixtunnel *t)
 	if (t->broken)
 		drop_link(t, t->err);
 	if (now >= t->retry_ms) {
-		if (t->ws != NULL)
+		if (t->ws != NULL || t->dialing)
 			drop_link(t, SW_ERR_TIMEOUT);
 		else
 			open_link(t);
@@ -350,6 +415,30 @@ turn_end(struct loop_turn *h)
 		loop_set_timer(t->cfg.loop, &t->timer, at);
 }
 
+/* The entry gateway as this topology describes it. */
+static int
+know_entry(struct mixtunnel *t, const struct topology *now)
+{
+	const struct topology_node *n = topology_find(now, t->cfg.entry);
+
+	if (n == NULL || (t->cfg.tls ? n->wss_port == 0 ||
+	    n->host[0] == '\0' || t->cfg.events->dial == NULL :
+	    n->ws.port == 0))
+		return SW_ERR_UNREACH_HOST;
+	t->entry = *n;
+	t->entry.table = NULL;
+	return SW_OK;
+}
+
+void
+mixtunnel_set_topology(struct mixtunnel *t, const struct topology *now)
+{
+	t->cfg.topology = now;
+	if (know_entry(t, now) != SW_OK)
+		log_debug("mixtunnel: the entry is no longer announced");
+	mixclient_set_topology(t->mix, now);
+}
+
 int
 mixtunnel_new(struct mixtunnel **out, const struct mixtunnel_config *cfg)
 {
@@ -359,16 +448,19 @@ mixtunnel_new(struct mixtunnel **out, const struct mixtunnel_config *cfg)
 		.rng = cfg->rng,
 	};
 	struct iprclient_config ipr = {
-		.exit = cfg->exit, .version = IPRMSG_V9,
+		.exit = cfg->exit, .version = cfg->exit_version,
 		.events = &ipr_events, .arg = t, .rng = cfg->rng,
 		.unix_now = ipr_unix_now,
 	};
+	const struct topology_node *exit;
 	int r = SW_ERR_NOMEM;
 
 	*out = NULL;
 	if (t == NULL)
 		return r;
 	t->cfg = *cfg;
+	t->cfg.keys = NULL;		/* not kept */
+	t->cfg.registration = NULL;
 	t->s.w.fd = -1;
 	t->timer.fire = fire;
 	t->turn.run = turn_end;
@@ -378,11 +470,16 @@ mixtunnel_new(struct mixtunnel **out, const struct mixtunnel_config *cfg)
 		t->keys = *cfg->keys;
 	else
 		rng_fill(cfg->rng, &t->keys, sizeof(t->keys));
-	t->entry = topology_find(cfg->topology, cfg->entry);
-	if (t->entry == NULL || t->entry->ws.port == 0) {
-		r = SW_ERR_UNREACH_HOST;
-		goto fail;
+	if (cfg->registration != NULL && memcmp(cfg->registration->gateway,
+	    cfg->entry, sizeof(cfg->entry)) == 0) {
+		memcpy(t->gateway_key, cfg->registration->key,
+		    sizeof(t->gateway_key));
+		t->last_auth = cfg->registration->last_auth;
+		t->has_key = true;
 	}
+	if ((r = know_entry(t, cfg->topology)) != SW_OK)
+		goto fail;
+	r = SW_ERR_NOMEM;
 	mix.keys = t->keys;
 	memcpy(mix.gateway, cfg->entry, sizeof(mix.gateway));
 	t->mix = mixclient_new(&mix);
@@ -390,6 +487,8 @@ mixtunnel_new(struct mixtunnel **out, const struct mixtunnel_config *cfg)
 	if (t->mix == NULL)
 		goto fail;
 	mixclient_set_topology(t->mix, cfg->topology);
+	if ((exit = topology_find(cfg->topology, cfg->exit.gateway)) != NULL)
+		ipr.likely = exit->ipr_version;
 	ipr.mix = t->mix;
 	if ((t->ipr = iprclient_new(&ipr)) == NULL)
 		goto fail;

@@ -8,6 +8,10 @@
  *
  * Joins gwclient, mixclient and iprclient to a socket on the loop.  One
  * thread, the loop's; no callback comes from within start or send.
+ *
+ * Whoever wants the link to go by another way than a plain TCP connection
+ * (TLS, a proxy, another tunnel) sets `dial`, opens a byte stream and hands
+ * its descriptor to mixtunnel_dialed().
  */
 #ifndef SW_MIX_MIXTUNNEL_H
 #define SW_MIX_MIXTUNNEL_H
@@ -19,10 +23,27 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "mix/gwlink.h"
 #include "mix/mixclient.h"
 #include "mix/nymaddr.h"
 #include "mix/rng.h"
 #include "mix/topology.h"
+
+/* What a registration with a gateway leaves: enough to come back as the same
+ * client.  Holds a secret. */
+struct mixtunnel_registration {
+	uint8_t gateway[NYM_KEY_LEN];
+	uint8_t key[GWLINK_KEY_LEN];
+	uint64_t last_auth;		/* Unix seconds; they have to grow */
+};
+
+/* Where a gateway takes clients. */
+struct mixtunnel_endpoint {
+	const char *host;		/* name for TLS; "" if it has none */
+	struct sw_addr addr;		/* with its port */
+	uint16_t port;			/* at host */
+	bool tls;
+};
 
 struct mixtunnel_events {
 	/* Packets may be sent, and from these addresses.  Again after each
@@ -35,15 +56,27 @@ struct mixtunnel_events {
 	void (*writable)(void *arg);
 	/* Not for now: it goes on trying.  Why: SW_ERR_*. */
 	void (*down)(void *arg, int err);
+	/* The gateway knows us: what to store, if identities are stored.  May
+	 * be NULL; borrowed until return. */
+	void (*registered)(void *arg, const struct mixtunnel_registration *r);
+	/* Open a byte stream to the gateway and answer by mixtunnel_dialed(),
+	 * later or at once.  May be NULL: plain TCP, no TLS.  Borrowed until
+	 * return.  Asked again after ten seconds without an answer. */
+	void (*dial)(void *arg, const struct mixtunnel_endpoint *to);
 };
 
 struct mixtunnel_config {
 	struct loop *loop;		/* borrowed for life */
-	const struct topology *topology;	/* borrowed for life */
+	/* Borrowed until mixtunnel_set_topology() or free. */
+	const struct topology *topology;
 	uint8_t entry[NYM_KEY_LEN];	/* identity of our gateway */
 	struct recipient exit;
 	const struct mix_profile *profile;
 	const struct mixclient_keys *keys;	/* NULL: new ones */
+	/* From an earlier time with these keys; NULL: none. */
+	const struct mixtunnel_registration *registration;
+	bool tls;			/* to the gateway; needs `dial` */
+	uint8_t exit_version;		/* IPRMSG_V*; 0: what the exit speaks */
 	bool fill_checksums;		/* packets come without them */
 	const struct mixtunnel_events *events;
 	void *arg;
@@ -63,6 +96,14 @@ struct mixtunnel;
 int mixtunnel_new(struct mixtunnel **out, const struct mixtunnel_config *cfg)
     SW_MUST_CHECK;
 void mixtunnel_start(struct mixtunnel *t);
+
+/* The network changed: use this from now on.  The old one may be freed. */
+void mixtunnel_set_topology(struct mixtunnel *t, const struct topology *now);
+
+/* The answer to dial(): a connected descriptor, which is the tunnel's from
+ * here on, or -1 and why. */
+void mixtunnel_dialed(struct mixtunnel *t, int fd, int err);
+
 /* No callback follows; wipes.  NULL is fine. */
 void mixtunnel_free(struct mixtunnel *t);
 

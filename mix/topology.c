@@ -108,6 +108,24 @@ get_entry(const json_t *o, struct topology_node *node)
 	return SW_OK;
 }
 
+/* Members that only our own files have. */
+static int
+get_own(const json_t *o, struct topology_node *node)
+{
+	const json_t *p = json_object_get(o, "performance");
+	const json_t *ipr = json_object_get(o, "ip_packet_router");
+	uint64_t percent = 100;
+
+	if (p != NULL && get_number(o, "performance", 100, &percent) != SW_OK)
+		return SW_ERR_FORMAT;
+	node->performance = (uint8_t)percent;
+	node->has_ipr = ipr != NULL;
+	if (ipr == NULL)
+		return SW_OK;
+	return json_is_string(ipr) ? recipient_parse(&node->ipr,
+	    json_string_value(ipr)) : SW_ERR_FORMAT;
+}
+
 static int
 get_node(const json_t *o, struct topology_node *node)
 {
@@ -121,7 +139,8 @@ get_node(const json_t *o, struct topology_node *node)
 	    (r = get_key(o, "sphinx_key", node->sphinx)) != SW_OK ||
 	    (r = parse_endpoint(&node->mix, json_string_value(
 	    json_object_get(o, "mix_host")))) != SW_OK ||
-	    (r = get_entry(o, node)) != SW_OK)
+	    (r = get_entry(o, node)) != SW_OK ||
+	    (r = get_own(o, node)) != SW_OK)
 		return r;
 	node->id = (uint32_t)id;
 	node->mixnode = get_flag(roles, "mixnode");
@@ -266,7 +285,8 @@ static json_t *
 node_json(const struct topology_node *n)
 {
 	char ip[SW_ADDR_TEXT_LEN], mix[SW_ADDR_TEXT_LEN + 16];
-	json_t *entry = json_null();
+	char ipr[RECIPIENT_TEXT_LEN];
+	json_t *entry = json_null(), *o;
 
 	snprintf(mix, sizeof(mix), addr_is_v4(&n->mix) ? "%s:%u" : "[%s]:%u",
 	    addr_ip_text(&n->mix, ip), n->mix.port);
@@ -276,11 +296,17 @@ node_json(const struct topology_node *n)
 		    "hostname", n->host[0] != '\0' ? json_string(n->host) :
 		    json_null(), "clients_wss_port", n->wss_port != 0 ?
 		    json_integer(n->wss_port) : json_null());
-	return json_pack("{sIsssosososo}", "node_id", (json_int_t)n->id,
+	o = json_pack("{sIsssosososo}", "node_id", (json_int_t)n->id,
 	    "mix_host", mix, "entry", entry, "identity_key",
 	    key_json(n->identity), "sphinx_key", key_json(n->sphinx),
 	    "supported_roles", json_pack("{sbsbsb}", "mixnode", n->mixnode,
 	    "mixnet_entry", n->entry, "mixnet_exit", n->exit));
+	json_object_set_new(o, "performance", json_integer(n->performance));
+	if (n->has_ipr) {
+		recipient_format(ipr, &n->ipr);
+		json_object_set_new(o, "ip_packet_router", json_string(ipr));
+	}
+	return o;
 }
 
 static json_t *

@@ -1,8 +1,13 @@
 /*
  * topology.h - the nodes of a network, and routes through them.
  *
- * Read from Nym's offline file (also what smolnode writes), all at once and
- * never changed afterwards: a refresh makes a new one.
+ * Read from Nym's offline file (also what smolnode writes) or made from what
+ * a directory service says (nymapi.h), all at once and never changed
+ * afterwards: a refresh makes a new one.
+ *
+ * In the file two members of a node are ours, which other readers ignore:
+ * "performance" (percent; 100 if there is none) and "ip_packet_router" (the
+ * address of its exit).
  */
 #ifndef SW_MIX_TOPOLOGY_H
 #define SW_MIX_TOPOLOGY_H
@@ -28,6 +33,10 @@ struct topology_node {
 	uint8_t identity[NYM_KEY_LEN];
 	uint8_t sphinx[X25519_KEY_LEN];	/* of the current rotation */
 	bool mixnode, entry, exit;	/* what it can be */
+	uint8_t performance;		/* percent */
+	bool has_ipr;			/* exit: it has an IP packet router, */
+	uint8_t ipr_version;		/* which speaks this; 0: unknown */
+	struct recipient ipr;		/* at this address */
 	struct sw_addr ws;		/* entry: where clients connect; port 0
 					 * when it takes none */
 	uint16_t wss_port;		/* 0: none */

@@ -140,7 +140,7 @@ tunnel_down(void *arg, int err)
 }
 
 static const struct mixtunnel_events tunnel_events = { tunnel_up,
-	tunnel_packet, tunnel_writable, tunnel_down };
+	tunnel_packet, tunnel_writable, tunnel_down, NULL, NULL };
 
 static void
 attach(const int *fds, unsigned n)

@@ -96,7 +96,7 @@ down(void *arg, int err)
 }
 
 static const struct mixtunnel_events tunnel_events = {
-	up, packet, writable, down,
+	up, packet, writable, down, NULL, NULL,
 };
 
 static struct world *
