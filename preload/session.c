@@ -19,75 +19,6 @@
 #define CONTAINER(w, type, member) \
 	((type *)(void *)((char *)(w) - offsetof(type, member)))
 
-/* --- answers ------------------------------------------------------------- */
-
-void
-session_reply(int reply_fd, int error, uint32_t arg, const void *payload,
-    size_t len, int fd)
-{
-	struct session_reply rep = {
-		.magic = SESSION_MAGIC, .error = error, .arg = arg,
-		.len = (uint32_t)len,
-	};
-	struct iovec iov[2] = {
-		{ .iov_base = &rep, .iov_len = sizeof(rep) },
-		{ .iov_base = (void *)(uintptr_t)payload, .iov_len = len },
-	};
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = len > 0 ? 2 : 1 };
-
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		memset(&control, 0, sizeof(control));
-		m.msg_control = control.space;
-		m.msg_controllen = sizeof(control.space);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	/* The asker may be gone, which is its own affair. */
-	(void)sendmsg(reply_fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-struct question *
-session_ask(struct session *s, int fd)
-{
-	struct question *q;
-
-	if (s->question_n >= SESSION_QUESTIONS_MAX ||
-	    (q = calloc(1, sizeof(*q))) == NULL)
-		return NULL;
-	q->s = s;
-	q->reply_fd = fd;
-	q->next = s->questions;
-	if (q->next != NULL)
-		q->next->prev = q;
-	s->questions = q;
-	s->question_n++;
-	return q;
-}
-
-void
-session_ask_done(struct question *q)
-{
-	if (q->prev != NULL)
-		q->prev->next = q->next;
-	else
-		q->s->questions = q->next;
-	if (q->next != NULL)
-		q->next->prev = q->prev;
-	q->s->question_n--;
-	if (q->reply_fd >= 0)
-		close(q->reply_fd);
-	free(q);
-}
-
 /* --- life ---------------------------------------------------------------- */
 
 static bool
@@ -109,10 +40,10 @@ session_consider_end(struct session *s)
 		s->draining = false;
 		return;
 	}
-	/* Hosted owners go when all is sent; the splice, when it has been
-	 * taken by the tunnel. */
-	if (s->start.no_drain || (s->hops == NULL &&
-	    splice_count_flows(s->splice) == 0)) {
+	/* Hosted owners go when all is sent; the tunnel's own flows, when it
+	 * has taken what they hold. */
+	if (s->start.no_drain || (s->hops == NULL && (s->tunnel == NULL ||
+	    s->tunnel->ops->count_unsent(s->tunnel) == 0))) {
 		s->loop.stop = true;
 		return;
 	}
@@ -262,51 +193,6 @@ listen_on(struct session *s, char why[static 256])
 	return SW_OK;
 }
 
-static bool
-make_tunnel(struct session *s)
-{
-	struct ssh_tunnel_publish publish[OPTIONS_PUBLISH_MAX];
-	const char *identities[2] = { start_text(&s->start, TEXT_IDENTITY),
-		NULL };
-	const struct start *st = &s->start;
-	struct ssh_tunnel_options o = {
-		.host = st->url[0].host, .port = st->url[0].port,
-		.user = *st->url[0].user != '\0' ? st->url[0].user : NULL,
-		.identities = identities[0] != NULL ? identities : NULL,
-		.known_hosts = start_text(st, TEXT_KNOWN_HOSTS),
-		.publish = publish, .npublish = st->publish_n,
-		.patient = st->wait,
-	};
-
-	for (size_t i = 0; i < st->publish_n; i++)
-		publish[i] = (struct ssh_tunnel_publish){
-			.bind = *st->publish[i].bind != '\0' ?
-			    st->publish[i].bind : NULL,
-			.port = st->publish[i].port,
-		};
-	s->tunnel = ssh_tunnel_new(&s->loop, &o, &session_tunnel_events, s);
-	return s->tunnel != NULL;
-}
-
-static bool
-make_names(struct session *s)
-{
-	struct names_service_options o = {
-		.exit = &names_exit_ssh, .exit_arg = s->tunnel,
-		.dialer = ssh_tunnel_dialer(s->tunnel),
-		.dialer_ops = &ssh_tunnel_dialer_ops,
-		.dns = start_text(&s->start, TEXT_DNS),
-		.hosts = "/etc/hosts",
-		/* They mean what they mean at the server, as with ssh -W. */
-		.single_labels = true,
-	};
-
-	if ((s->names = names_new(0)) == NULL)
-		return false;
-	o.map = s->names;
-	return (s->service = names_service_new(&s->loop, &o)) != NULL;
-}
-
 /* What the command line can say and this build cannot do yet. */
 static const char *
 find_missing(const struct start *st)
@@ -361,12 +247,10 @@ session_init(struct session *s, int ctl_fd, char why[static 256])
 		s->program_lives = watch(s, &s->program_watch,
 		    (int)syscall(SYS_pidfd_open, s->start.pid, 0), program_gone,
 		    EPOLLIN);
-	if ((s->splice = splice_new(&s->loop, &session_splice_ops, s)) == NULL ||
-	    !make_tunnel(s) || !make_names(s))
-		return fail(why, "could not make the tunnel: out of memory");
-	splice_set_dialer(s->splice, ssh_tunnel_dialer(s->tunnel),
-	    &ssh_tunnel_dialer_ops);
-	session_tell_progress(s, "connecting");
+	if ((s->tunnel = session_ssh_new(s, &s->start.url[0], NULL,
+	    why)) == NULL)
+		return SW_ERR_SYS;
+	session_tunnel_progress(s->tunnel, "connecting");
 	return SW_OK;
 }
 
@@ -378,16 +262,13 @@ session_wipe(struct session *s)
 		next = h->next;
 		hop_free(h);
 	}
-	/* The splice may hold dials of both that follow. */
-	splice_free(s->splice);
-	s->splice = NULL;
-	names_service_free(s->service);
+	if (s->tunnel != NULL)
+		s->tunnel->ops->free(s->tunnel);
+	s->tunnel = NULL;
 	for (struct question *q = s->questions, *next; q != NULL; q = next) {
 		next = q->next;
 		session_ask_done(q);
 	}
-	ssh_tunnel_free(s->tunnel);
-	names_free(s->names);
 	control_free_all(s);
 	if (s->listen_fd >= 0) {
 		char lock[RENDEZVOUS_MAX + 8];
@@ -407,60 +288,4 @@ session_wipe(struct session *s)
 	if (s->start_fd >= 0)
 		close(s->start_fd);
 	loop_wipe(&s->loop);
-}
-
-/* The tunnel's own lines, without what is said above them and without the
- * server's name: a status may be shown around. */
-static size_t
-add_tunnel_status(const struct session *s, char *buf, size_t cap)
-{
-	static const char *const skipped[] = { "state ", "tunnel ", "server " };
-	char text[2048], *line = text, *end;
-	size_t n = ssh_tunnel_status(s->tunnel, text, sizeof(text) - 1);
-	size_t used = 0;
-
-	text[n] = '\0';
-	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-		size_t len = (size_t)(end - line) + 1;
-		bool skip = len > cap - used;
-
-		for (size_t i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++)
-			skip |= strncmp(line, skipped[i],
-			    strlen(skipped[i])) == 0;
-		if (skip)
-			continue;
-		memcpy(buf + used, line, len);
-		used += len;
-	}
-	return used;
-}
-
-size_t
-session_status(const struct session *s, char *buf, size_t cap)
-{
-	static const char *const words[] = {
-		[SSH_TUNNEL_CONNECTING] = "connecting", [SSH_TUNNEL_UP] = "up",
-		[SSH_TUNNEL_DOWN] = "down", [SSH_TUNNEL_FAILED] = "failed",
-	};
-	size_t hosted = 0, n;
-	int used;
-
-	for (const struct hop *h = s->hops; h != NULL; h = h->next)
-		hosted += h->hosted;
-	used = snprintf(buf, cap,
-	    "state %s\ntunnel ssh\nname %s\nuptime %lld\nprocesses %zu\n"
-	    "hosted %zu\nflows %zu\nnames %zu\nbytes-in %llu\nbytes-out %llu\n",
-	    words[ssh_tunnel_state(s->tunnel)],
-	    *s->start.name != '\0' ? s->start.name : "-",
-	    (long long)((s->loop.now_ms - s->born_ms) / 1000),
-	    s->hop_n - hosted, hosted, splice_count_flows(s->splice),
-	    names_count(s->names), (unsigned long long)s->bytes_in,
-	    (unsigned long long)s->bytes_out);
-	n = used < 0 ? 0 : (size_t)used < cap ? (size_t)used : cap;
-	if (s->tunnel_err != SW_OK) {
-		used = snprintf(buf + n, cap - n, "error %s\n",
-		    sw_strerror(s->tunnel_err));
-		n += used < 0 || (size_t)used > cap - n ? 0 : (size_t)used;
-	}
-	return n + add_tunnel_status(s, buf + n, cap - n);
 }

@@ -3,8 +3,7 @@
  *
  * One thread, one loop.  Wrapped processes speak to it over control
  * connections (session_control.c) and exchange IP packets with it over links,
- * called hops here (session_hop.c); the splice ends their TCP and hands each
- * flow to the tunnel (session_flow.c).
+ * called hops here (session_hop.c), which go to the tunnel (session_tunnel.h).
  *
  *   STARTING -> UP <-> DOWN -> DRAINING -> gone
  *      |         \______________/^
@@ -26,12 +25,11 @@
 #include "base/loop.h"
 #include "preload/rendezvous.h"
 #include "preload/session_resolv.h"
+#include "preload/session_tunnel.h"
 #include "preload/start_proto.h"
 #include "stack/link.h"
-#include "stack/names.h"
 #include "stack/splice.h"
 #include "transport/names_service.h"
-#include "transport/ssh_tunnel.h"
 
 #define SESSION_DRAIN_MS 60000
 #define SESSION_MTU 65535	/* of the local hop, bytes */
@@ -48,17 +46,13 @@ struct session {
 	int listen_fd, lock_fd;
 	char path[RENDEZVOUS_MAX];	/* of the socket; empty: none */
 	bool tunnel_up, draining;
-	int tunnel_err;			/* why it is not up, SW_OK if it is */
 	int64_t born_ms, drain_until;
 
 	struct loop_fd listener, start_watch, program_watch, signals;
 	bool program_lives;
 	struct loop_timer drain;
 
-	struct ssh_tunnel *tunnel;
-	struct names *names;
-	struct names_service *service;
-	struct splice *splice;
+	struct session_tunnel *tunnel;
 	struct resolv resolv;
 
 	struct control *controls;
@@ -89,24 +83,14 @@ void session_consider_end(struct session *s);
 /* "key value" lines; the length, cut to fit. */
 size_t session_status(const struct session *s, char *buf, size_t cap);
 
-/* --- session_flow.c: the splice and the tunnel -------------------------- */
-
-extern const struct splice_ops session_splice_ops;	/* arg: the session */
-extern const struct ssh_tunnel_events session_tunnel_events;
-
-/* Something for a person who waits to read. */
-void session_tell_progress(struct session *s, const char *text);
-
-/* The tunnel came up or went: told to everybody who is attached. */
-void session_tell_tunnel(struct session *s, bool up);
-
 /* --- answers ------------------------------------------------------------ */
 
 /* A question of a wrapped process that waits for its answer. */
 struct question {
 	struct session *s;
 	int reply_fd;
-	struct sw_addr src, dst;	/* of a datagram to answer, no reply_fd */
+	struct splice *splice;		/* a datagram to answer, no reply_fd: */
+	struct sw_addr src, dst;	/* where it came and from whom */
 	struct question *prev, *next;
 };
 #define SESSION_QUESTIONS_MAX 4096
@@ -118,5 +102,15 @@ void session_ask_done(struct question *q);	/* closes, frees */
 /* Send one answer; fd -1 for none.  The reply end stays open. */
 void session_reply(int reply_fd, int error, uint32_t arg, const void *payload,
     size_t len, int fd);
+
+/* Is `dst` an address whose DNS questions are the session's to answer?  Public
+ * ones that the program chose itself are not: there the exit asks. */
+bool session_is_our_resolver(struct session *s, const struct sw_addr *dst);
+
+/* A DNS question that a program sent from src to dst by UDP: the answer leaves
+ * by the splice, cut to udp_max bytes. */
+void session_ask_names(struct session_tunnel *t, struct splice *splice,
+    const struct sw_addr *src, const struct sw_addr *dst, const uint8_t *msg,
+    size_t len, size_t udp_max);
 
 #endif

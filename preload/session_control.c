@@ -274,14 +274,14 @@ do_ask(struct session *s, struct control_msg *m)
 	m->reply_fd = -1;
 	switch (m->head.op) {
 	case SESSION_RESOLVE:
-		names_service_resolve(s->service, (const char *)m->payload,
+		names_service_resolve(s->tunnel->names, (const char *)m->payload,
 		    m->head.len, (int)m->head.arg, resolved, q);
 		break;
 	case SESSION_REVERSE:
-		names_service_reverse(s->service, &m->head.addr, reversed, q);
+		names_service_reverse(s->tunnel->names, &m->head.addr, reversed, q);
 		break;
 	default:
-		names_service_query(s->service, NULL, m->payload, m->head.len,
+		names_service_query(s->tunnel->names, NULL, m->payload, m->head.len,
 		    0, dns_answered, q);
 		break;
 	}

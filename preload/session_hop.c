@@ -123,6 +123,37 @@ hop_control(struct hop *h, enum link_control_op op, uint16_t arg,
 }
 
 bool
+hop_tell_config(struct hop *h)
+{
+	return hop_control(h, LINK_CONFIG, 0, &h->config, sizeof(h->config), -1);
+}
+
+void
+hop_tell_tunnel(struct hop *h, bool up)
+{
+	h->config.flags = (uint16_t)(up ? h->config.flags | LINK_UP :
+	    h->config.flags & ~LINK_UP);
+	(void)hop_control(h, LINK_TUNNEL, up, NULL, 0, -1);
+}
+
+struct sw_addr
+hop_session_address(uint16_t port)
+{
+	struct sw_addr a = inner4_of(1);
+
+	a.port = port;
+	return a;
+}
+
+void
+hop_own_addresses(struct hop *h)
+{
+	h->config.inner4 = inner4_of(h->index);
+	h->config.inner6 = inner6_of(h->index);
+	h->config.dns = hop_session_address(53);
+}
+
+bool
 hop_is_honest(const struct link_config *c, const uint8_t *p, size_t len)
 {
 	while (len > 0) {
@@ -173,7 +204,7 @@ got_frame(void *arg, struct link_frame *f)
 		return;
 	}
 	s->bytes_out += f->len;
-	splice_input(s->splice, f);
+	s->tunnel->ops->input(s->tunnel, h, f);
 }
 
 static void
@@ -192,8 +223,7 @@ got_room(void *arg)
 {
 	struct hop *h = arg;
 
-	splice_writable(h->s->splice, &h->config.inner4);
-	splice_writable(h->s->splice, &h->config.inner6);
+	h->s->tunnel->ops->writable(h->s->tunnel, h);
 }
 
 static void
@@ -226,19 +256,19 @@ hop_new(struct session *s, uint32_t owner, int link_fd, bool hosted)
 	h->owner = owner;
 	h->hosted = hosted;
 	h->index = index;
-	h->config = (struct link_config){
-		.inner4 = inner4_of(index), .inner6 = inner6_of(index),
-		.dns = inner4_of(1), .mtu = SESSION_MTU,
-		.port_lo = 32768, .port_hi = 60999,
-		.flags = (uint16_t)((s->tunnel_up ? LINK_UP : 0) |
-		    (s->start.publish_n > 0 ? LINK_INBOUND : 0)),
-	};
-	h->config.dns.port = 53;
 	if ((h->link = link_open(&s->loop, link_fd, &events, h)) == NULL) {
 		free(h);
 		return NULL;
 	}
-	if (!hop_control(h, LINK_CONFIG, 0, &h->config, sizeof(h->config), -1)) {
+	if (!s->tunnel->ops->attach(s->tunnel, h)) {
+		link_close(h->link);
+		free(h);
+		return NULL;
+	}
+	if (s->tunnel_up)
+		h->config.flags |= LINK_UP;
+	if (!hop_tell_config(h)) {
+		s->tunnel->ops->detach(s->tunnel, h);
 		link_close(h->link);
 		free(h);
 		return NULL;
@@ -272,9 +302,6 @@ hop_free(struct hop *h)
 	*at = h->same;
 	s->hop_n--;
 	link_close(h->link);
-	if (s->splice != NULL) {
-		splice_forget(s->splice, &h->config.inner4);
-		splice_forget(s->splice, &h->config.inner6);
-	}
+	s->tunnel->ops->detach(s->tunnel, h);
 	free(h);
 }

@@ -32,7 +32,17 @@ void hop_free(struct hop *h);
 struct hop *hop_find_owner(struct session *s, uint32_t owner);
 struct hop *hop_find_inner(struct session *s, const struct sw_addr *inner);
 
-/* Packets towards the owner.  SW_OK; SW_AGAIN: splice_writable() follows. */
+/* For tunnels: give it a pair of inner addresses of its own. */
+void hop_own_addresses(struct hop *h);
+/* The session's own inner address; its port 53 is the programs' resolver. */
+struct sw_addr hop_session_address(uint16_t port);
+
+/* Tell the owner its config, or that the tunnel came up or went. */
+bool hop_tell_config(struct hop *h);
+void hop_tell_tunnel(struct hop *h, bool up);
+
+/* Packets towards the owner.  SW_OK; SW_AGAIN: the tunnel's writable()
+ * follows. */
 int hop_send(struct hop *h, const struct iovec *iov, int n) SW_MUST_CHECK;
 
 /* A control message, after the packets that wait.  fd (-1: none) is

@@ -788,6 +788,12 @@ names_service_cancel(struct names_service *s, const void *arg)
 }
 
 size_t
+names_service_count(const struct names_service *s)
+{
+	return names_count(s->o.map);
+}
+
+size_t
 names_service_udp_size(const uint8_t *msg, size_t len)
 {
 	struct dns_query q;

@@ -89,6 +89,9 @@ void names_service_query(struct names_service *s, const struct sw_addr *to,
 /* Take back every question asked with this arg. */
 void names_service_cancel(struct names_service *s, const void *arg);
 
+/* Names that it knows now. */
+size_t names_service_count(const struct names_service *s);
+
 /* Size for udp_max that a query's own EDNS option asks for (512 without). */
 size_t names_service_udp_size(const uint8_t *msg, size_t len);
 

@@ -20,6 +20,27 @@
 static struct session s;
 static int ctl;			/* the program's end */
 
+/* A tunnel that leads nowhere and knows its hops. */
+static bool
+attach(struct session_tunnel *t, struct hop *h)
+{
+	(void)t;
+	hop_own_addresses(h);
+	return true;
+}
+
+static void
+detach(struct session_tunnel *t, struct hop *h)
+{
+	(void)t;
+	(void)h;
+}
+
+static const struct session_tunnel_ops nowhere_ops = {
+	.kind = "nowhere", .attach = attach, .detach = detach,
+};
+static struct session_tunnel nowhere = { .ops = &nowhere_ops, .s = &s };
+
 static int
 setup(void **state)
 {
@@ -29,6 +50,7 @@ setup(void **state)
 	memset(&s, 0, sizeof(s));
 	s.start_fd = s.listen_fd = s.lock_fd = -1;
 	s.start.stay = true;
+	s.tunnel = &nowhere;
 	assert_int_equal(loop_init(&s.loop), SW_OK);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	assert_int_equal(control_new(&s, pair[0]), SW_OK);

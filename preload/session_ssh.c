@@ -1,0 +1,241 @@
+#include "preload/session_ssh.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "preload/session.h"
+#include "preload/session_hop.h"
+
+static struct session_ssh *
+ssh_of(struct session_tunnel *t)
+{
+	return (struct session_ssh *)(void *)t;
+}
+
+/* --- hops ---------------------------------------------------------------- */
+
+/* Each owner has inner addresses of its own, and all ports. */
+static bool
+attach(struct session_tunnel *t, struct hop *h)
+{
+	h->config = (struct link_config){
+		.mtu = SESSION_MTU, .port_lo = 32768, .port_hi = 60999,
+		.flags = (uint16_t)(t->s->start.publish_n > 0 ?
+		    LINK_INBOUND : 0),
+	};
+	hop_own_addresses(h);
+	return true;
+}
+
+static void
+detach(struct session_tunnel *t, struct hop *h)
+{
+	splice_forget(ssh_of(t)->splice, &h->config.inner4);
+	splice_forget(ssh_of(t)->splice, &h->config.inner6);
+}
+
+static void
+input(struct session_tunnel *t, struct hop *h, struct link_frame *f)
+{
+	(void)h;
+	splice_input(ssh_of(t)->splice, f);
+}
+
+static void
+writable(struct session_tunnel *t, struct hop *h)
+{
+	splice_writable(ssh_of(t)->splice, &h->config.inner4);
+	splice_writable(ssh_of(t)->splice, &h->config.inner6);
+}
+
+static size_t
+count_unsent(const struct session_tunnel *t)
+{
+	return splice_count_flows(((const struct session_ssh *)t)->splice);
+}
+
+/* --- what libssh's side tells -------------------------------------------- */
+
+static void
+state_changed(void *arg, enum ssh_tunnel_state state, int err, const char *why)
+{
+	static const enum session_tunnel_state ours[] = {
+		[SSH_TUNNEL_CONNECTING] = STATE_CONNECTING,
+		[SSH_TUNNEL_UP] = STATE_UP, [SSH_TUNNEL_DOWN] = STATE_DOWN,
+		[SSH_TUNNEL_FAILED] = STATE_FAILED,
+	};
+
+	session_tunnel_tell(arg, ours[state], err, why);
+}
+
+/* A connection to a published port of the server: who listens for it? */
+static void
+inbound(void *arg, uint16_t port, const char *from, uint16_t from_port,
+    struct dial *d)
+{
+	struct session_ssh *t = arg;
+	struct session *s = t->t.s;
+	const struct dial_events *ev;
+	struct sw_addr src, at = { .port = 0 };
+	const struct sw_addr *inner;
+	struct hop *h = NULL;
+	bool v6;
+	void *ev_arg;
+
+	for (size_t i = 0; i < s->start.publish_n && h == NULL; i++)
+		if (s->start.publish[i].port == port)
+			h = hop_find_listener(s, s->start.publish[i].local, &at);
+	if (h == NULL) {
+		log_info("publish: nobody listens, a connection was refused");
+		ssh_tunnel_dialer_ops.abort(d);
+		return;
+	}
+	if (addr_parse_ip(&src, from) != SW_OK)
+		src = h->config.dns;
+	/* "::" takes both families; another address takes its own only. */
+	v6 = !addr_is_v4(&at) && (!addr_is_any(&at) || !addr_is_v4(&src));
+	inner = v6 ? &h->config.inner6 : &h->config.inner4;
+	/* The server's loopback is not this machine's: a program that trusts
+	 * local peers must not take it for one. */
+	if (addr_is_v4(&src) == v6 || addr_is_loopback(&src) ||
+	    addr_is_any(&src)) {
+		src = v6 ? h->config.inner6 : h->config.dns;
+		if (v6)
+			memcpy(src.ip + 8, "\0\0\0\0\0\0\0\1", 8);
+	}
+	src.port = from_port;
+	src.scope = 0;
+	at.scope = 0;
+	memcpy(at.ip, inner->ip, sizeof(at.ip));
+	if (splice_connect(t->splice, &src, &at, d, &ssh_tunnel_dialer_ops, &ev,
+	    &ev_arg) != SW_OK) {
+		ssh_tunnel_dialer_ops.abort(d);
+		return;
+	}
+	ssh_tunnel_adopt(d, ev, ev_arg);
+}
+
+static const struct ssh_tunnel_events tunnel_events = {
+	.state = state_changed, .inbound = inbound,
+};
+
+/* --- status -------------------------------------------------------------- */
+
+/* The tunnel's own lines, without what the session says above them and without
+ * the server's name: a status may be shown around. */
+static size_t
+status(const struct session_tunnel *t, char *buf, size_t cap)
+{
+	static const char *const skipped[] = { "state ", "tunnel ", "server " };
+	const struct session_ssh *me = (const struct session_ssh *)t;
+	char text[2048], *line = text, *end;
+	size_t n = ssh_tunnel_status(me->ssh, text, sizeof(text) - 1);
+	size_t used = 0;
+
+	text[n] = '\0';
+	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		size_t len = (size_t)(end - line) + 1;
+		bool skip = len > cap - used;
+
+		for (size_t i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++)
+			skip |= strncmp(line, skipped[i],
+			    strlen(skipped[i])) == 0;
+		if (skip)
+			continue;
+		memcpy(buf + used, line, len);
+		used += len;
+	}
+	return used;
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+static bool
+make_tunnel(struct session_ssh *t, const struct tunnel_url *url)
+{
+	struct ssh_tunnel_publish publish[OPTIONS_PUBLISH_MAX];
+	const struct start *st = &t->t.s->start;
+	const char *identities[2] = { start_text(st, TEXT_IDENTITY), NULL };
+	struct ssh_tunnel_options o = {
+		.host = url->host, .port = url->port,
+		.user = *url->user != '\0' ? url->user : NULL,
+		.identities = identities[0] != NULL ? identities : NULL,
+		.known_hosts = start_text(st, TEXT_KNOWN_HOSTS),
+		.publish = publish, .npublish = st->publish_n,
+		.patient = st->wait,
+	};
+
+	for (size_t i = 0; i < st->publish_n; i++)
+		publish[i] = (struct ssh_tunnel_publish){
+			.bind = *st->publish[i].bind != '\0' ?
+			    st->publish[i].bind : NULL,
+			.port = st->publish[i].port,
+		};
+	t->ssh = ssh_tunnel_new(&t->t.s->loop, &o, &tunnel_events, t);
+	return t->ssh != NULL;
+}
+
+static bool
+make_names(struct session_ssh *t)
+{
+	const struct start *st = &t->t.s->start;
+	struct names_service_options o = {
+		.exit = &names_exit_ssh, .exit_arg = t->ssh,
+		.dialer = ssh_tunnel_dialer(t->ssh),
+		.dialer_ops = &ssh_tunnel_dialer_ops,
+		.dns = start_text(st, TEXT_DNS),
+		.hosts = "/etc/hosts",
+		/* They mean what they mean at the server, as with ssh -W. */
+		.single_labels = true,
+	};
+
+	if ((t->map = names_new(0)) == NULL)
+		return false;
+	o.map = t->map;
+	return (t->t.names = names_service_new(&t->t.s->loop, &o)) != NULL;
+}
+
+static void
+ssh_free(struct session_tunnel *base)
+{
+	struct session_ssh *t = ssh_of(base);
+
+	/* The splice may hold dials of both that follow. */
+	splice_free(t->splice);
+	names_service_free(t->t.names);
+	ssh_tunnel_free(t->ssh);
+	names_free(t->map);
+	free(t);
+}
+
+static const struct session_tunnel_ops ops = {
+	.kind = "ssh", .free = ssh_free, .status = status,
+	.count_unsent = count_unsent, .attach = attach, .detach = detach,
+	.input = input, .writable = writable,
+};
+
+struct session_tunnel *
+session_ssh_new(struct session *s, const struct tunnel_url *url,
+    struct session_tunnel *below, char why[static 256])
+{
+	struct session_ssh *t = calloc(1, sizeof(*t));
+
+	(void)below;			/* chains: not yet */
+	if (t == NULL)
+		goto fail;
+	t->t = (struct session_tunnel){ .ops = &ops, .s = s };
+	t->splice = splice_new(&s->loop, &session_flow_ops, t);
+	if (t->splice == NULL || !make_tunnel(t, url) || !make_names(t))
+		goto fail;
+	t->t.dialer = ssh_tunnel_dialer(t->ssh);
+	t->t.dialer_ops = &ssh_tunnel_dialer_ops;
+	splice_set_dialer(t->splice, t->t.dialer, t->t.dialer_ops);
+	return &t->t;
+fail:
+	if (t != NULL)
+		ssh_free(&t->t);
+	snprintf(why, 256, "could not make the tunnel: out of memory");
+	return NULL;
+}
