@@ -4,7 +4,7 @@
 
 #include "base/wipe.h"
 #include "base/wire.h"
-#include "mix/blake3.h"
+#include "base/blake3.h"
 
 #define SEALED_SIG_LEN (ED25519_SIG_LEN + GCM_SIV_TAG_LEN)
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/wipe.h"
-#include "mix/blake3.h"
+#include "base/blake3.h"
 #include "mix/prim.h"
 
 /* Cannot be a fragment: those start with a byte of 0x80 or more. */

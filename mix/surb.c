@@ -4,7 +4,7 @@
 
 #include "base/wipe.h"
 #include "base/wire.h"
-#include "mix/blake3.h"
+#include "base/blake3.h"
 
 static size_t
 material_len(const struct sphinx_header *h)

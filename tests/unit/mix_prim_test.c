@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "mix/blake3.h"
+#include "base/blake3.h"
 #include "mix/gcm_siv.h"
 #include "mix/polyval.h"
 #include "mix/prim.h"

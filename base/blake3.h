@@ -1,14 +1,14 @@
 /*
- * blake3.h - the BLAKE3 hash, plain mode, 32 bytes out.
+ * blake3.h - the BLAKE3 hash and its key derivation, 32 bytes out.
  *
- * Neither libsodium nor mbedTLS has it.  Only what the mixnet needs: no keyed
- * mode, no key derivation mode, no longer output.  HMAC over this hash, which
+ * Neither libsodium nor mbedTLS nor GnuTLS has it.  Only what the mixnet and
+ * iroh's relays need: no keyed mode, no longer output.  HMAC over this hash, which
  * Nym uses for its key derivation, is here too: RFC 2104 with a block of 64.
  *
  * Nothing is allocated; time depends on lengths only.
  */
-#ifndef SW_MIX_BLAKE3_H
-#define SW_MIX_BLAKE3_H
+#ifndef SW_BASE_BLAKE3_H
+#define SW_BASE_BLAKE3_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +20,8 @@
 
 /* A hash in progress.  May hold secret input: wiped by blake3_final(). */
 struct blake3 {
+	uint32_t start[8];		/* what each chunk begins with */
+	uint32_t mode;			/* flag of every compression */
 	uint32_t cv[8];			/* of the chunk being read */
 	uint8_t block[BLAKE3_BLOCK_LEN];
 	size_t block_len;
@@ -37,6 +39,11 @@ void blake3_final(struct blake3 *b, uint8_t out[static BLAKE3_LEN]);
 
 /* The digest of one buffer. */
 void blake3_hash(uint8_t out[static BLAKE3_LEN], const void *in, size_t n);
+
+/* The derive_key mode: a key for the use named by `context` (a constant of the
+ * protocol) from key material.  The caller wipes it. */
+void blake3_derive_key(uint8_t out[static BLAKE3_LEN], const char *context,
+    const void *material, size_t n);
 
 /* HMAC-BLAKE3 of one buffer under a key of at most 64 bytes. */
 void blake3_hmac(uint8_t out[static BLAKE3_LEN], const void *key,

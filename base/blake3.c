@@ -4,7 +4,7 @@
  * So the stack holds one chaining value for every 1 bit of the chunk count,
  * and adding chunk number c merges as many pairs as c has trailing zero bits.
  */
-#include "mix/blake3.h"
+#include "base/blake3.h"
 
 #include <assert.h>
 #include <string.h>
@@ -16,6 +16,8 @@ enum {
 	CHUNK_END = 2,
 	PARENT = 4,
 	ROOT = 8,
+	DERIVE_KEY_CONTEXT = 32,
+	DERIVE_KEY_MATERIAL = 64,
 };
 
 static const uint32_t iv[8] = {
@@ -94,21 +96,22 @@ put_words(uint8_t out[static 32], const uint32_t w[8])
 
 /* right becomes the chaining value of the node above left and right. */
 static void
-merge(const uint32_t left[8], uint32_t right[8], uint32_t flags)
+merge(const struct blake3 *b, const uint32_t left[8], uint32_t right[8],
+    uint32_t flags)
 {
 	uint8_t block[BLAKE3_BLOCK_LEN];
 
 	put_words(block, left);
 	put_words(block + 32, right);
-	memcpy(right, iv, sizeof(iv));
-	compress(right, block, sizeof(block), 0, PARENT | flags);
+	memcpy(right, b->start, sizeof(b->start));
+	compress(right, block, sizeof(block), 0, PARENT | b->mode | flags);
 	sw_wipe(block, sizeof(block));
 }
 
 static void
 start_chunk(struct blake3 *b)
 {
-	memcpy(b->cv, iv, sizeof(iv));
+	memcpy(b->cv, b->start, sizeof(b->start));
 	b->block_len = 0;
 	b->blocks_done = 0;
 }
@@ -119,7 +122,7 @@ finish_block(struct blake3 *b, uint32_t flags)
 	memset(b->block + b->block_len, 0, sizeof(b->block) - b->block_len);
 	if (b->blocks_done == 0)
 		flags |= CHUNK_START;
-	compress(b->cv, b->block, b->block_len, b->chunk, flags);
+	compress(b->cv, b->block, b->block_len, b->chunk, b->mode | flags);
 	b->blocks_done++;
 	b->block_len = 0;
 }
@@ -131,7 +134,7 @@ finish_chunk(struct blake3 *b)
 
 	finish_block(b, CHUNK_END);
 	for (n = ++b->chunk; (n & 1) == 0; n >>= 1)
-		merge(b->stack[--b->depth], b->cv, 0);
+		merge(b, b->stack[--b->depth], b->cv, 0);
 	memcpy(b->stack[b->depth++], b->cv, sizeof(b->cv));
 	start_chunk(b);
 }
@@ -140,6 +143,7 @@ void
 blake3_init(struct blake3 *b)
 {
 	memset(b, 0, sizeof(*b));
+	memcpy(b->start, iv, sizeof(iv));
 	start_chunk(b);
 }
 
@@ -176,7 +180,7 @@ blake3_final(struct blake3 *b, uint8_t out[static BLAKE3_LEN])
 	finish_block(b, b->depth == 0 ? CHUNK_END | ROOT : CHUNK_END);
 	while (b->depth > 0) {
 		b->depth--;
-		merge(b->stack[b->depth], b->cv, b->depth == 0 ? ROOT : 0);
+		merge(b, b->stack[b->depth], b->cv, b->depth == 0 ? ROOT : 0);
 	}
 	put_words(out, b->cv);
 	sw_wipe(b, sizeof(*b));
@@ -190,6 +194,31 @@ blake3_hash(uint8_t out[static BLAKE3_LEN], const void *in, size_t n)
 	blake3_init(&b);
 	blake3_update(&b, in, n);
 	blake3_final(&b, out);
+}
+
+void
+blake3_derive_key(uint8_t out[static BLAKE3_LEN], const char *context,
+    const void *material, size_t n)
+{
+	struct blake3 b;
+	uint8_t key[BLAKE3_LEN];
+
+	blake3_init(&b);
+	b.mode = DERIVE_KEY_CONTEXT;
+	blake3_update(&b, context, strlen(context));
+	blake3_final(&b, key);
+
+	blake3_init(&b);
+	b.mode = DERIVE_KEY_MATERIAL;
+	for (int i = 0; i < 8; i++)
+		b.start[i] = (uint32_t)key[4 * i] |
+		    (uint32_t)key[4 * i + 1] << 8 |
+		    (uint32_t)key[4 * i + 2] << 16 |
+		    (uint32_t)key[4 * i + 3] << 24;
+	start_chunk(&b);
+	blake3_update(&b, material, n);
+	blake3_final(&b, out);
+	sw_wipe(key, sizeof(key));
 }
 
 void
