@@ -29,7 +29,9 @@ PROG_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/shim_% \
 # The launcher is started for every wrapped program, so it carries its own
 # libc: no dynamic loading before the exec.  Sanitizers cannot be static.
 LAUNCH_LD := $(if $(SAN),,-static-pie)
-TRANS_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard transport/*.c))
+TRANS_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out transport/iroh%,$(wildcard transport/*.c)))
+IROH_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard transport/iroh*.c))
+IROH_LIBS := -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls -lwslay
 
 LWIP_SRC := $(addprefix $(LWIP)/src/core/,def.c inet_chksum.c init.c ip.c \
 	mem.c memp.c netif.c pbuf.c raw.c stats.c sys.c tcp.c tcp_in.c \
@@ -122,6 +124,18 @@ $(B)/tests/unit/sockets_shim_test: tests/unit/sockets_shim_test.c \
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(SOCKS_PURE) $(B)/libstack.a \
 	    $(LDHARD) -lcmocka -o $@
+# iroh has an archive of its own, so that only what dials it loads GnuTLS.
+$(B)/libiroh.a: $(IROH_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/tests/unit/iroh_%: tests/unit/iroh_%.c $(B)/libiroh.a $(TRANS_OBJ) $(B)/libstack.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ $(LDHARD) -lcmocka $(IROH_LIBS) \
+	    -lssh -lpthread -o $@
+$(B)/tests/fuzz/iroh_%_fuzz: tests/fuzz/iroh_%_fuzz.c $(B)/libiroh.a $(TRANS_OBJ) $(B)/libstack.a
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(filter %.a %.o,$^) \
+	    $(LDHARD) $(IROH_LIBS) -lssh -lpthread -o $@
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a \
