@@ -10,6 +10,7 @@ LIBDIR ?= $(PREFIX)/lib
 LIBEXECDIR ?= $(PREFIX)/libexec
 CC     ?= cc
 LWIP   ?= build/src/lwip
+MBEDTLS ?= $(dir $(LWIP))mbedtls
 
 HARDEN  = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	  -fstack-clash-protection -fno-strict-overflow
@@ -32,6 +33,7 @@ LAUNCH_LD := $(if $(SAN),,-static-pie)
 TRANS_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out transport/iroh%,$(wildcard transport/*.c)))
 IROH_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard transport/iroh*.c))
 IROH_LIBS := -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls -lwslay
+TRANS_LIBS = -lssh $(MBED_LIBS) -lpthread
 
 LWIP_SRC := $(addprefix $(LWIP)/src/core/,def.c inet_chksum.c init.c ip.c \
 	mem.c memp.c netif.c pbuf.c raw.c stats.c sys.c tcp.c tcp_in.c \
@@ -40,6 +42,32 @@ LWIP_SRC := $(addprefix $(LWIP)/src/core/,def.c inet_chksum.c init.c ip.c \
 	$(addprefix $(LWIP)/src/core/ipv6/,icmp6.c inet6.c ip6.c ip6_addr.c \
 	ip6_frag.c nd6.c mld6.c ethip6.c dhcp6.c)
 LWIP_OBJ := $(patsubst $(LWIP)/%.c,$(B)/lwip/%.o,$(LWIP_SRC))
+
+# mbedTLS: the system's when it is 3.6, else Debian's newer source, compiled once
+# for all of build/ with a configuration of our own (whose checksum is in the
+# folder's name, so that an edit compiles it anew).
+MBED_CFG := transport/mbedtls_config.h
+MBED_A   :=
+ifeq ($(shell pkg-config --exists 'mbedtls >= 3.6 mbedtls < 4' && echo yes),yes)
+MBED_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto
+else
+MBED_DIR := $(MBEDTLS)-$(firstword $(shell cksum <$(MBED_CFG)))
+MBED_A   := $(MBED_DIR)/libmbed.a
+MBED_LIBS = $(MBED_A)
+MBED_INC := -DMBEDTLS_CONFIG_FILE='"$(MBED_CFG)"' -isystem $(MBEDTLS)/include
+endif
+MBED_SRC := $(addprefix $(MBEDTLS)/library/,$(addsuffix .c,aes aesce aesni \
+	asn1parse asn1write base64 bignum bignum_core chacha20 chachapoly cipher \
+	cipher_wrap constant_time ctr_drbg ecdh ecdsa ecp ecp_curves entropy \
+	entropy_poll error gcm hkdf hmac_drbg md mps_reader oid pem pk pk_ecc \
+	pk_wrap pkparse pkwrite platform platform_util poly1305 psa_crypto \
+	psa_crypto_aead psa_crypto_cipher psa_crypto_client \
+	psa_crypto_driver_wrappers_no_static psa_crypto_ecp psa_crypto_hash \
+	psa_crypto_mac psa_crypto_random psa_crypto_rsa \
+	psa_crypto_slot_management psa_util rsa rsa_alt_helpers sha1 sha256 \
+	sha512 ssl_ciphersuites ssl_client ssl_msg ssl_ticket ssl_tls \
+	ssl_tls12_client ssl_tls12_server ssl_tls13_client ssl_tls13_generic \
+	ssl_tls13_keys ssl_tls13_server threading x509 x509_crt))
 
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c tests/prop/*_prop.c))
 FUZZ_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -66,6 +94,20 @@ $(B)/lwip/%.o: $(LWIP)/%.c stack/lwip/lwipopts.h stack/lwip/arch/cc.h
 	$(CC) $(BASIC) $(CFLAGS) $(if $(SAN),-fno-sanitize=shift) -w \
 	    $(LWIP_INC) -c $< -o $@
 	@objcopy --rename-section .bss=lwip_bss $@
+$(MBEDTLS)/.complete:
+	scripts/deps source mbedtls $(MBEDTLS)
+$(MBED_SRC) &: $(MBEDTLS)/.complete ;
+# Written aside and moved: several trees may share the folder.
+$(MBED_DIR)/%.o: $(MBEDTLS)/library/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(BASIC) $(HARDEN) -g0 -w $(MBED_INC) \
+	    -I$(MBEDTLS)/library -c $< -o $@.$$$$ && mv $@.$$$$ $@
+# Those who include it: mix/*_crypto.c, transport/tls*.c.
+$(B)/mix/%.o $(B)/transport/tls%.o: BASIC += $(MBED_INC)
+$(patsubst %.c,$(B)/%.o,$(wildcard mix/*_crypto.c transport/tls*.c)): | \
+    $(if $(MBED_A),$(MBEDTLS)/.complete)
+$(MBED_DIR)/libmbed.a: $(patsubst $(MBEDTLS)/library/%.c,$(MBED_DIR)/%.o,$(MBED_SRC))
+	ar rcs $@.$$$$ $^ && mv $@.$$$$ $@
 $(B)/stack/%.o: stack/%.c | $(LWIP)/.complete
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) -c $< -o $@
@@ -97,8 +139,8 @@ $(B)/libprogram.a: $(PROG_OBJ)
 $(B)/smolwrap: $(B)/preload/main.o $(B)/libprogram.a $(BASE_OBJ)
 	$(CC) -o $@ $(filter-out %.a,$^) $(filter %.a,$^) $(LDHARD) $(LAUNCH_LD)
 $(B)/smolwrap-session: $(B)/preload/session_main.o $(B)/libprogram.a \
-    $(TRANS_OBJ) $(B)/libstack.a
-	$(CC) -o $@ $^ $(LDHARD) -lssh -lpthread
+    $(TRANS_OBJ) $(B)/libstack.a $(MBED_A)
+	$(CC) -o $@ $^ $(LDHARD) $(TRANS_LIBS)
 # Where the launcher looks for its parts; compiled anew when that changes, so
 # that `make` and `make install PREFIX=...` agree.
 $(B)/preload/launch.o: CFLAGS += -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
@@ -128,32 +170,32 @@ $(B)/tests/unit/sockets_shim_test: tests/unit/sockets_shim_test.c \
 $(B)/libiroh.a: $(IROH_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
-$(B)/tests/unit/iroh_%: tests/unit/iroh_%.c $(B)/libiroh.a $(TRANS_OBJ) $(B)/libstack.a
+$(B)/tests/unit/iroh_%: tests/unit/iroh_%.c $(B)/libiroh.a $(TRANS_OBJ) $(B)/libstack.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ $(LDHARD) -lcmocka $(IROH_LIBS) \
-	    -lssh -lpthread -o $@
-$(B)/tests/fuzz/iroh_%_fuzz: tests/fuzz/iroh_%_fuzz.c $(B)/libiroh.a $(TRANS_OBJ) $(B)/libstack.a
+	    $(TRANS_LIBS) -o $@
+$(B)/tests/fuzz/iroh_%_fuzz: tests/fuzz/iroh_%_fuzz.c $(B)/libiroh.a $(TRANS_OBJ) $(B)/libstack.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(filter %.a %.o,$^) \
-	    $(LDHARD) $(IROH_LIBS) -lssh -lpthread -o $@
-$(B)/tests/unit/%: tests/unit/%.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
+	    $(LDHARD) $(IROH_LIBS) $(TRANS_LIBS) -o $@
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ) $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a \
-	    $(LDHARD) -lcmocka -lssh -lresolv -lpthread -o $@
-$(B)/tests/prop/%: tests/prop/%.c $(B)/libstack.a $(TRANS_OBJ)
+	    $(LDHARD) -lcmocka $(TRANS_LIBS) -lresolv -o $@
+$(B)/tests/prop/%: tests/prop/%.c $(B)/libstack.a $(TRANS_OBJ) $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(TRANS_OBJ) $(B)/libstack.a \
-	    $(LDHARD) -lcmocka -lssh -lresolv -lpthread -o $@
+	    $(LDHARD) -lcmocka $(TRANS_LIBS) -lresolv -o $@
 # Replays files in an ordinary build; `make fuzz` swaps the driver.
 FUZZ_MAIN ?= tests/fuzz/replay.c
 $(B)/tests/fuzz/shim_%_fuzz: tests/fuzz/shim_%_fuzz.c $(SHIM_PURE) $(B)/libstack.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(SHIM_PURE) \
 	    $(B)/libstack.a $(LDHARD) -o $@
-$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ)
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ) $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) $< $(FUZZ_MAIN) \
-	    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a $(LDHARD) -lssh -lpthread -o $@
+	    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a $(LDHARD) $(TRANS_LIBS) -o $@
 $(B)/tests/lib/%: tests/lib/%.c $(B)/libstack.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libstack.a -o $@ $(SAN) -ldl -lpthread
@@ -166,7 +208,7 @@ $(B)/tests/%: tests/%.c
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< -o $@ $(SAN) -ldl -lpthread
 
 # mix/: the mixnet.  Its tests need neither lwIP nor libssh: `make mix-check`.
-MIX_LIBS := -lsodium -lmbedcrypto -ljansson -lwslay -lm
+MIX_LIBS  = -lsodium $(MBED_LIBS) -ljansson -lwslay -lm
 MIX_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out mix/smolnode_%,$(wildcard mix/*.c)))
 MIX_TEST := $(filter $(B)/tests/unit/mix_% $(B)/tests/prop/mix_%,$(UNIT_BIN))
 MIX_FUZZ := $(filter $(B)/tests/fuzz/mix_%,$(FUZZ_BIN))
@@ -174,26 +216,26 @@ MIX_FUZZ := $(filter $(B)/tests/fuzz/mix_%,$(FUZZ_BIN))
 $(B)/libmix.a: $(MIX_OBJ) $(BASE_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
-$(B)/tests/unit/mix_%: tests/unit/mix_%.c $(B)/libmix.a
+$(B)/tests/unit/mix_%: tests/unit/mix_%.c $(B)/libmix.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
 	    -lcmocka $(MIX_LIBS) -o $@
-$(B)/tests/prop/mix_%: tests/prop/mix_%.c $(B)/libmix.a
+$(B)/tests/prop/mix_%: tests/prop/mix_%.c $(B)/libmix.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
 	    -lcmocka $(MIX_LIBS) -o $@
-$(B)/tests/fuzz/mix_%_fuzz: tests/fuzz/mix_%_fuzz.c $(B)/libmix.a
+$(B)/tests/fuzz/mix_%_fuzz: tests/fuzz/mix_%_fuzz.c $(B)/libmix.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(B)/libmix.a \
 	    $(LDHARD) $(MIX_LIBS) -o $@
-$(B)/tests/bench/mix_%: tests/bench/mix_%.c $(B)/libmix.a
+$(B)/tests/bench/mix_%: tests/bench/mix_%.c $(B)/libmix.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
 	    $(MIX_LIBS) -o $@
 NODE_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard mix/smolnode_*.c))
-$(B)/smolnode: $(NODE_OBJ) $(B)/libmix.a $(B)/libstack.a
+$(B)/smolnode: $(NODE_OBJ) $(B)/libmix.a $(B)/libstack.a $(MBED_A)
 	$(CC) -o $@ $^ $(LDHARD) $(MIX_LIBS) -lpthread
-$(B)/tests/lib/mix_session: tests/lib/mix_session.c $(B)/libmix.a $(B)/libstack.a
+$(B)/tests/lib/mix_session: tests/lib/mix_session.c $(B)/libmix.a $(B)/libstack.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ -o $@ $(LDHARD) $(MIX_LIBS) -lpthread
 mix-check: $(MIX_TEST) $(MIX_FUZZ)

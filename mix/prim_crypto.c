@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <mbedtls/aes.h>
 #include <mbedtls/sha1.h>
-#include <mbedtls/version.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -431,7 +430,7 @@ prim_aes_encrypt(const struct prim_aes *a, uint8_t *out, const uint8_t *in,
 		    blocks);
 		return;
 	}
-	/* mbedTLS 2.28 takes a mutable context and does not change it. */
+	/* mbedTLS takes a mutable context and does not change it. */
 	for (size_t i = 0; i < blocks; i++)
 		if (mbedtls_aes_crypt_ecb((mbedtls_aes_context *)
 		    (uintptr_t)a->ctx, MBEDTLS_AES_ENCRYPT, in + 16 * i,
@@ -482,17 +481,10 @@ prim_blake2b_keyed(uint8_t out[static 32],
 	crypto_generichash(out, 32, in, n, key, BLAKE2B_KEY_LEN);
 }
 
-/* mbedTLS 3 dropped the suffix under which 2.x reports errors. */
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-#define SHA1 mbedtls_sha1
-#else
-#define SHA1 mbedtls_sha1_ret
-#endif
-
 void
 prim_sha1(uint8_t out[static 20], const void *in, size_t n)
 {
-	if (SHA1(in, n, out) != 0)
+	if (mbedtls_sha1(in, n, out) != 0)
 		abort();
 }
 
