@@ -220,7 +220,9 @@ joint_work(struct joint *j)
 		return;
 	}
 	if (j->state == DIALING) {
-		if (j->dial_failed || j->dial_closed) {
+		/* A stream that opened and ended in one breath did open: the
+		 * program gets its connection, then the end. */
+		if (j->dial_failed || (j->dial_closed && !j->dial_opened)) {
 			joint_refuse(j, j->dial_error == SW_OK ? SW_ERR_REFUSED :
 			    j->dial_error);
 		} else if (j->dial_opened) {
@@ -232,7 +234,6 @@ joint_work(struct joint *j)
 	}
 	if (j->state == JOINED)
 		work_joined(j);
-	if (j->dial_closed && (j->state == JOINED ||
-	    j->dial_error != SW_OK))
+	if (j->dial_closed && j->state == JOINED)
 		work_closed(j);
 }

@@ -39,7 +39,7 @@ compare_by() {
 		}
 	}
 	{
-		k = $1; v = rest($0); bad = known = ""
+		k = $1; v = rest($0); bad = known = ""; asked[k] = 1
 		if (!(k in seen))
 			bad = "# " k ": kernel " v ", wrapped: no answer\n"
 		else if (got[k] != v && (known = expected(k, got[k])) == "")
@@ -59,6 +59,10 @@ compare_by() {
 	END {
 		if (group != "")
 			test(group " (" cells " cells)", all)
+		for (k in seen)
+			if (!(k in asked) && expected(k, got[k]) == "")
+				test(k, "# " k ": kernel no answer, wrapped " \
+				    got[k] "\n")
 		print "1.." t
 	}' "$2"
 }

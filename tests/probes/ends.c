@@ -37,6 +37,18 @@ wait_for(int fd, short events)
 	(void)poll(&(struct pollfd){ .fd = fd, .events = events }, 1, 5000);
 }
 
+/* A second at most: poll(2) itself would return for the hang-up. */
+static void
+wait_for_error(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	for (int i = 0; i < 50 && !(p.revents & POLLERR); i++) {
+		(void)usleep(20000);
+		(void)poll(&p, 1, 0);
+	}
+}
+
 static void
 put(int fd, size_t len)
 {
@@ -183,10 +195,19 @@ own_end(void)
 	(void)usleep(200000);
 	(void)close(fd);
 
-	fd = dial("shutdown-rdwr", 5003);
-	put(fd, 1003);
+	/* Before and after the peer's answer to nobody was reset. */
+	fd = dial("shutdown-rdwr", 9);
+	put(fd, 1004);
 	result("shutdown", shutdown(fd, SHUT_RDWR));
 	result("send", send(fd, "x", 1, MSG_NOSIGNAL));
+	(void)close(fd);
+
+	fd = dial("shutdown-rdwr-answered", 5003);
+	put(fd, 1003);
+	result("shutdown", shutdown(fd, SHUT_RDWR));
+	wait_for_error(fd);
+	result("send-1", send(fd, "x", 1, MSG_NOSIGNAL));
+	result("send-2", send(fd, "x", 1, MSG_NOSIGNAL));
 	(void)close(fd);
 }
 

@@ -7,6 +7,7 @@
  *   1 refused  2 host unreachable  3 network unreachable  4 times out
  *   5 denied   6 never answers     8 echoes, and resets after 1000 bytes
  *   10 takes nothing until rig.open_tap
+ *   11 opens and ends at once    12 opens and is reset at once
  */
 #ifndef SW_TESTS_STACK_RIG_H
 #define SW_TESTS_STACK_RIG_H
@@ -189,6 +190,10 @@ dial_answer(struct loop_timer *t)
 	d->ev->opened(d->arg);
 	if (d->port == 19)
 		dial_source(d);
+	if (d->port == 11)
+		d->ev->eof(d->arg);
+	if (d->port == 11 || d->port == 12)
+		dial_end(d, d->port == 11 ? SW_OK : SW_ERR_RESET);
 }
 
 RIG struct dial *

@@ -121,6 +121,32 @@ errors_come_through(void **state)
 	assert_int_equal(owner_count_flows(rig.owner), 0);
 }
 
+/* The news of its beginning and of its end reach the splice together. */
+static void
+a_stream_that_ends_at_once_was_open(void **state)
+{
+	char c;
+
+	(void)state;
+	for (uint16_t port = 11; port <= 12; port++) {
+		int fd = rig_socket(false);
+		ssize_t n;
+
+		rig_connect_addr(fd, rig_dst(port), true);
+		rig_until((rig_poll(fd) & POLLRDHUP) != 0);
+		assert_int_not_equal(rig_state(fd, false).state, OWNER_FAILED);
+		n = recv(fd, &c, 1, MSG_DONTWAIT);
+		assert_int_equal(n, port == 11 ? 0 : -1);
+		if (n < 0) {
+			assert_int_equal(errno, ECONNRESET);
+			assert_int_equal(rig_state(fd, true).error, ECONNRESET);
+		}
+		close(fd);
+		rig_until(owner_count_flows(rig.owner) == 0);
+		rig_until(splice_count_flows(rig.splice) == 0);
+	}
+}
+
 static void
 a_tunnel_that_is_down_is_unreachable(void **state)
 {
@@ -458,6 +484,7 @@ main(void)
 		T(upload_arrives_whole_and_in_order),
 		T(download_arrives_whole_then_ends),
 		T(errors_come_through),
+		T(a_stream_that_ends_at_once_was_open),
 		T(a_tunnel_that_is_down_is_unreachable),
 		T(multicast_is_unreachable),
 		T(a_pending_connect_is_not_writable),
