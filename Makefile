@@ -244,11 +244,7 @@ mix-check: $(MIX_TEST) $(MIX_FUZZ)
 	    $$f tests/fuzz/corpus/$$(basename $$f _fuzz)/* || exit 1; done
 
 check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
-	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 \
-	    --statefile=$(B)/prove.state --state=save $(T) || { \
-	echo "Once more, alone and in full, for faults of crowding:"; \
-	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -v \
-	    --statefile=$(B)/prove.state --state=failed; }
+	B=$(B) tests/lib/prove.sh $(T)
 test: deps
 	$(MAKE) check
 demo:

@@ -274,6 +274,16 @@ cut_tunnel() {
 	[ -z "$net_kids" ] || kill "-${1:-TERM}" $net_kids 2>/dev/null
 }
 
+# stop_sshd HOST: ends it and every connection it has. It is stopped first: a
+# connection that it is just taking would have a process that nobody has seen.
+stop_sshd() {
+	eval "net_pid=\$pid_sshd_$1"
+	kill -STOP "$net_pid"
+	# shellcheck disable=SC2046 # a list
+	kill -KILL $(descendants "$net_pid") "$net_pid" 2>/dev/null
+	wait "$net_pid" 2>/dev/null
+}
+
 # watch HOST [DEVICE]: counts what leaves; `seen` prints the counts so far:
 # PROTOCOL DESTINATION PORT PACKETS BYTES, one a line.
 watch() {

@@ -51,14 +51,21 @@ row_matches() {	# RUNNER STATUS EXPECTED NAME [WANTED-STATUS]
 	return 1
 }
 
+# Does the row's connection stand, at the peer that never says a word?
+row_waits() {
+	kill -0 $row_job 2>/dev/null || return 0	# it gave up by itself
+	on inet awk '$4 == "01" && substr($2, length($2) - 4) == ":138A" {
+		found = 1 } END { exit !found }' /proc/net/tcp /proc/net/tcp6
+}
+
 # The SSH server goes too, or a program that tries again would wait again.
 row_cut() {	# NAME COMMAND
 	row_run wrapped www.example.test 5002 "$2" &
 	row_job=$!
-	sleep 1.2
-	cut_tunnel
-	kill "$pid_sshd_server"
-	row_left=80
+	within 15 row_waits || diag "no connection to port 5002 was seen"
+	sleep 0.2
+	stop_sshd server
+	row_left=120
 	while [ $row_left -gt 0 ] && kill -0 $row_job 2>/dev/null; do
 		row_left=$((row_left - 1))
 		sleep 0.1

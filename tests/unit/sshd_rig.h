@@ -283,13 +283,49 @@ rig_relay_start(uint16_t port, int ms, uint16_t *at)
 
 /* ---- sshd ---- */
 
+static inline pid_t
+rig_sshd_fork(const char *conf, const char *log)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0);
+	execl("/usr/sbin/sshd", "/usr/sbin/sshd", "-D", "-f", conf, "-E", log,
+	    (char *)NULL);
+	_exit(127);
+}
+
+/* It says so itself: a connection made to find out would leave a process of
+ * the server's behind, which for a moment holds the port. */
+static inline bool
+rig_sshd_listens(pid_t pid, const char *log)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command),
+	    "grep -q 'Server listening on' %s 2>/dev/null", log);
+	for (int i = 0; i < 1000; i++) {
+		if (system(command) == 0)
+			return true;
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return false;
+		usleep(10000);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return false;
+}
+
 static inline void
 rig_sshd_start(struct rig *r, const char *extra)
 {
-	char path[160];
+	char path[160], log[160];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/conf", r->dir);
+	snprintf(log, sizeof(log), "%s/log", r->dir);
 	f = fopen(path, "w");
 	fprintf(f, "Port %u\nListenAddress 127.0.0.1\nHostKey %s/host\n"
 	    "AuthorizedKeysFile %s/authorized\nStrictModes no\nUsePAM no\n"
@@ -297,25 +333,13 @@ rig_sshd_start(struct rig *r, const char *extra)
 	    r->dir, getuid() == 0 ? "PermitRootLogin yes" : "",
 	    extra != NULL ? extra : "");
 	fclose(f);
-	r->sshd = fork();
-	if (r->sshd == 0) {
-		char log[160];
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		setpgid(0, 0);
-		snprintf(log, sizeof(log), "%s/log", r->dir);
-		execl("/usr/sbin/sshd", "/usr/sbin/sshd", "-D", "-f", path, "-E",
-		    log, (char *)NULL);
-		_exit(127);
-	}
-	for (int i = 0; i < 500; i++) {
-		int fd = rig_connect(r->port);
-
-		if (fd >= 0) {
-			close(fd);
+	/* The port may be held a moment longer by what was stopped. */
+	for (int i = 0; i < 10; i++) {
+		(void)unlink(log);
+		r->sshd = rig_sshd_fork(path, log);
+		if (rig_sshd_listens(r->sshd, log))
 			return;
-		}
-		usleep(10000);
+		usleep(100000);
 	}
 	fprintf(stderr, "sshd does not start\n");
 	abort();
@@ -329,7 +353,9 @@ rig_sshd_stop(struct rig *r)
 
 	if (r->sshd <= 0)
 		return;
-	/* sshd's children have sessions of their own: find them by parent. */
+	/* Its children have sessions of their own: find them by parent, once
+	 * no more can come. */
+	kill(r->sshd, SIGSTOP);
 	snprintf(command, sizeof(command), "for p in $(pgrep -P %d); do "
 	    "kill -9 $(pgrep -P $p) $p 2>/dev/null; done; kill -9 %d", r->sshd,
 	    r->sshd);
