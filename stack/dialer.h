@@ -24,7 +24,9 @@
 #define DIAL_HOST_MAX 255	/* bytes of a host name, without the NUL */
 
 struct dial_target {
-	char host[DIAL_HOST_MAX + 1];	/* a name, or a numeric address */
+	/* A name, a numeric address, or (with a '/', where the dialer can) the
+	 * path of a socket at the exit. */
+	char host[DIAL_HOST_MAX + 1];
 	uint16_t port;
 };
 
