@@ -57,6 +57,9 @@ open_step(struct dial *d, const struct dial_target *to)
 {
 	if (d->command != NULL)
 		return ssh_channel_open_session(d->ch);
+	if (to != NULL && strchr(to->host, '/') != NULL)	/* OpenSSH's own */
+		return ssh_channel_open_forward_unix(d->ch, to->host,
+		    ORIGINATOR, 0);
 	return ssh_channel_open_forward(d->ch, to != NULL ? to->host : "",
 	    to != NULL ? to->port : 0, ORIGINATOR, 0);
 }
