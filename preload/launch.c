@@ -315,12 +315,13 @@ launch_run(const struct options *o)
 	return r;
 }
 
-/* A session of its own for `up` and for services without a program. */
+/* A session without a program: one that stays (ctl NULL), or one that ends
+ * with this process, which gets a control channel. */
 static int
-start_apart(const struct options *o, bool stay, char path[static RENDEZVOUS_MAX])
+start_apart(const struct options *o, int *ctl)
 {
 	static struct start s;
-	char exe[PATH_MAX];
+	char exe[PATH_MAX], path[RENDEZVOUS_MAX];
 	int outer;
 
 	if (o->via_n == 0) {
@@ -334,27 +335,24 @@ start_apart(const struct options *o, bool stay, char path[static RENDEZVOUS_MAX]
 	if (!orders_fill(&s, o) || !launch_find_part(exe, sizeof(exe),
 	    "smolwrap-session", SW_LIBEXECDIR))
 		return SW_ERR_CONFIG;
-	if (stay)
+	s.stay = ctl == NULL;
+	if (s.stay)
 		snprintf(s.name, sizeof(s.name), "%s",
 		    o->name != NULL ? o->name : RENDEZVOUS_DEFAULT);
 	else
 		s.pid = getpid();
-	s.stay = stay;
-	return spawn_session(exe, &s, NULL, path);
+	return spawn_session(exe, &s, ctl, path);
 }
 
 int
 launch_up(const struct options *o)
 {
-	char path[RENDEZVOUS_MAX];
-
-	return start_apart(o, true, path) == SW_OK ? 0 : LAUNCH_FAILED;
+	return start_apart(o, NULL) == SW_OK ? 0 : LAUNCH_FAILED;
 }
 
 int
 launch_serve(const struct options *o)
 {
-	char path[RENDEZVOUS_MAX];
 	struct pollfd p = { .events = POLLIN };
 
 	if (o->name != NULL) {
@@ -362,9 +360,9 @@ launch_serve(const struct options *o)
 		    "already; give them to \"smolwrap up\"");
 		return LAUNCH_FAILED;
 	}
-	if (start_apart(o, false, path) != SW_OK ||
-	    rendezvous_connect(path, &p.fd) != SW_OK)
+	if (start_apart(o, &p.fd) != SW_OK)
 		return LAUNCH_FAILED;
+	say("ready");
 	/* The session ends with this process, and this process with it: an
 	 * interrupt needs nothing more. */
 	while (poll(&p, 1, -1) < 0 && errno == EINTR)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "preload/session_control.h"
 #include "preload/session_hop.h"
+#include "preload/session_services.h"
 
 #define CONTAINER(w, type, member) \
 	((type *)(void *)((char *)(w) - offsetof(type, member)))
@@ -198,16 +199,15 @@ static const char *
 find_missing(const struct start *st)
 {
 	static const enum options_text ssh_only[] = { TEXT_IDENTITY,
-		TEXT_KNOWN_HOSTS, TEXT_DNS };
+		TEXT_KNOWN_HOSTS, TEXT_DNS, TEXT_SOCKS, TEXT_SOCKS_AUTH };
+	const int n = sizeof(ssh_only) / sizeof(ssh_only[0]);
 
 	if (st->via_n > 1)
 		return "one tunnel through another";
 	if (st->url[0].kind != TUNNEL_SSH)
 		return "tunnels other than ssh://";
-	if (st->local_n + st->remote_n > 0)
-		return "-L and -R";
 	for (int i = 0, k = 0; i < OPTIONS_TEXTS; i++) {
-		if (k < 3 && (int)ssh_only[k] == i)
+		if (k < n && (int)ssh_only[k] == i)
 			k++;
 		else if (start_text(st, (enum options_text)i) != NULL)
 			return options_texts[i].name;
@@ -250,6 +250,8 @@ session_init(struct session *s, int ctl_fd, char why[static 256])
 	if ((s->tunnel = session_ssh_new(s, &s->start.url[0], NULL,
 	    why)) == NULL)
 		return SW_ERR_SYS;
+	if ((r = services_open(&s->services, s, why)) != SW_OK)
+		return r;
 	session_tunnel_progress(s->tunnel, "connecting");
 	return SW_OK;
 }
@@ -262,6 +264,7 @@ session_wipe(struct session *s)
 		next = h->next;
 		hop_free(h);
 	}
+	services_free(s->services);
 	if (s->tunnel != NULL)
 		s->tunnel->ops->free(s->tunnel);
 	s->tunnel = NULL;

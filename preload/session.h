@@ -38,6 +38,7 @@ struct control;
 struct hop;
 struct hosted;
 struct question;
+struct services;
 
 struct session {
 	struct loop loop;
@@ -53,6 +54,7 @@ struct session {
 	struct loop_timer drain;
 
 	struct session_tunnel *tunnel;
+	struct services *services;	/* NULL: none are asked for */
 	struct resolv resolv;
 
 	struct control *controls;

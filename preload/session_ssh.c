@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "preload/session.h"
 #include "preload/session_hop.h"
+#include "preload/session_services.h"
 
 static struct session_ssh *
 ssh_of(struct session_tunnel *t)
@@ -87,6 +88,11 @@ inbound(void *arg, uint16_t port, const char *from, uint16_t from_port,
 	for (size_t i = 0; i < s->start.publish_n && h == NULL; i++)
 		if (s->start.publish[i].port == port)
 			h = hop_find_listener(s, s->start.publish[i].local, &at);
+	if (h == NULL && s->services != NULL && services_take(s->services, port,
+	    d, &ssh_tunnel_dialer_ops, &ev, &ev_arg)) {
+		ssh_tunnel_adopt(d, ev, ev_arg);
+		return;
+	}
 	if (h == NULL) {
 		log_info("publish: nobody listens, a connection was refused");
 		ssh_tunnel_dialer_ops.abort(d);
@@ -152,10 +158,37 @@ status(const struct session_tunnel *t, char *buf, size_t cap)
 
 /* --- life ---------------------------------------------------------------- */
 
+/* The ports of the server that lead here: --publish, and -R.  bind[] holds
+ * what the latter name. */
+static size_t
+list_ports(const struct start *st,
+    struct ssh_tunnel_publish list[OPTIONS_PUBLISH_MAX + OPTIONS_FORWARD_MAX],
+    struct forward_spec remote[OPTIONS_FORWARD_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < st->publish_n; i++)
+		list[n++] = (struct ssh_tunnel_publish){
+			.bind = *st->publish[i].bind != '\0' ?
+			    st->publish[i].bind : NULL,
+			.port = st->publish[i].port,
+		};
+	for (size_t i = 0; i < st->remote_n; i++)
+		if (forward_spec_parse(&remote[i], st->remote[i], true) ==
+		    SW_OK)
+			list[n++] = (struct ssh_tunnel_publish){
+				.bind = remote[i].listen.host,
+				.port = remote[i].listen.port,
+			};
+	return n;
+}
+
 static bool
 make_tunnel(struct session_ssh *t, const struct tunnel_url *url)
 {
-	struct ssh_tunnel_publish publish[OPTIONS_PUBLISH_MAX];
+	struct ssh_tunnel_publish publish[OPTIONS_PUBLISH_MAX +
+	    OPTIONS_FORWARD_MAX];
+	struct forward_spec remote[OPTIONS_FORWARD_MAX];
 	const struct start *st = &t->t.s->start;
 	const char *identities[2] = { start_text(st, TEXT_IDENTITY), NULL };
 	struct ssh_tunnel_options o = {
@@ -163,16 +196,11 @@ make_tunnel(struct session_ssh *t, const struct tunnel_url *url)
 		.user = *url->user != '\0' ? url->user : NULL,
 		.identities = identities[0] != NULL ? identities : NULL,
 		.known_hosts = start_text(st, TEXT_KNOWN_HOSTS),
-		.publish = publish, .npublish = st->publish_n,
+		.publish = publish,
+		.npublish = list_ports(st, publish, remote),
 		.patient = st->wait,
 	};
 
-	for (size_t i = 0; i < st->publish_n; i++)
-		publish[i] = (struct ssh_tunnel_publish){
-			.bind = *st->publish[i].bind != '\0' ?
-			    st->publish[i].bind : NULL,
-			.port = st->publish[i].port,
-		};
 	t->ssh = ssh_tunnel_new(&t->t.s->loop, &o, &tunnel_events, t);
 	return t->ssh != NULL;
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "preload/session.h"
 #include "preload/session_hop.h"
+#include "preload/session_services.h"
 
 /* One answer to the launcher.  READY and FAILED are the last. */
 static void
@@ -32,6 +33,34 @@ void
 session_tunnel_progress(struct session_tunnel *t, const char *text)
 {
 	tell_launcher(t->s, START_PROGRESS, text);
+}
+
+void
+session_warn(struct session *s, const char *text)
+{
+	tell_launcher(s, START_WARNING, text);
+}
+
+/* Nothing can be done for the launcher: it says why, and all ends. */
+static void
+fail_start(struct session *s, const char *why)
+{
+	if (s->start_fd < 0)
+		return;
+	tell_launcher(s, START_FAILED, why);
+	s->loop.stop = true;
+}
+
+/* The first time up: everything that is asked for is there. */
+static void
+tell_ready(struct session *s)
+{
+	char why[256];
+
+	if (s->services != NULL && services_start(s->services, why) != SW_OK)
+		fail_start(s, why);
+	else
+		tell_launcher(s, START_READY, s->path);
 }
 
 static void
@@ -66,7 +95,7 @@ session_tunnel_tell(struct session_tunnel *t, enum session_tunnel_state state,
 		log_info("%s tunnel: up", t->ops->kind);
 		if (last) {
 			tell_hops(s, true);
-			tell_launcher(s, START_READY, s->path);
+			tell_ready(s);
 		}
 		break;
 	case STATE_DOWN:
@@ -80,11 +109,8 @@ session_tunnel_tell(struct session_tunnel *t, enum session_tunnel_state state,
 		log_err("%s tunnel: failed", t->ops->kind);
 		if (last)
 			tell_hops(s, false);
-		if (s->start_fd >= 0) {
-			tell_launcher(s, START_FAILED, why == NULL ?
-			    "the tunnel could not be made" : why);
-			s->loop.stop = true;
-		}
+		fail_start(s, why == NULL ? "the tunnel could not be made" :
+		    why);
 		break;
 	}
 }

@@ -96,4 +96,7 @@ void session_tunnel_tell(struct session_tunnel *t,
 /* A person who waits reads what is being done. */
 void session_tunnel_progress(struct session_tunnel *t, const char *text);
 
+/* A line that a person should read, while the launcher still listens. */
+void session_warn(struct session *s, const char *text);
+
 #endif
