@@ -304,7 +304,7 @@ http_ask(struct socks_parser *p, const uint8_t *buf, size_t len, size_t *used)
 		return SOCKS_MORE;
 	*used = (size_t)(all - text) + 4;
 	end = memmem(line, *used, "\r\n", 2);
-	if (end - line < 9 || memcmp(line, "CONNECT ", 8) != 0)
+	if (end - line < 8 || memcmp(line, "CONNECT ", 8) != 0)
 		return http_refuse(p, "405 Method Not Allowed",
 		    "Allow: CONNECT\r\n");
 	line += 8;

@@ -85,7 +85,7 @@ is "$(on client "$SW" sh -c "$SW up -s more --via ssh://x" 2>&1)" \
     "smolwrap: cannot make another tunnel from inside a wrapped program" \
     "not even one to keep"
 like "$(on client "$SW" --publish 8080 true 2>&1)" \
-    "smolwrap: cannot publish through a session that is up*" \
+    "smolwrap: cannot add --publish to a session that is up*" \
     "a session publishes what it was told when it was made"
 
 # --- many processes ------------------------------------------------------
