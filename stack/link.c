@@ -128,11 +128,30 @@ receive_one(struct link *k, struct link_frame *f)
 	return r;
 }
 
+void
+link_watch(struct link *k)
+{
+	bool in = !k->paused && !k->starved;
+
+	loop_mod(k->loop, &k->w, (in ? EPOLLIN : 0) |
+	    (k->want_out ? EPOLLOUT : 0));
+}
+
+void
+link_pause(struct link *k, bool on)
+{
+	if (k->paused == on || k->dead || k->closed)
+		return;
+	k->paused = on;
+	link_watch(k);
+}
+
 /* Not to be asked again and again what cannot be done now. */
 static void
 wait_for_memory(struct link *k)
 {
-	loop_mod(k->loop, &k->w, k->want_out ? EPOLLOUT : 0);
+	k->starved = true;
+	link_watch(k);
 	loop_set_timer(k->loop, &k->pause, k->loop->now_ms + PAUSE_MS);
 }
 
@@ -142,7 +161,8 @@ pause_over(struct loop_timer *t)
 	struct link *k = (struct link *)(void *)
 	    ((char *)t - offsetof(struct link, pause));
 
-	loop_mod(k->loop, &k->w, k->want_out ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	k->starved = false;
+	link_watch(k);
 }
 
 static void
@@ -151,7 +171,8 @@ receive(struct link *k)
 	struct link_frame *f = NULL;
 	ssize_t r = 1;
 
-	for (int i = 0; i < FRAMES_PER_TURN && !k->closed && !k->dead; i++) {
+	for (int i = 0; i < FRAMES_PER_TURN && !k->closed && !k->dead &&
+	    !k->paused; i++) {
 		if (f != NULL && f->refs > 1) {		/* somebody kept it */
 			link_frame_unref(f);
 			f = NULL;
@@ -178,6 +199,8 @@ ready(struct loop_fd *w, uint32_t events)
 	k->busy = true;
 	if ((events & EPOLLOUT) != 0)
 		link_room(k);
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+		k->paused = false;	/* nothing more will come to wait */
 	if (!k->closed && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
 		receive(k);
 	k->busy = false;

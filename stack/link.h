@@ -130,6 +130,13 @@ int link_send(struct link *k, const struct iovec *iov, int n) SW_MUST_CHECK;
 int link_send_control(struct link *k, const struct link_control *c,
     const void *payload, int fd) SW_MUST_CHECK;
 
+/*
+ * Stop reading, or go on: the peer's packets then wait in the socket and in its
+ * backlog, and its link_send() says SW_AGAIN when those are full.  When it is
+ * gone, what it had sent is read all the same.
+ */
+void link_pause(struct link *k, bool on);
+
 /* Send now what was to leave at the end of the turn. */
 void link_flush(struct link *k);
 

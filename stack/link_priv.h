@@ -25,10 +25,14 @@ struct link {
 	struct link_item *queue, **queue_end;
 	size_t queued;			/* bytes in queue */
 	bool want_out;			/* EPOLLOUT is armed */
+	bool paused, starved;		/* EPOLLIN is not: asked; no memory */
 	bool refused;			/* owed a `writable` */
 	bool dead, closed;
 	bool busy;			/* in a callback: free later */
 };
+
+/* link.c: tell epoll what we wait for. */
+void link_watch(struct link *k);
 
 /* link_send.c */
 void link_drop_unsent(struct link *k);

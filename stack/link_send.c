@@ -24,7 +24,7 @@ watch_out(struct link *k, bool on)
 	if (k->want_out == on || k->dead)
 		return;
 	k->want_out = on;
-	loop_mod(k->loop, &k->w, on ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	link_watch(k);
 }
 
 static void

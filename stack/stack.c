@@ -175,9 +175,11 @@ stack_close(enum stack_side side)
 		raw_shut(&s->icmp6);
 		netif_remove(&s->netif);
 	}
-	stack.route = &stack.sides[!side];
-	if (stack.route->ops != NULL)
-		return;
+	for (int i = 0; i < STACK_SIDES; i++)
+		if (stack.sides[i].ops != NULL) {
+			stack.route = &stack.sides[i];
+			return;
+		}
 	loop_set_timer(stack.loop, &stack.tick, SW_NEVER);
 	loop_del_turn(stack.loop, &stack.turn);
 	if (stack.broken)

@@ -4,10 +4,11 @@
  *
  * lwIP keeps its state in globals, so there is one of it, on one loop, for
  * everything here: all owners share the near side's interface, the splice has
- * the far side's.  An interface takes packets for ANY destination: its own
+ * the far side's, and the origin (flows of the session's own) a third.  An
+ * interface takes packets for ANY destination: its own
  * address is set to each packet's destination before lwIP sees it.  Every pcb
- * is bound to the interface of its side, so that the two never meet even when
- * both live in one process (the session; tests).
+ * is bound to the interface of its side, so that they never meet even when all
+ * live in one process (the session; tests).
  */
 #ifndef SW_STACK_STACK_H
 #define SW_STACK_STACK_H
@@ -28,7 +29,10 @@
 #include "lwip/pbuf.h"
 #include "lwip/tcp.h"
 
-enum stack_side { STACK_NEAR, STACK_FAR };	/* owners; the splice */
+enum stack_side {
+	STACK_NEAR, STACK_FAR, STACK_SELF,	/* owners, splice, origin */
+	STACK_SIDES
+};
 
 struct stack_ops {
 	/* Send one packet.  SW_OK, or SW_AGAIN: a TCP segment then stays
@@ -74,7 +78,7 @@ void stack_assert_failed(const char *what, int line);	/* lwIP calls it */
 void stack_input(enum stack_side side, struct link_frame *f,
     const uint8_t *p, size_t len);
 
-/* Send what TCP holds back towards (STACK_FAR) or from (STACK_NEAR) inner
+/* Send what TCP holds back towards (STACK_FAR) or from (the others) inner
  * address `inner`, NULL for all: there is room again. */
 void stack_kick(enum stack_side side, const struct sw_addr *inner);
 

@@ -23,7 +23,7 @@ struct stack_end {
 /* All of it; lwIP's own state is as global as this. */
 struct stack_state {
 	struct loop *loop;		/* NULL: lwIP is not up */
-	struct stack_end sides[2];
+	struct stack_end sides[STACK_SIDES];
 	struct loop_timer tick;
 	struct loop_turn turn;
 	int64_t ticked_ms;		/* when the last tick was due */

@@ -45,7 +45,7 @@ stack_settle(void)
 	int64_t now = stack.loop->now_ms, missed;
 
 	if (stack.broken) {
-		for (int i = 0; i < 2 && !stack.broken_told; i++)
+		for (int i = 0; i < STACK_SIDES && !stack.broken_told; i++)
 			if (stack.sides[i].ops != NULL)
 				stack.sides[i].ops->broken();
 		stack.broken_told = true;
