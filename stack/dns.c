@@ -254,6 +254,24 @@ bad:
 	return e;
 }
 
+static void
+take_addr(const struct record *rr, struct dns_response *out)
+{
+	struct sw_addr a = { .port = 0 };
+
+	if (rr->class != CLASS_IN || out->naddrs == DNS_ADDRS_MAX)
+		return;
+	if (rr->type == DNS_A && rr->data.left == 4) {
+		a = addr_v4(0, 0);
+		memcpy(a.ip + 12, rr->data.p, 4);
+	} else if (rr->type == DNS_AAAA && rr->data.left == 16) {
+		memcpy(a.ip, rr->data.p, 16);
+	} else {
+		return;
+	}
+	out->addrs[out->naddrs++] = a;
+}
+
 static int
 get_answers(struct rbuf *r, const struct rbuf *whole, unsigned n, bool answer,
     struct dns_response *out)
@@ -268,6 +286,8 @@ get_answers(struct rbuf *r, const struct rbuf *whole, unsigned n, bool answer,
 			continue;
 		if (rr.ttl < out->ttl_s)
 			out->ttl_s = rr.ttl;
+		if (answer)
+			take_addr(&rr, out);
 		if (!answer || rr.type != DNS_PTR || out->ptr[0] != '\0')
 			continue;
 		if ((e = get_name(&rr.data, whole, out->ptr)) != SW_OK)

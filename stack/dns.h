@@ -16,6 +16,7 @@
 #define DNS_NAME_TEXT_MAX 1024	/* 255 bytes on the wire, escaped, and NUL */
 #define DNS_EDNS_SIZE 1232	/* what we say we take (RFC 9715) */
 #define DNS_PORT 53
+#define DNS_ADDRS_MAX 16	/* of one response that are looked at */
 
 enum dns_type {
 	DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12,
@@ -88,6 +89,10 @@ struct dns_response {
 	uint32_t ttl_s;		/* least of all records; 0 when there is none */
 	/* First PTR of the answer, as text; "" when there is none. */
 	char ptr[DNS_NAME_TEXT_MAX];
+	/* Of the answer's A and AAAA records.  They need not be the question's
+	 * own: behind a CNAME they are of another name. */
+	struct sw_addr addrs[DNS_ADDRS_MAX];
+	size_t naddrs;
 };
 int dns_parse_response(const uint8_t *msg, size_t len, struct dns_response *r)
     SW_MUST_CHECK;

@@ -1,8 +1,7 @@
 /*
- * dns_upstream.h - DNS over TCP to servers at the exit, through a dialer.
- *
- * Connections are kept and shared: queries are pipelined under ids of our own
- * (RFC 7766).  A server that closed an idle connection costs one retry.
+ * dns_upstream.h - DNS to servers at the exit: over UDP where the tunnel carries
+ * it and the server is given by its address, over TCP when the answer does not
+ * fit, and where there is no UDP.
  */
 #ifndef SW_TRANSPORT_DNS_UPSTREAM_H
 #define SW_TRANSPORT_DNS_UPSTREAM_H
@@ -12,9 +11,8 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "stack/datagram.h"
 #include "stack/dialer.h"
-
-#define DNS_UPSTREAM_TIMEOUT_MS 10000
 
 struct dns_upstream;
 struct dns_ask;
@@ -23,9 +21,12 @@ struct dns_ask;
  * in place, until return.  Else msg is NULL: TIMEOUT, REFUSED, DOWN, ... */
 typedef void dns_upstream_fn(void *arg, int err, uint8_t *msg, size_t len);
 
+/* udp: NULL for none.  NULL without memory. */
 struct dns_upstream *dns_upstream_new(struct loop *l, struct dialer *d,
-    const struct dialer_ops *ops);
-void dns_upstream_free(struct dns_upstream *u);	/* no callback; NULL is fine */
+    const struct dialer_ops *ops, struct datagrams *udp,
+    const struct datagram_ops *udp_ops);
+/* No callback; NULL is fine. */
+void dns_upstream_free(struct dns_upstream *u);
 
 /* Send a query; `done` comes once, never from within, unless cancelled.  NULL
  * when out of memory or too many are on their way. */

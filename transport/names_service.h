@@ -1,10 +1,16 @@
 /*
  * names_service.h - every name question of every wrapped process, answered.
  *
- * Host names get virtual addresses (stack/names.h) once the exit says that the
- * name exists; other record types, and queries to a public resolver that the
- * program chose itself, travel as DNS over TCP through the dialer.  Nothing
- * here resolves on this machine, blocks, or logs a name.
+ * Two kinds of exits:
+ *
+ *   by name (SSH)    streams are opened by name there, so a name gets virtual
+ *                    addresses (stack/names.h) once the exit says it exists
+ *   by address (mix) packets go to addresses, so names get their real ones, by
+ *                    DNS through the tunnel
+ *
+ * Other record types, and queries to a public resolver that the program chose
+ * itself, travel as DNS through the tunnel in both.  Nothing here resolves on
+ * this machine, blocks, or logs a name.
  *
  *   localhost, *.localhost, this machine's name   127.0.0.1 / ::1
  *   names of /etc/hosts                           the addresses given there
@@ -13,8 +19,8 @@
  *   numeric text                                  itself
  *   PTR of virtual addresses                      the name
  *   PTR of private and loopback addresses         no such name
- *   A, AAAA of anything else                      virtual, if it exists
- *   HTTPS, SVCB                                   no such record
+ *   A, AAAA of anything else                      virtual, or the real ones
+ *   HTTPS, SVCB                                   no such record, or the real
  */
 #ifndef SW_TRANSPORT_NAMES_SERVICE_H
 #define SW_TRANSPORT_NAMES_SERVICE_H
@@ -26,27 +32,29 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "stack/datagram.h"
 #include "stack/dialer.h"
 #include "stack/names.h"
+#include "transport/lookup.h"
 
-/* What the exit knows of names; the ssh tunnel's is names_exit_ssh, whose arg
- * is the struct ssh_tunnel.  The functions are those of ssh_tunnel.h. */
-struct ssh_tunnel_lookup;
+/* An exit by name.  The ssh tunnel's is names_exit_ssh, whose arg is the struct
+ * ssh_tunnel; the functions are those of ssh_tunnel.h. */
 struct names_exit {
 	int (*lookup)(void *arg, const char *name,
-	    void (*done)(void *, const struct ssh_tunnel_lookup *),
-	    void *done_arg);
+	    void (*done)(void *, const struct lookup *), void *done_arg);
 	void (*forget)(void *arg, const void *done_arg);
 	const char *(*nameserver)(void *arg);
 };
 extern const struct names_exit names_exit_ssh;
 
 struct names_service_options {
-	struct names *map;		/* borrowed */
-	const struct names_exit *exit;	/* borrowed */
+	struct names *map;		/* borrowed; NULL: real addresses */
+	const struct names_exit *exit;	/* borrowed; NULL: real addresses */
 	void *exit_arg;
 	struct dialer *dialer;		/* carries DNS over TCP */
 	const struct dialer_ops *dialer_ops;
+	struct datagrams *datagrams;	/* carries DNS over UDP; NULL: TCP */
+	const struct datagram_ops *datagram_ops;
 	const char *dns;	/* --dns HOST[:PORT]; NULL: the exit's own */
 	const char *hosts;	/* "/etc/hosts", or NULL for none; read now */
 	bool single_labels;	/* ask the exit for names without a dot */
@@ -58,6 +66,12 @@ struct names_service;
 struct names_service *names_service_new(struct loop *l,
     const struct names_service_options *o);
 void names_service_free(struct names_service *s);	/* no callback follows */
+
+/* Who is asked when nobody was chosen (no --dns, no exit by name), numeric: the
+ * first until it gives no answer, then the next.  None in the beginning. */
+#define NAMES_SERVERS_MAX 4
+void names_service_set_servers(struct names_service *s,
+    const struct dial_target *server, size_t n);
 
 /*
  * The three questions.  Each is answered exactly once through `done`, perhaps

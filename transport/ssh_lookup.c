@@ -114,7 +114,7 @@ ssh_lookups_free(struct ssh_lookups *k)
 
 static void
 answer(struct ssh_lookups *k, struct question *q, bool was_asked,
-    const struct ssh_tunnel_lookup *what)
+    const struct lookup *what)
 {
 	if (was_asked) {
 		LIST_DROP(&k->asked, q, link);
@@ -131,7 +131,7 @@ answer(struct ssh_lookups *k, struct question *q, bool was_asked,
 static void
 answer_all(struct ssh_lookups *k, int err)
 {
-	const struct ssh_tunnel_lookup what = { .err = err };
+	const struct lookup what = { .err = err };
 	struct question *q;
 
 	/* Questions that come while we answer are for the next round. */
@@ -161,7 +161,7 @@ give_up(struct ssh_lookups *k, const char *why)
 static void
 on_answer(struct ssh_lookups *k, const struct ssh_text_line *l)
 {
-	struct ssh_tunnel_lookup what = { .v4 = l->v4, .v6 = l->v6 };
+	struct lookup what = { .v4 = l->v4, .v6 = l->v6 };
 	struct question *q;
 
 	LIST_EACH(q, &k->asked, link)
@@ -354,7 +354,7 @@ ssh_lookups_process(struct ssh_lookups *k)
 static void
 expire(struct ssh_lookups *k, bool asked)
 {
-	const struct ssh_tunnel_lookup what = { .err = SW_ERR_TIMEOUT };
+	const struct lookup what = { .err = SW_ERR_TIMEOUT };
 	struct question *q;
 
 	/* Both lists are in the order of arrival, hence of deadlines. */

@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "stack/dialer.h"
+#include "transport/lookup.h"
 
 #define SSH_TUNNEL_WHY_LEN 1024
 
@@ -100,18 +101,9 @@ enum ssh_tunnel_state ssh_tunnel_state(const struct ssh_tunnel *t);
  * Answers the length, cut to fit `cap`. */
 size_t ssh_tunnel_status(const struct ssh_tunnel *t, char *buf, size_t cap);
 
-/*
- * Does a name exist, as the server's own resolver sees it?
- *
- * err: SW_OK; SW_ERR_NO_NAME; SW_ERR_TIMEOUT (its resolver gave no answer);
- * SW_ERR_DOWN; SW_ERR_UNSUPPORTED: the account may not run commands or has no
- * getent, so nobody knows before a channel is opened.
- */
-struct ssh_tunnel_lookup {
-	int err;
-	bool v4, v6;			/* it has addresses of that family */
-};
-typedef void ssh_tunnel_lookup_fn(void *arg, const struct ssh_tunnel_lookup *);
+/* Does a name exist, as the server's own resolver sees it?  UNSUPPORTED: the
+ * account may not run commands or has no getent. */
+typedef void ssh_tunnel_lookup_fn(void *arg, const struct lookup *);
 
 /* Ask.  `name` is copied; `done` comes exactly once, never from within, unless
  * ssh_tunnel_forget() was called with the same arg.  SW_OK, SW_ERR_FORMAT (not

@@ -20,7 +20,7 @@ struct fake {
 	struct names_service *s;
 	unsigned lookups;
 	char name[256];
-	void (*done)(void *, const struct ssh_tunnel_lookup *);
+	void (*done)(void *, const struct lookup *);
 	void *done_arg;
 	const char *nameserver;
 	/* the dialer */
@@ -37,7 +37,7 @@ static struct fake *fake;
 
 static int
 fake_lookup(void *arg, const char *name,
-    void (*done)(void *, const struct ssh_tunnel_lookup *), void *done_arg)
+    void (*done)(void *, const struct lookup *), void *done_arg)
 {
 	struct fake *f = arg;
 
@@ -62,7 +62,7 @@ fake_nameserver(void *arg)
 }
 
 static void
-exit_tells(const struct ssh_tunnel_lookup *what)
+exit_tells(const struct lookup *what)
 {
 	assert_non_null(fake->done);
 	fake->done(fake->done_arg, what);
@@ -72,7 +72,7 @@ exit_tells(const struct ssh_tunnel_lookup *what)
 static void
 exit_says(int err)
 {
-	const struct ssh_tunnel_lookup what = { .err = err, .v4 = err == SW_OK };
+	const struct lookup what = { .err = err, .v4 = err == SW_OK };
 
 	exit_tells(&what);
 }
@@ -285,7 +285,7 @@ name_becomes_a_virtual_address_once_the_exit_knows_it(void **state)
 static void
 who_asks_for_any_family_gets_v6_only_where_the_name_has_it(void **state)
 {
-	const struct ssh_tunnel_lookup dual = { .v4 = true, .v6 = true };
+	const struct lookup dual = { .v4 = true, .v6 = true };
 	struct fake f;
 	struct heard h;
 

@@ -866,10 +866,10 @@ long_fat_path_is_filled(void **state)
 
 /* ---- names ---- */
 
-struct looked { bool done; struct ssh_tunnel_lookup what; };
+struct looked { bool done; struct lookup what; };
 
 static void
-on_looked(void *arg, const struct ssh_tunnel_lookup *what)
+on_looked(void *arg, const struct lookup *what)
 {
 	struct looked *k = arg;
 

@@ -1,0 +1,26 @@
+/*
+ * lookup.h - what the exit knows of a name.
+ */
+#ifndef SW_TRANSPORT_LOOKUP_H
+#define SW_TRANSPORT_LOOKUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+/*
+ * err: SW_OK; SW_ERR_NO_NAME; SW_ERR_TIMEOUT (its resolver gave no answer);
+ * SW_ERR_DOWN; SW_ERR_UNSUPPORTED: nobody knows before a stream is opened.
+ */
+struct lookup {
+	int err;
+	bool v4, v6;			/* it has addresses of that family */
+	/* The addresses themselves, where the exit tells; borrowed. */
+	const struct sw_addr *addrs;
+	size_t n;
+	uint32_t ttl_s;			/* 0: not told */
+};
+
+#endif
