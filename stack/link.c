@@ -138,6 +138,24 @@ link_watch(struct link *k)
 }
 
 void
+link_set_room(struct link *k, size_t bytes)
+{
+	int room;
+
+	if (bytes < DIRECT_MIN)
+		bytes = DIRECT_MIN;
+	if (bytes > LINK_FRAME_MAX)
+		bytes = LINK_FRAME_MAX;
+	if (k->frame_max == bytes)
+		return;
+	room = (int)bytes;
+	link_flush(k);
+	k->frame_max = k->backlog_max = bytes;
+	(void)sys_setsockopt(k->w.fd, SOL_SOCKET, SO_SNDBUF, &room,
+	    sizeof(room));
+}
+
+void
 link_pause(struct link *k, bool on)
 {
 	if (k->paused == on || k->dead || k->closed)
@@ -222,6 +240,8 @@ link_open(struct loop *l, int fd, const struct link_events *ev, void *arg)
 	k->ev = ev;
 	k->arg = arg;
 	k->queue_end = &k->queue;
+	k->frame_max = LINK_FRAME_MAX;
+	k->backlog_max = LINK_BACKLOG_MAX;
 	k->w = (struct loop_fd){ .fd = fd, .ready = ready };
 	(void)sys_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
 	(void)sys_fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);

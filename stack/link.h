@@ -131,6 +131,13 @@ int link_send_control(struct link *k, const struct link_control *c,
     const void *payload, int fd) SW_MUST_CHECK;
 
 /*
+ * Let no more than about `bytes` wait on this side, and cut frames to it: what
+ * a slow path cannot take is better kept by TCP, which knows which packet is
+ * worth sending first.  16 KiB at least.
+ */
+void link_set_room(struct link *k, size_t bytes);
+
+/*
  * Stop reading, or go on: the peer's packets then wait in the socket and in its
  * backlog, and its link_send() says SW_AGAIN when those are full.  When it is
  * gone, what it had sent is read all the same.

@@ -6,6 +6,8 @@
 
 #include "stack/link.h"
 
+#define DIRECT_MIN ((size_t)16 * 1024)	/* from here on packets are not copied */
+
 /* A frame or control message that has not left yet. */
 struct link_item {
 	struct link_item *next;
@@ -24,6 +26,7 @@ struct link {
 	struct link_item *open;		/* the frame being filled */
 	struct link_item *queue, **queue_end;
 	size_t queued;			/* bytes in queue */
+	size_t frame_max, backlog_max;	/* bytes */
 	bool want_out;			/* EPOLLOUT is armed */
 	bool paused, starved;		/* EPOLLIN is not: asked; no memory */
 	bool refused;			/* owed a `writable` */

@@ -16,8 +16,6 @@
 #include "stack/arena.h"
 #include "stack/link_priv.h"
 
-#define DIRECT_MIN ((size_t)16 * 1024)		/* from here on packets are not copied */
-
 static void
 watch_out(struct link *k, bool on)
 {
@@ -189,11 +187,11 @@ refuse(struct link *k)
 static int
 send_small(struct link *k, const struct iovec *iov, int n, size_t len)
 {
-	if (k->open != NULL && k->open->len + len > LINK_FRAME_MAX)
+	if (k->open != NULL && k->open->len + len > k->frame_max)
 		link_flush(k);
-	if (k->queued >= LINK_BACKLOG_MAX)
+	if (k->queued >= k->backlog_max)
 		return refuse(k);
-	if (k->open == NULL && (k->open = item_new(LINK_FRAME_MAX)) == NULL)
+	if (k->open == NULL && (k->open = item_new(k->frame_max)) == NULL)
 		return refuse(k);
 	for (int i = 0; i < n; i++) {
 		memcpy(k->open->data + k->open->len, iov[i].iov_base,

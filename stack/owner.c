@@ -15,6 +15,9 @@
 #include "stack/arena.h"
 #include "stack/owner_priv.h"
 
+#define SLOW_MTU 9000			/* behind it there is a real path */
+#define SLOW_ROOM 16384			/* bytes that may wait for it here */
+
 struct owner *owner_input;
 static struct owner *all;		/* lwIP is one per process, so is this */
 
@@ -33,6 +36,17 @@ owner_inner(const struct owner *o, const struct sw_addr *to)
 	return addr_is_v4(to) ? o->config.inner4 : o->config.inner6;
 }
 
+/* A port outside its block, that its program asked for. */
+static bool
+has_port(const struct owner *o, uint16_t port)
+{
+	const struct flow *f = o->flows;
+
+	while (f != NULL && f->local.port != port)
+		f = f->next;
+	return f != NULL;
+}
+
 /* Which owner sends from this address?  Several may share one (port blocks). */
 static struct owner *
 owner_of(const struct sw_addr *src)
@@ -45,10 +59,12 @@ owner_of(const struct sw_addr *src)
 
 		if (!addr_same_ip(mine, src))
 			continue;
-		if (src->port >= o->config.port_lo &&
-		    src->port <= o->config.port_hi)
+		if ((src->port >= o->config.port_lo &&
+		    src->port <= o->config.port_hi) ||
+		    (found != NULL && has_port(o, src->port)))
 			return o;
-		found = o;
+		if (found == NULL || !has_port(found, src->port))
+			found = o;
 	}
 	return found;
 }
@@ -149,9 +165,34 @@ got_frame(void *arg, struct link_frame *fr)
 	owner_input = NULL;
 }
 
+/* The tunnel came back with other addresses.  Connections are tied to theirs;
+ * datagram sockets go on, as after a change of network. */
+static void
+change_address(struct owner *o, const struct link_config *c)
+{
+	for (struct flow *f = o->flows, *next; f != NULL; f = next) {
+		const struct sw_addr *now = addr_is_v4(&f->local) ?
+		    &c->inner4 : &c->inner6;
+		uint16_t port = f->local.port;
+
+		next = f->next;
+		if (addr_is_any(&f->local) || addr_is_loopback(&f->local) ||
+		    addr_same_ip(&f->local, now))
+			continue;
+		if (f->dgram) {
+			f->local = *now;
+			f->local.port = port;
+		} else if (f->pcb != NULL) {
+			conn_lose(f);
+		}
+	}
+}
+
 void
 owner_configure(struct owner *o, const struct link_config *c)
 {
+	if (o->configured)
+		change_address(o, c);
 	o->config = *c;
 	if (o->config.mtu < 576)
 		o->config.mtu = 1280;
@@ -163,6 +204,8 @@ owner_configure(struct owner *o, const struct link_config *c)
 	    o->next_port > o->config.port_hi)
 		o->next_port = (uint16_t)(o->config.port_lo + stack_random() %
 		    (uint32_t)(o->config.port_hi - o->config.port_lo + 1));
+	if (o->config.mtu <= SLOW_MTU)
+		link_set_room(o->link, SLOW_ROOM);
 	stack_set_mtu(STACK_NEAR, o->config.mtu);
 	stack_set_checksums(STACK_NEAR,
 	    (o->config.flags & LINK_CHECKSUMS) != 0);

@@ -86,6 +86,17 @@ conn_abort(struct flow *f, int err)
 }
 
 void
+conn_lose(struct flow *f)
+{
+	struct tcp_pcb *pcb = f->pcb;
+
+	forget_pcb(f);
+	if (pcb != NULL)
+		tcp_abandon(pcb, 0);
+	conn_fail(f, ECONNRESET);
+}
+
+void
 conn_adopt(struct flow *f, struct tcp_pcb *pcb)
 {
 	f->pcb = pcb;

@@ -179,6 +179,8 @@ void conn_start(struct flow *f, const struct sw_addr *to, uint32_t filler);
 /* The attempt or the connection has failed with errno `err`; pcb is gone. */
 void conn_fail(struct flow *f, int err);
 void conn_abort(struct flow *f, int err);	/* ... and send a reset */
+/* Its address is not ours any more: a reset for the program, no packet. */
+void conn_lose(struct flow *f);
 void conn_adopt(struct flow *f, struct tcp_pcb *pcb);
 /* Have lwIP call us once a second, if there is something to time. */
 void conn_watch_time(struct flow *f);
