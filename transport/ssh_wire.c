@@ -32,6 +32,12 @@ ssh_wire_detach(struct ssh_wire *w)
 }
 
 bool
+ssh_wire_is_attached(void)
+{
+	return wire != NULL;
+}
+
+bool
 ssh_wire_waiting(const struct ssh_wire *w)
 {
 	return w->at < w->len;

@@ -35,6 +35,9 @@ void ssh_wire_attach(struct ssh_wire *w, int fd);
  * again.  Fine when it is not attached. */
 void ssh_wire_detach(struct ssh_wire *w);
 
+/* This thread has one attached. */
+bool ssh_wire_is_attached(void);
+
 /* Fetch what is there, once what was fetched before is used up. */
 void ssh_wire_fetch(struct ssh_wire *w);
 
