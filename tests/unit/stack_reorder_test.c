@@ -149,6 +149,9 @@ download(bool jitter, unsigned lose_every, int lose_once)
 	int fd;
 
 	rig_up_mtu(1420);
+	rig.config.flags = LINK_UP | LINK_CHECKSUMS;
+	rig_send_config();
+	splice_set_path(rig.splice, 1420);
 	memset(&sky, 0, sizeof(sky));
 	sky.seed = 7;
 	sky.jitter = jitter;
