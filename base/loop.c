@@ -101,9 +101,9 @@ loop_add_turn(struct loop *l, struct loop_turn *h)
 {
 	struct loop_turn **at = &l->turns;
 
-	while (*at != NULL && (h->late || !(*at)->late))
+	while (*at != NULL)
 		at = &(*at)->next;
-	h->next = *at;
+	h->next = NULL;
 	*at = h;
 }
 

@@ -8,14 +8,14 @@
 #include "mix/stream.h"
 
 #define CLIENTS_MAX 64
-#define CLIENT_MS 10000			/* between two requests */
+#define CLIENT_MS 10000			/* for a request and its answer */
 
 struct request {
 	struct stream s;		/* first */
 	struct smolnode_http *http;
 	struct loop_timer timer;
 	struct request *next, **at;
-	bool last;			/* it gets no more answers */
+	bool answered;
 };
 
 struct smolnode_http {
@@ -38,32 +38,27 @@ request_free(struct request *r)
 	free(r);
 }
 
-/* After the last answer the peer has the rest of its time to read it, and
- * closes. */
+/* One answer for each connection; the peer closes when it has read it. */
 static int
 request_data(struct stream *s, struct rbuf *in)
 {
 	struct request *r = (struct request *)s;
-	size_t n, took;
 	char *out;
+	size_t n;
 	int err;
 
-	while (!r->last && (err = directory_answer(r->http->directory, in->p,
-	    in->left, &took, &out, &n, &r->last)) != SW_AGAIN) {
-		if (err != SW_OK)
-			return err;
-		in->p += took;
-		in->left -= took;
-		err = stream_put(s, out, n);
-		free(out);
-		if (err != SW_OK)
-			return SW_ERR_LIMIT;	/* it asks, and does not read */
-		loop_set_timer(r->http->loop, &r->timer, r->http->loop->now_ms +
-		    CLIENT_MS);
-	}
-	if (r->last)
-		in->left = 0;
-	return SW_OK;
+	if (r->answered)
+		return SW_ERR_CLOSED;
+	err = directory_answer(r->http->directory, in->p, in->left, &out, &n);
+	if (err == SW_AGAIN)
+		return SW_OK;
+	if (err != SW_OK)
+		return err;
+	in->left = 0;
+	r->answered = true;
+	err = stream_put(s, out, n);
+	free(out);
+	return err;
 }
 
 static void
@@ -73,7 +68,7 @@ request_closed(struct stream *s, int err)
 	request_free((struct request *)s);
 }
 
-/* It asked nothing for a while, or has had its last answer. */
+/* The answer was written, and the connection was said to close. */
 static void
 request_late(struct loop_timer *t)
 {
@@ -148,10 +143,8 @@ smolnode_http_free(struct smolnode_http *h)
 {
 	if (h == NULL)
 		return;
-	for (struct request *r = h->requests, *next; r != NULL; r = next) {
-		next = r->next;
-		request_free(r);
-	}
+	while (h->requests != NULL)
+		request_free(h->requests);
 	loop_del(h->loop, &h->listener);
 	close(h->listener.fd);
 	free(h);

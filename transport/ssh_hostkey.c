@@ -109,10 +109,35 @@ explain_unknown(ssh_session s, const char *print, const char *file,
 	ssh_string_free_char(entry);
 }
 
-int
-ssh_hostkey_check(ssh_session s, char why[static SSH_TUNNEL_WHY_LEN])
+/*
+ * Under which name is the key looked for?  Over TCP as ssh does: "host", or
+ * "[host]:port".  Another transport's port says nothing about the server's
+ * identity, so there it is "host" alone; but who got the key by
+ * `ssh -p 443` has it as "[host]:443", and that will do.
+ */
+static enum ssh_known_hosts_e
+look_up(ssh_session s, const struct ssh_plan *p)
 {
-	enum ssh_known_hosts_e state = ssh_session_is_known_server(s);
+	const unsigned usual = 22, port = p->port != 0 ? p->port : 443;
+	enum ssh_known_hosts_e state;
+
+	if (transport_kind(p->transport) == TRANSPORT_TCP)
+		return ssh_session_is_known_server(s);
+	if (transport_kind(p->transport) == TRANSPORT_TLS) {
+		(void)ssh_options_set(s, SSH_OPTIONS_PORT, &port);
+		state = ssh_session_is_known_server(s);
+		if (state == SSH_KNOWN_HOSTS_OK)
+			return state;
+	}
+	(void)ssh_options_set(s, SSH_OPTIONS_PORT, &usual);
+	return ssh_session_is_known_server(s);
+}
+
+int
+ssh_hostkey_check(ssh_session s, const struct ssh_plan *p,
+    char why[static SSH_TUNNEL_WHY_LEN])
+{
+	enum ssh_known_hosts_e state = look_up(s, p);
 	char print[128], host[300];
 	char *file = NULL;
 	ssh_key key = NULL;

@@ -2,7 +2,7 @@
  * From options to a session that is logged in, on a thread that may block.
  *
  *   1 ssh_config (alias -> host, port, user, key, jump)   4 host key
- *   2 TCP connect (10 s), or the configured ProxyCommand   5 authentication
+ *   2 the transport (10 s a step), or a ProxyCommand       5 authentication
  *   3 key exchange (20 s together with 5)                  6 remote forwards
  *
  * The login and its starter share one struct; whoever comes last frees it.
@@ -26,7 +26,8 @@
 #include "base/wipe.h"
 #include "transport/transport.h"
 
-#define CONNECT_MS 10000
+#define CONNECT_MS 10000		/* by TCP alone */
+#define CONNECT_LONG_MS 25000		/* with TLS, proxies, other tunnels */
 #define LOGIN_MS 20000
 
 /* AES-GCM runs at memory speed wherever a server worth naming runs; ChaCha20
@@ -50,109 +51,6 @@ struct ssh_login {
 	char why[SSH_TUNNEL_WHY_LEN];
 };
 
-/* ---- the plan ---- */
-
-static bool
-copy_text(char **out, const char *s)
-{
-	if (s != NULL && (*out = strdup(s)) == NULL)
-		return false;
-	return true;
-}
-
-static struct ssh_plan *
-plan_from(const char *host, const char *user, const char *known_hosts,
-    const char *config, const char *ciphers, const char *const *ids,
-    const struct ssh_tunnel_publish *publish, size_t npublish)
-{
-	struct ssh_plan *p = calloc(1, sizeof(*p));
-	size_t n = 0;
-
-	while (ids != NULL && ids[n] != NULL)
-		n++;
-	if (p == NULL || (p->identities = calloc(n + 1, sizeof(char *))) == NULL)
-		goto bad;
-	if (npublish > 0 &&
-	    (p->publish = calloc(npublish, sizeof(*publish))) == NULL)
-		goto bad;
-	if (!copy_text(&p->host, host) || !copy_text(&p->user, user) ||
-	    !copy_text(&p->known_hosts, known_hosts) ||
-	    !copy_text(&p->config, config) || !copy_text(&p->ciphers, ciphers))
-		goto bad;
-	for (size_t i = 0; i < n; i++)
-		if (!copy_text(&p->identities[i], ids[i]))
-			goto bad;
-	for (size_t i = 0; i < npublish; i++) {
-		char *bind = NULL;
-
-		if (!copy_text(&bind, publish[i].bind))
-			goto bad;
-		p->publish[i] = publish[i];
-		p->publish[i].bind = bind;
-		p->npublish = i + 1;
-	}
-	return p;
-bad:
-	ssh_plan_free(p);
-	return NULL;
-}
-
-struct ssh_plan *
-ssh_plan_new(const struct ssh_tunnel_options *o)
-{
-	struct ssh_plan *p = plan_from(o->host, o->user, o->known_hosts,
-	    o->config, o->ciphers, o->identities, o->publish, o->npublish);
-
-	if (p == NULL)
-		return NULL;
-	p->port = o->port;
-	p->keepalive_s = o->keepalive_s == 0 ? 15 : o->keepalive_s;
-	p->no_agent = o->no_agent;
-	p->no_exec = o->no_exec;
-	p->patient = o->patient;
-	return p;
-}
-
-static struct ssh_plan *
-plan_copy(const struct ssh_plan *o)
-{
-	struct ssh_plan *p = plan_from(o->host, o->user, o->known_hosts,
-	    o->config, o->ciphers, (const char *const *)o->identities,
-	    o->publish, o->npublish);
-
-	if (p == NULL)
-		return NULL;
-	p->port = o->port;
-	p->keepalive_s = o->keepalive_s;
-	p->no_agent = o->no_agent;
-	p->no_exec = o->no_exec;
-	p->patient = o->patient;
-	return p;
-}
-
-void
-ssh_plan_free(struct ssh_plan *p)
-{
-	if (p == NULL)
-		return;
-	for (size_t i = 0; p->identities != NULL && p->identities[i] != NULL; i++)
-		free(p->identities[i]);
-	for (size_t i = 0; i < p->npublish; i++) {
-		char *bind;
-
-		memcpy(&bind, &p->publish[i].bind, sizeof(bind));
-		free(bind);
-	}
-	free(p->identities);
-	free(p->publish);
-	free(p->host);
-	free(p->user);
-	free(p->known_hosts);
-	free(p->config);
-	free(p->ciphers);
-	free(p);
-}
-
 /* ---- the steps ---- */
 
 static int
@@ -172,8 +70,15 @@ set_options(struct ssh_login *g)
 	ssh_session s = g->live->session;
 	const int no = 0;
 	const unsigned port = p->port;
+	char name[TRANSPORT_NAME_LEN];
 
-	if (ssh_options_set(s, SSH_OPTIONS_HOST, p->host) != SSH_OK)
+	if (transport_peer_name(p->transport, p->host, name) != SW_OK) {
+		snprintf(g->why, sizeof(g->why), "\"%.100s\" names no %s peer",
+		    p->host, transport_name(p->transport));
+		g->fatal = true;
+		return SW_ERR_CONFIG;
+	}
+	if (ssh_options_set(s, SSH_OPTIONS_HOST, name) != SSH_OK)
 		return bad_option(g, "the host name");
 	(void)ssh_options_set(s, SSH_OPTIONS_CIPHERS_C_S, CIPHERS);
 	(void)ssh_options_set(s, SSH_OPTIONS_CIPHERS_S_C, CIPHERS);
@@ -218,33 +123,64 @@ share_fd(struct ssh_login *g, int fd)
 	return go;
 }
 
+/* ProxyCommand, or ProxyJump, which libssh turns into `ssh -W`. */
+static bool
+has_proxy_command(ssh_session s)
+{
+	char *command = NULL;
+	bool has;
+
+	if (ssh_options_get(s, SSH_OPTIONS_PROXYCOMMAND, &command) != SSH_OK)
+		return false;
+	has = command[0] != '\0' && strcmp(command, "none") != 0;
+	ssh_string_free_char(command);
+	return has;
+}
+
+static int
+reach(struct ssh_login *g, int *fd)
+{
+	struct transport *t = g->plan->transport;
+	const int64_t now = clock_now_ms();
+	char *host = NULL;
+	unsigned port = g->plan->port;
+	int r;
+
+	/* The port of ssh_config is one of TCP. */
+	if (transport_kind(t) == TRANSPORT_TCP)
+		(void)ssh_options_get_port(g->live->session, &port);
+	/* An endpoint's name may be longer than what libssh was told. */
+	if (transport_kind(t) != TRANSPORT_IROH)
+		(void)ssh_options_get(g->live->session, SSH_OPTIONS_HOST, &host);
+	r = transport_connect(t, host != NULL ? host : g->plan->host,
+	    (uint16_t)port, now + (transport_is_direct(t) ? CONNECT_MS :
+	    CONNECT_LONG_MS), fd, g->why);
+	ssh_string_free_char(host);
+	return r;
+}
+
 static int
 make_stream(struct ssh_login *g)
 {
 	ssh_session s = g->live->session;
-	struct transport_options to = { 0 };
-	char *host = NULL, *command = NULL;
-	unsigned port = 22;
 	int fd = -1, r;
 
-	/* ProxyCommand and ProxyJump (which libssh turns into `ssh -W`): the
-	 * library runs the command and has its descriptor. */
-	if (ssh_options_get(s, SSH_OPTIONS_PROXYCOMMAND, &command) == SSH_OK) {
-		bool use = command[0] != '\0' && strcmp(command, "none") != 0;
-
-		ssh_string_free_char(command);
-		g->proxied = use;
-		if (use)
-			return SW_OK;
+	if (has_proxy_command(s)) {
+		g->proxied = transport_is_direct(g->plan->transport);
+		if (g->proxied)
+			return SW_OK;	/* the library has its descriptor */
+		snprintf(g->why, sizeof(g->why), "ssh_config has a ProxyJump or "
+		    "ProxyCommand for this host, which goes with plain ssh:// "
+		    "only, without --proxy; reach the first host with a --via "
+		    "of its own instead");
+		g->fatal = true;
+		return SW_ERR_CONFIG;
 	}
-	(void)ssh_options_get(s, SSH_OPTIONS_HOST, &host);
-	(void)ssh_options_get_port(s, &port);
-	to.host = host;
-	to.port = (uint16_t)port;
-	r = transport_connect_tcp(&to, clock_now_ms() + CONNECT_MS, &fd, g->why);
-	ssh_string_free_char(host);
-	if (r != SW_OK)
+	if ((r = reach(g, &fd)) != SW_OK) {
+		/* A certificate that is wrong stays wrong. */
+		g->fatal = r == SW_ERR_AUTH && !g->again;
 		return r;
+	}
 	if (ssh_options_set(s, SSH_OPTIONS_FD, &fd) != SSH_OK) {
 		close(fd);
 		return bad_option(g, "the connection");
@@ -324,7 +260,7 @@ log_in(struct ssh_login *g)
 	deadline_ms = clock_now_ms() + LOGIN_MS;
 	if ((r = exchange_keys(g, deadline_ms)) != SW_OK)
 		return r;
-	if ((r = ssh_hostkey_check(s, g->why)) != SW_OK) {
+	if ((r = ssh_hostkey_check(s, g->plan, g->why)) != SW_OK) {
 		g->fatal = true;
 		return r;
 	}
@@ -408,7 +344,7 @@ ssh_login_start(const struct ssh_plan *p, int notify_fd, bool again)
 	g->refs = 2;
 	g->again = again;
 	g->notify_fd = fcntl(notify_fd, F_DUPFD_CLOEXEC, 0);
-	g->plan = plan_copy(p);
+	g->plan = ssh_plan_copy(p);
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -450,8 +386,11 @@ ssh_login_free(struct ssh_login *g)
 		return;
 	pthread_mutex_lock(&g->lock);
 	g->abandoned = true;
-	if (!g->done && g->fd >= 0)
-		(void)shutdown(g->fd, SHUT_RDWR);
+	if (!g->done) {
+		transport_cancel(g->plan->transport);
+		if (g->fd >= 0)
+			(void)shutdown(g->fd, SHUT_RDWR);
+	}
 	pthread_mutex_unlock(&g->lock);
 	unref(g);
 }

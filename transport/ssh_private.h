@@ -47,7 +47,7 @@ struct ssh_live {
 	ssh_event event;		/* made by the loop's thread */
 	int fd;				/* a duplicate of the session's, ours */
 	struct ssh_counter_struct wire, raw;
-	struct ssh_wire gathered;	/* while the loop has it */
+	struct ssh_wire ahead;
 	uint32_t last_id;		/* number of the channel made last */
 	int64_t rtt_us;			/* quickest opening of a channel; 0: none yet */
 	struct ssh_refusal *refused;
@@ -69,6 +69,7 @@ struct ssh_login;
 /* A deep copy of the options. */
 struct ssh_plan {
 	char *host, *user, *known_hosts, *config, *ciphers;
+	struct transport *transport;	/* a reference; never NULL */
 	char **identities;		/* NULL ends it; never NULL itself */
 	struct ssh_tunnel_publish *publish;
 	size_t npublish;
@@ -83,7 +84,9 @@ ssh_publish_bind(const struct ssh_tunnel_publish *p)
 	return p->bind != NULL ? p->bind : "localhost";
 }
 
+/* ssh_plan.c; NULL without memory. */
 struct ssh_plan *ssh_plan_new(const struct ssh_tunnel_options *o);
+struct ssh_plan *ssh_plan_copy(const struct ssh_plan *p);
 void ssh_plan_free(struct ssh_plan *p);
 
 /* Start logging in; notify_fd (an eventfd, borrowed) becomes readable when
@@ -102,8 +105,8 @@ int ssh_login_take(struct ssh_login *g, struct ssh_live **live, bool *fatal,
 void ssh_login_free(struct ssh_login *g);
 
 /* SW_OK, or SW_ERR_AUTH etc. with why[] (ssh_hostkey.c, ssh_auth.c). */
-int ssh_hostkey_check(ssh_session s, char why[static SSH_TUNNEL_WHY_LEN])
-    SW_MUST_CHECK;
+int ssh_hostkey_check(ssh_session s, const struct ssh_plan *p,
+    char why[static SSH_TUNNEL_WHY_LEN]) SW_MUST_CHECK;
 int ssh_auth_run(ssh_session s, const struct ssh_plan *p, int64_t deadline_ms,
     char why[static SSH_TUNNEL_WHY_LEN]) SW_MUST_CHECK;
 
@@ -196,7 +199,6 @@ struct ssh_tunnel {
 	struct ssh_live *live;		/* while UP */
 	struct loop_fd login_w, wire_w;
 	struct loop_timer work, retry, alive, listen;
-	struct loop_turn turn;
 	uint32_t wire_events;		/* what wire_w waits for */
 	struct ssh_dials dials;
 	struct ssh_lookups *lookups;
@@ -217,6 +219,6 @@ struct ssh_tunnel {
 void ssh_tunnel_schedule(struct ssh_tunnel *t);
 
 /* Bytes wait in libssh for the socket to take them. */
-bool ssh_tunnel_is_clogged(struct ssh_tunnel *t);
+bool ssh_tunnel_is_clogged(const struct ssh_tunnel *t);
 
 #endif

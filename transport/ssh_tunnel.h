@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "stack/dialer.h"
+#include "transport/transport.h"
 #include "transport/lookup.h"
 
 #define SSH_TUNNEL_WHY_LEN 1024
@@ -43,8 +44,11 @@ struct ssh_tunnel_publish {
 
 /* Every string is copied.  NULL or 0 means the default. */
 struct ssh_tunnel_options {
-	const char *host;		/* name, address or ssh_config alias */
-	uint16_t port;			/* ssh_config's, else 22 */
+	const char *host;		/* name, address or ssh_config alias;
+					 * or what the transport calls a peer */
+	struct transport *transport;	/* a reference is taken; NULL: TCP */
+	uint16_t port;			/* ssh_config's, else 22; of another
+					 * transport: its usual one */
 	const char *user;		/* ssh_config's, else the caller's own */
 	const char *const *identities;	/* key files, NULL ends the list; tried
 					 * before the agent and the usual files */
@@ -57,6 +61,7 @@ struct ssh_tunnel_options {
 	bool no_agent;
 	bool no_exec;			/* do not run the resolver on the server */
 	bool patient;			/* retry the first attempt as well */
+	bool asleep;			/* begin with ssh_tunnel_wake() only */
 };
 
 struct ssh_tunnel_events {
@@ -83,6 +88,10 @@ struct ssh_tunnel;
 struct ssh_tunnel *ssh_tunnel_new(struct loop *l,
     const struct ssh_tunnel_options *o, const struct ssh_tunnel_events *ev,
     void *arg);
+
+/* The way to the server has just become free (the tunnel before this one is
+ * up): do not wait any longer before the next attempt. */
+void ssh_tunnel_wake(struct ssh_tunnel *t);
 
 /* Drop the session.  Every dial is gone and no callback follows, so the
  * splice must be freed, or told of another dialer, before.  NULL is fine. */

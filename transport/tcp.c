@@ -3,7 +3,7 @@
  * An attempt that hangs does not hold the next one up: every STAGGER_MS, or as
  * soon as one has failed, another address joins in; the first to connect wins.
  */
-#include "transport/transport.h"
+#include "transport/tcp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,16 +17,18 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "transport/resolve.h"
 
 #define STAGGER_MS 250
 #define ATTEMPTS_MAX 16
 
 struct race {
 	struct addrinfo *order[ATTEMPTS_MAX];
-	struct pollfd fds[ATTEMPTS_MAX];
+	struct pollfd fds[ATTEMPTS_MAX + 1];	/* the last: to be cancelled */
 	size_t n;			/* addresses */
 	size_t started, running;
 	int error;			/* errno of the last failure */
+	bool cancelled;
 };
 
 /* v6, v4, v6, v4 ... beginning with the family the resolver put first. */
@@ -101,15 +103,20 @@ take_winner(struct race *rc)
 }
 
 static int
-run(struct race *rc, int64_t deadline_ms)
+run(struct race *rc, const struct transport_limit *until)
 {
 	int64_t next_ms = clock_now_ms();
 	int fd = -1;
 
-	while (fd < 0) {
-		int64_t now = clock_now_ms(), until = deadline_ms;
+	for (size_t i = 0; i < ATTEMPTS_MAX; i++)
+		rc->fds[i].fd = -1;
+	rc->fds[ATTEMPTS_MAX] = (struct pollfd){
+		.fd = until->cancel_fd, .events = POLLIN,
+	};
+	while (fd < 0 && !rc->cancelled) {
+		int64_t now = clock_now_ms(), at = until->deadline_ms;
 
-		if (now >= deadline_ms) {
+		if (now >= at) {
 			rc->error = ETIMEDOUT;
 			break;
 		}
@@ -120,56 +127,59 @@ run(struct race *rc, int64_t deadline_ms)
 		}
 		if (rc->running == 0)
 			break;
-		if (rc->started < rc->n && next_ms < until)
-			until = next_ms;
-		if (poll(rc->fds, rc->started, (int)(until - now)) > 0)
+		if (rc->started < rc->n && next_ms < at)
+			at = next_ms;
+		if (poll(rc->fds, ATTEMPTS_MAX + 1, (int)(at - now)) > 0) {
 			fd = take_winner(rc);
+			rc->cancelled = rc->fds[ATTEMPTS_MAX].revents != 0;
+		}
 	}
 	for (size_t i = 0; i < rc->started; i++)
 		if (rc->fds[i].fd >= 0)
 			close(rc->fds[i].fd);
+	if (rc->cancelled && fd >= 0)
+		close(fd);
+	return rc->cancelled ? -1 : fd;
+}
+
+static int
+settle(int fd)
+{
+	const int one = 1;
+	const unsigned loss = TCP_LOSS_MS;
+
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &loss,
+	    sizeof(loss));
 	return fd;
 }
 
 int
-transport_connect_tcp(const struct transport_options *o, int64_t deadline_ms,
-    int *out, char why[static 256])
+tcp_reach(const char *host, uint16_t port,
+    const struct transport_limit *until, int *out,
+    char why[static TRANSPORT_WHY_LEN])
 {
-	const struct addrinfo hints = {
-		.ai_socktype = SOCK_STREAM,
-		.ai_flags = AI_NUMERICSERV | AI_ADDRCONFIG,
-	};
-	struct addrinfo *list = NULL;
+	struct addrinfo *list;
 	struct race rc = { .error = 0 };
-	char port[8];
-	const int one = 1;
 	int r, fd;
 
 	*out = -1;
-	why[0] = '\0';
-	if (o->proxy != NULL) {		/* never past a proxy that was asked for */
-		snprintf(why, 256, "connecting through a proxy is not possible "
-		    "yet");
-		return SW_ERR_UNSUPPORTED;
-	}
-	snprintf(port, sizeof(port), "%u", o->port);
-	if ((r = getaddrinfo(o->host, port, &hints, &list)) != 0) {
-		snprintf(why, 256, "could not find the address of \"%.100s\": "
-		    "%s", o->host, r == EAI_SYSTEM ? strerror(errno) :
-		    gai_strerror(r));
-		return r == EAI_NONAME ? SW_ERR_NO_NAME : SW_ERR_DOWN;
-	}
+	if ((r = resolve_host(&list, host, port, until, why)) != SW_OK)
+		return r;
 	interleave(&rc, list);
-	fd = run(&rc, deadline_ms);
+	fd = run(&rc, until);
 	freeaddrinfo(list);
-	if (fd < 0) {
-		snprintf(why, 256, "could not connect to \"%.100s\" port %u: "
-		    "%s", o->host, o->port, strerror(rc.error));
-		r = sw_err_from_errno(rc.error);
-		return r == SW_ERR_DOWN ? SW_ERR_UNREACH_NET : r;
+	if (fd >= 0) {
+		*out = settle(fd);
+		return SW_OK;
 	}
-	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	*out = fd;
-	return SW_OK;
+	if (rc.cancelled) {
+		snprintf(why, TRANSPORT_WHY_LEN, "given up");
+		return SW_ERR_CLOSED;
+	}
+	snprintf(why, TRANSPORT_WHY_LEN, "could not connect to \"%.100s\" "
+	    "port %u: %s", host, port, strerror(rc.error));
+	r = sw_err_from_errno(rc.error);
+	return r == SW_ERR_DOWN ? SW_ERR_UNREACH_NET : r;
 }
