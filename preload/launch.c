@@ -42,6 +42,7 @@
 #endif
 
 #define CTL_FD_WANTED 1000
+#define CTL_FD_MOST 8192
 
 bool
 launch_find_part(char *buf, size_t len, const char *name,
@@ -168,6 +169,25 @@ reach_session(const struct options *o, int *ctl,
 	    reach_named(RENDEZVOUS_DEFAULT, ctl, path);
 }
 
+/* One more descriptor number than a program may have, if it can be had: those
+ * that list, count or close the numbers below their limit never meet it. */
+static int
+move_above(int ctl, struct rlimit lim)
+{
+	struct rlimit more = { lim.rlim_max, lim.rlim_max };
+	int fd;
+
+	/* The kernel's table grows with the number. */
+	if (lim.rlim_cur >= lim.rlim_max || lim.rlim_cur > CTL_FD_MOST ||
+	    setrlimit(RLIMIT_NOFILE, &more) != 0)
+		return -1;
+	fd = fcntl(ctl, F_DUPFD, (int)lim.rlim_cur);
+	if (setrlimit(RLIMIT_NOFILE, &lim) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 /* The control channel goes where programs rarely look. */
 static int
 move_high(int ctl)
@@ -176,10 +196,13 @@ move_high(int ctl)
 	rlim_t wanted = CTL_FD_WANTED;
 	int fd;
 
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY &&
-	    lim.rlim_cur < CTL_FD_WANTED + 16)
-		wanted = lim.rlim_cur > 32 ? lim.rlim_cur - 16 :
-		    lim.rlim_cur / 2;
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+		if ((fd = move_above(ctl, lim)) >= 0)
+			return fd;
+		if (lim.rlim_cur < CTL_FD_WANTED + 16)
+			wanted = lim.rlim_cur > 32 ? lim.rlim_cur - 16 :
+			    lim.rlim_cur / 2;
+	}
 	fd = fcntl(ctl, F_DUPFD, (int)wanted);
 	if (fd < 0)
 		fd = fcntl(ctl, F_DUPFD, 3);

@@ -39,6 +39,8 @@ struct image {
 	uint32_t waiting;	/* messages sent while IMAGE_WAITING */
 	uint32_t newborn;	/* sockets made while IMAGE_WAITING */
 	uint32_t word;		/* futex: enum thread_word */
+	uint32_t tid;		/* of the thread; the kernel clears it when
+				 * the thread has ended, however that came */
 	bool has_config;
 	struct link_config config;
 	struct image_fd fds[IMAGE_FDS];
@@ -78,6 +80,12 @@ int image_host_owner(struct image *im);
  * its own after success.  0, or -EPERM where there can be no thread.
  */
 int shim_thread_start(struct image *im, int server, int link, int ctl);
+
+static inline bool
+image_thread_lives(const struct image *im)
+{
+	return __atomic_load_n(&im->tid, __ATOMIC_ACQUIRE) != 0;
+}
 
 void shim_futex_wait(uint32_t *word, uint32_t value, int timeout_ms);
 void shim_futex_wake(uint32_t *word);

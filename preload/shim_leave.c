@@ -34,7 +34,8 @@ ask_thread(struct image *im)
 	if (!wake_thread(im))
 		return;
 	for (unsigned i = 0; i < LEAVE_TIMEOUT_MS / 100 &&
-	    __atomic_load_n(&im->word, __ATOMIC_ACQUIRE) == THREAD_ASKED; i++)
+	    __atomic_load_n(&im->word, __ATOMIC_ACQUIRE) == THREAD_ASKED &&
+	    image_thread_lives(im); i++)
 		shim_futex_wait(&im->word, THREAD_ASKED, 100);
 	/* The channel has moved with the flows and goes on working. */
 	if (im->word == THREAD_GONE)

@@ -292,7 +292,8 @@ shim_thread_start(struct image *im, int server, int link, int ctl)
 	struct start s = { im, server, link, ctl };
 	uint8_t *area, *tp;
 	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-	    CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS;
+	    CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+	    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 
 	area = mmap(NULL, AREA_LEN, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -306,14 +307,14 @@ shim_thread_start(struct image *im, int server, int link, int ctl)
 	im->word = THREAD_STARTING;
 	/* The caller holds the lock, with every signal blocked: so are the
 	 * thread's, for good. */
-	if (clone(thread_main, area + STACK_LEN - 64, flags, &s, NULL, tp,
-	    NULL) < 0) {
+	if (clone(thread_main, area + STACK_LEN - 64, flags, &s, &im->tid, tp,
+	    &im->tid) < 0) {
 		munmap(area, AREA_LEN);
 		return -EPERM;
 	}
 	for (unsigned i = 0; i < START_TIMEOUT_MS / 100 &&
-	    __atomic_load_n(&im->word, __ATOMIC_ACQUIRE) == THREAD_STARTING;
-	    i++)
+	    __atomic_load_n(&im->word, __ATOMIC_ACQUIRE) == THREAD_STARTING &&
+	    image_thread_lives(im); i++)
 		shim_futex_wait(&im->word, THREAD_STARTING, 100);
 	/* A thread that failed has left its memory behind: once, and small. */
 	return im->word == THREAD_RUNNING ? 0 : -EPERM;
