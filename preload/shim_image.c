@@ -285,6 +285,11 @@ in_child(void)
 	memset(&home, 0, sizeof(home.image));
 }
 
+/* pthread_atfork() wants to know whose handlers these are.  The start files of
+ * the C runtime would say it; the library is linked without them. */
+__attribute__((visibility("hidden"))) void *const __dso_handle =
+    (void *)(uintptr_t)&__dso_handle;
+
 static void
 watch_forks(void)
 {
