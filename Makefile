@@ -28,8 +28,9 @@ SHIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard preload/shim_*.c)) \
 PROG_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/shim_% \
 	     preload/main.c preload/session_main.c,$(wildcard preload/*.c)))
 # The launcher is started for every wrapped program, so it carries its own
-# libc: no dynamic loading before the exec.  Sanitizers cannot be static.
-LAUNCH_LD := $(if $(SAN),,-static-pie)
+# libc, at a fixed address: nothing to load or to relocate before the exec, and
+# few pages to touch.  Sanitizers cannot be static.
+LAUNCH_LD := $(if $(SAN),,-static -no-pie -Wl,-z,noseparate-code)
 TRANS_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out transport/iroh%,$(wildcard transport/*.c)))
 IROH_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard transport/iroh*.c))
 IROH_LIBS := -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls -lwslay
