@@ -124,9 +124,9 @@ open_remote(struct services *v, const char *text, char why[static 256])
 		snprintf(why, 256, "cannot understand -R");
 		return SW_ERR_CONFIG;
 	}
-	if (forward_is_path(&f.listen) || f.listen.port == 0) {
+	if (forward_is_path(&f.listen)) {
 		snprintf(why, 256, "-R needs a port to listen on at the exit; "
-		    "sockets and port 0 are not possible there");
+		    "a socket is not possible there");
 		return SW_ERR_UNSUPPORTED;
 	}
 	to_target(&target, &f.target);
@@ -191,6 +191,17 @@ services_start(struct services *v, char why[static 256])
 	for (size_t i = 0; i < v->local_n && r == SW_OK; i++)
 		r = forward_local_start(v->local[i], why);
 	return r;
+}
+
+void
+services_settle(struct services *v, size_t i, uint16_t port)
+{
+	char text[FORWARD_TEXT_MAX + 64];
+
+	v->remote_port[i] = port;
+	snprintf(text, sizeof(text), "allocated port %u at the exit for -R %s",
+	    port, v->s->start.remote[i]);
+	session_warn(v->s, text);
 }
 
 bool

@@ -26,6 +26,9 @@ int services_open(struct services **out, struct session *s,
 /* The tunnel is up for the first time: accept from now on.  Again: nothing. */
 int services_start(struct services *v, char why[static 256]) SW_MUST_CHECK;
 
+/* The exit chose `port` for the i-th -R, which asked for none. */
+void services_settle(struct services *v, size_t i, uint16_t port);
+
 /* A stream has come to `port` of the exit: is it one of -R's?  Then it is
  * taken, and its events go to *ev. */
 bool services_take(struct services *v, uint16_t port, struct dial *d,

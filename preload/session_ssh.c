@@ -123,8 +123,17 @@ inbound(void *arg, uint16_t port, const char *from, uint16_t from_port,
 	ssh_tunnel_adopt(d, ev, ev_arg);
 }
 
+static void
+listens(void *arg, size_t i, uint16_t port)
+{
+	struct session *s = ((struct session_ssh *)arg)->t.s;
+
+	if (s->services != NULL && i >= s->start.publish_n)
+		services_settle(s->services, i - s->start.publish_n, port);
+}
+
 static const struct ssh_tunnel_events tunnel_events = {
-	.state = state_changed, .inbound = inbound,
+	.state = state_changed, .listens = listens, .inbound = inbound,
 };
 
 /* --- status -------------------------------------------------------------- */

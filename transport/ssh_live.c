@@ -42,6 +42,7 @@ ssh_live_free(struct ssh_live *v)
 	ssh_dial_drop_arrivals(v);
 	free(v->refused);
 	free(v->unheard);
+	free(v->bound);
 	free(v);
 }
 

@@ -219,16 +219,20 @@ static int
 request_forwards(struct ssh_login *g)
 {
 	ssh_session s = g->live->session;
+	const size_t n = g->plan->npublish;
 
-	if (g->plan->npublish > 0 && (g->live->unheard =
-	    calloc(g->plan->npublish, sizeof(size_t))) == NULL)
+	if (n > 0 && ((g->live->unheard = calloc(n, sizeof(size_t))) == NULL ||
+	    (g->live->bound = calloc(n, sizeof(uint16_t))) == NULL))
 		return SW_ERR_NOMEM;
-	for (size_t i = 0; i < g->plan->npublish; i++) {
+	for (size_t i = 0; i < n; i++) {
 		const struct ssh_tunnel_publish *p = &g->plan->publish[i];
+		int bound = p->port;
 
 		if (ssh_channel_listen_forward(s, ssh_publish_bind(p), p->port,
-		    NULL) == SSH_OK)
+		    p->port == 0 ? &bound : NULL) == SSH_OK) {
+			g->live->bound[i] = (uint16_t)bound;
 			continue;
+		}
 		if (!ssh_is_connected(s)) {
 			snprintf(g->why, sizeof(g->why), "the connection was "
 			    "lost during the login");

@@ -55,6 +55,7 @@ struct ssh_live {
 	LIST_OF(ssh_arrivals, ssh_arrival) arrivals;
 	size_t *unheard;	/* published ports (index) not listened on yet */
 	size_t nunheard;
+	uint16_t *bound;	/* the port that each of them got */
 };
 
 struct ssh_live *ssh_live_new(void);

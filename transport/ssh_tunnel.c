@@ -284,6 +284,21 @@ on_alive(struct loop_timer *timer)
 
 /* ---- coming up ---- */
 
+/* A port that the server chose stays the same from now on. */
+static void
+settle_ports(struct ssh_tunnel *t, const struct ssh_live *v)
+{
+	for (size_t i = 0; i < t->plan->npublish; i++) {
+		struct ssh_tunnel_publish *p = &t->plan->publish[i];
+
+		if (p->port != 0 || v->bound[i] == 0)
+			continue;
+		p->port = v->bound[i];
+		if (t->ev->listens != NULL)
+			t->ev->listens(t->arg, i, p->port);
+	}
+}
+
 static int
 adopt_live(struct ssh_tunnel *t, struct ssh_live *v)
 {
@@ -305,6 +320,7 @@ adopt_live(struct ssh_tunnel *t, struct ssh_live *v)
 	t->sessions++;
 	t->up_since_ms = t->l->now_ms;
 	t->listening = false;
+	settle_ports(t, v);
 	if (v->nunheard > 0) {
 		log_warn("ssh: the server does not yet listen on %zu published "
 		    "port(s) again", v->nunheard);

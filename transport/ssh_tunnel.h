@@ -39,7 +39,7 @@ enum ssh_tunnel_state {
 /* A port of the server that leads here (--publish, tcpip-forward). */
 struct ssh_tunnel_publish {
 	const char *bind;	/* address on the server; NULL: "localhost" */
-	uint16_t port;
+	uint16_t port;		/* 0: the server chooses; see `listens` */
 };
 
 /* Every string is copied.  NULL or 0 means the default. */
@@ -72,6 +72,9 @@ struct ssh_tunnel_events {
 	 */
 	void (*state)(void *arg, enum ssh_tunnel_state state, int err,
 	    const char *why);
+	/* The server chose `port` for publish[i], which asked for none; before
+	 * the first UP.  May be NULL. */
+	void (*listens)(void *arg, size_t i, uint16_t port);
 	/*
 	 * A connection arrived at a published port.  `d` is an opened dial:
 	 * give it events with ssh_tunnel_adopt(), now or in this turn, or end it

@@ -128,8 +128,8 @@ serving -L 8000:www.example.test:80 -L "[::1]:8001:[$WWW6]:80" \
     -L "$T/near.sock:www.example.test:80" -L 8002:"$T/far.sock" \
     -L 8004:www.example.test:5004 -L 8007:www.example.test:7 \
     -L 8006:www.example.test:5006 -L 8081:www.example.test:81 \
-    -R 9000:localhost:7000 -R "*:9001:127.0.0.1:7000" -R 9002:localhost:7001 ||
-	exit 1
+    -R 9000:localhost:7000 -R "*:9001:127.0.0.1:7000" -R 9002:localhost:7001 \
+    -R 0:localhost:7000 || exit 1
 is "$(get http://127.0.0.1:8000/)" "$page" "-L PORT:HOST:PORT"
 is "$(get "http://[::1]:8001/")" "$page" "-L with IPv6 on both sides"
 is "$(get --unix-socket "$T/near.sock" $U/)" "$page" "-L from a socket"
@@ -146,6 +146,10 @@ is "$(on server curl -sS -m 20 http://127.0.0.1:9000/)" "$page" \
     "-R on the server's loopback"
 is "$(on inet curl -sS -m 20 http://203.0.113.1:9001/)" "$page" \
     "-R on every address"
+any=$(sed -n 's/.*allocated port \([0-9]*\) at the exit.*/\1/p' \
+    "$T/client-smolwrap.log")
+is "$(on server curl -sS -m 20 "http://127.0.0.1:$any/")" "$page" \
+    "-R 0: the server chooses a port and says so"
 is "$(on server curl -sS -m 60 http://127.0.0.1:9000/10m | sha256sum)" \
     "$(sha256sum <"$T/www/10m")" "ten megabytes by -R"
 fails "-R to nobody" on server curl -sS -m 20 http://127.0.0.1:9002/
@@ -155,6 +159,8 @@ remote_back() {
 	    "$page" ]
 }
 ok "-R is there again after the connection broke" within 40 remote_back
+is "$(on server curl -sS -m 20 "http://127.0.0.1:$any/")" "$page" \
+    "the port that was chosen too"
 stop
 fails "the socket is removed" test -e "$T/near.sock"
 
