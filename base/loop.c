@@ -101,9 +101,9 @@ loop_add_turn(struct loop *l, struct loop_turn *h)
 {
 	struct loop_turn **at = &l->turns;
 
-	while (*at != NULL)
+	while (*at != NULL && (h->late || !(*at)->late))
 		at = &(*at)->next;
-	h->next = NULL;
+	h->next = *at;
 	*at = h;
 }
 

@@ -34,6 +34,7 @@ struct loop_timer {
 
 struct loop_turn {
 	void (*run)(struct loop_turn *h);
+	bool late;			/* after those that are not */
 	struct loop_turn *next;		/* the loop's */
 };
 
@@ -68,7 +69,7 @@ void loop_del(struct loop *l, struct loop_fd *w);
  * A zeroed struct loop_timer counts as not set. */
 void loop_set_timer(struct loop *l, struct loop_timer *t, int64_t at_ms);
 
-/* Run `h` at the end of each turn from now on. */
+/* Run `h` at the end of each turn from now on, after those added before. */
 void loop_add_turn(struct loop *l, struct loop_turn *h);
 
 /* No longer run `h`.  Fine from within a hook, its own included, and when it

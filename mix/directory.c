@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
+#include "mix/httpreq.h"
+
 #define EPOCH_SECONDS 3600
-#define VALIDITY_EPOCHS 24
-#define PATH_LEN 128
+#define ROTATION_EPOCHS 24
+/* Of Nym's release whose protocols we speak: clients choose by it which
+ * version of the exit's protocol they ask for. */
+#define RELEASE "1.37.0"
 
 enum list { ALL, MIXES, ENTRIES, EXITS };
 
@@ -35,21 +38,30 @@ rfc3339(int64_t t)
 	return json_string(text);
 }
 
-/* From an epoch id: see nympkt_rotation_of() for what a client makes of it. */
+static json_int_t
+rotation_epochs(const struct directory *d)
+{
+	return d->rotation_epochs != 0 ? d->rotation_epochs : ROTATION_EPOCHS;
+}
+
+/* A client computes the rotation from the epoch; the first epoch is chosen so
+ * that both agree. */
 static json_t *
 key_rotation(const struct directory *d)
 {
-	const struct topology *t = d->topology;
-	json_int_t first = (json_int_t)t->rotation_id * VALIDITY_EPOCHS;
+	json_int_t id = d->topology->rotation_id, each = rotation_epochs(d);
+	json_int_t now = (json_int_t)d->epoch, begin = now - now % each;
 
-	return json_pack("{s{sisi}sIsos{sisi}s{sIsIsI}}",
-	    "key_rotation_state", "validity_epochs", VALIDITY_EPOCHS,
-	    "initial_epoch_id", 0, "current_absolute_epoch_id", first,
-	    "current_epoch_start", rfc3339(d->started), "epoch_duration",
-	    "secs", EPOCH_SECONDS, "nanos", 0, "progress",
-	    "current_key_rotation_id", (json_int_t)t->rotation_id,
-	    "current_rotation_starting_epoch", first,
-	    "current_rotation_ending_epoch", first + VALIDITY_EPOCHS - 1);
+	return json_pack("{s{sIsI}sIsos{sIsi}s{sIsIsI}}",
+	    "key_rotation_state", "validity_epochs", each,
+	    "initial_epoch_id", begin - id * each > 0 ? begin - id * each :
+	    (json_int_t)0, "current_absolute_epoch_id", now,
+	    "current_epoch_start", rfc3339(d->epoch_start), "epoch_duration",
+	    "secs", (json_int_t)(d->epoch_s != 0 ? d->epoch_s :
+	    EPOCH_SECONDS), "nanos", 0, "progress",
+	    "current_key_rotation_id", id,
+	    "current_rotation_starting_epoch", begin,
+	    "current_rotation_ending_epoch", begin + each - 1);
 }
 
 /* Layer of node i, from 1; 0 if it has none. */
@@ -81,7 +93,7 @@ rewarded_set(const struct directory *d)
 	const struct topology *t = d->topology;
 
 	return json_pack("{sIsososososos[]}", "epoch_id",
-	    (json_int_t)t->rotation_id * VALIDITY_EPOCHS,
+	    (json_int_t)d->epoch,
 	    "entry_gateways", ids_where(t, 0, true, false),
 	    "exit_gateways", ids_where(t, 0, false, true),
 	    "layer1", ids_where(t, 1, false, false),
@@ -121,8 +133,16 @@ skimmed(const struct topology *t, size_t i)
 	    "ip_addresses", addr_ip_text(&n->mix, ip), "mix_port",
 	    n->mix.port, "x25519_sphinx_pubkey", base58(n->sphinx), "role",
 	    role(t, i), "supported_roles", "mixnode", n->mixnode, "entry",
-	    n->entry, "exit_nr", n->exit, "exit_ipr", n->exit, "entry",
+	    n->entry, "exit_nr", false, "exit_ipr", n->has_ipr, "entry",
 	    entry_details(n), "performance", "1");
+}
+
+/* Null: links to and from this node are plain. */
+static json_t *
+noise_key(const struct topology_node *n)
+{
+	return n->has_noise ? json_pack("{siso}", "supported_version", 1,
+	    "x25519_pubkey", base58(n->noise)) : json_null();
 }
 
 static bool
@@ -140,9 +160,9 @@ page(const struct directory *d, json_t *data)
 	json_int_t n = (json_int_t)json_array_size(data);
 
 	return json_pack("{s{snsIsIso}s{s{sIsisI}so}}", "metadata", "status",
-	    "absolute_epoch_id", (json_int_t)t->rotation_id * VALIDITY_EPOCHS,
+	    "absolute_epoch_id", (json_int_t)d->epoch,
 	    "rotation_id", (json_int_t)t->rotation_id, "refreshed_at",
-	    rfc3339(d->started), "nodes", "pagination", "total", n, "page", 0,
+	    rfc3339(d->epoch_start), "nodes", "pagination", "total", n, "page", 0,
 	    "size", n, "data", data);
 }
 
@@ -156,11 +176,69 @@ skimmed_list(const struct directory *d, enum list which, bool semi)
 		if (!belongs(&t->node[i], which))
 			continue;
 		o = skimmed(t, i);
-		/* No Noise key: links between our nodes are plain. */
-		json_array_append_new(data, semi ? json_pack("{sosn}",
-		    "basic", o, "x25519_noise_versioned_key") : o);
+		json_array_append_new(data, semi ? json_pack("{soso}",
+		    "basic", o, "x25519_noise_versioned_key",
+		    noise_key(&t->node[i])) : o);
 	}
 	return page(d, data);
+}
+
+static json_t *
+described_keys(const struct topology *t, const struct topology_node *n)
+{
+	return json_pack("{sosos{sIso}snso}", "ed25519", base58(n->identity),
+	    "x25519", base58(n->sphinx), "current_x25519_sphinx_key",
+	    "rotation_id", (json_int_t)t->rotation_id, "public_key",
+	    base58(n->sphinx), "pre_announced_x25519_sphinx_key",
+	    "x25519_versioned_noise", noise_key(n));
+}
+
+static json_t *
+described_router(const struct topology_node *n)
+{
+	char text[RECIPIENT_TEXT_LEN];
+
+	if (!n->has_ipr)
+		return json_null();
+	recipient_format(text, &n->ipr);
+	return json_pack("{ss}", "address", text);
+}
+
+static json_t *
+described_one(const struct topology *t, const struct topology_node *n)
+{
+	char ip[SW_ADDR_TEXT_LEN];
+
+	return json_pack("{sIsss{s{s[s]soso}s{sbsbsbsb}s{sns{snsi}sb}"
+	    "s{ssssssssssssssssssss}sos{siso}}}",
+	    "node_id", (json_int_t)n->id, "contract_node_type", "nym_node",
+	    "description", "host_information", "ip_address",
+	    addr_ip_text(&n->mix, ip), "hostname", n->host[0] != '\0' ?
+	    json_string(n->host) : json_null(), "keys", described_keys(t, n),
+	    "declared_role", "mixnode", n->mixnode, "entry", n->entry,
+	    "exit_nr", false, "exit_ipr", n->has_ipr, "auxiliary_details",
+	    "location", "announce_ports", "verloc_port", "mix_port",
+	    n->mix.port, "accepted_operator_terms_and_conditions", false,
+	    "build_information", "binary_name", "smolnode",
+	    "build_timestamp", "", "build_version", RELEASE, "commit_sha", "",
+	    "commit_timestamp", "", "commit_branch", "", "rustc_version", "",
+	    "rustc_channel", "", "cargo_profile", "", "cargo_triple", "",
+	    "ip_packet_router", described_router(n), "mixnet_websockets",
+	    "ws_port", n->ws.port, "wss_port", n->wss_port != 0 ?
+	    json_integer(n->wss_port) : json_null());
+}
+
+static json_t *
+described(const struct directory *d)
+{
+	const struct topology *t = d->topology;
+	json_t *data = json_array();
+
+	for (size_t i = 0; i < t->n; i++)
+		json_array_append_new(data, described_one(t, &t->node[i]));
+	return json_pack("{s{sIsisI}so}", "pagination", "total",
+	    (json_int_t)t->n, "page", 0, "size", (json_int_t)t->n, "data",
+	    data);
 }
 
 /* Every address is one of ours, as far as it is. */
@@ -189,8 +267,7 @@ existence(const struct directory *d, const char *body, size_t n)
 }
 
 static json_t *
-find_answer(const struct directory *d, bool post, const char *path,
-    const char *body, size_t n)
+find_list(const struct directory *d, const char *path)
 {
 	static const struct {
 		const char *path;
@@ -209,34 +286,59 @@ find_answer(const struct directory *d, bool post, const char *path,
 		{ "/v2/unstable/nym-nodes/semi-skimmed", ALL, true },
 	};
 
-	if (post) {
-		if (strcmp(path, "/v1/unstable/nym-nodes/by-addresses") == 0)
-			return existence(d, body, n);
-		return strcmp(path, "/v1/nym-nodes/refresh-described") == 0 ?
-		    json_null() : NULL;
-	}
-	if (strcmp(path, "/v1/epoch/key-rotation-info") == 0)
-		return key_rotation(d);
-	if (strcmp(path, "/v1/nym-nodes/rewarded-set") == 0)
-		return rewarded_set(d);
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
 		if (strcmp(path, lists[i].path) == 0)
 			return skimmed_list(d, lists[i].which, lists[i].semi);
 	return NULL;
 }
 
+static json_t *
+get(const struct directory *d, const char *path)
+{
+	if (strcmp(path, "/v1/epoch/key-rotation-info") == 0)
+		return key_rotation(d);
+	if (strcmp(path, "/v1/nym-nodes/rewarded-set") == 0)
+		return rewarded_set(d);
+	if (strcmp(path, "/v2/nym-nodes/described") == 0)
+		return described(d);
+	if (strcmp(path, "/v1/health") == 0)
+		return json_pack("{sssi}", "status", "up", "uptime", 0);
+	return find_list(d, path);
+}
+
+static json_t *
+post(const struct directory *d, const struct httpreq *q, const char **status)
+{
+	int r;
+
+	if (strcmp(q->path, "/v1/unstable/nym-nodes/by-addresses") == 0)
+		return existence(d, q->body, q->body_len);
+	if (strcmp(q->path, "/v1/nym-nodes/refresh-described") == 0)
+		return json_null();
+	if (d->announce == NULL ||
+	    strcmp(q->path, DIRECTORY_ANNOUNCE_PATH) != 0)
+		return NULL;
+	if ((r = d->announce(d->arg, q->body, q->body_len)) == SW_OK)
+		return json_null();
+	*status = r == SW_ERR_DENIED ? "403 Forbidden" : "400 Bad Request";
+	return json_string(sw_strerror(r));
+}
+
 static int
-write_answer(json_t *o, char **out, size_t *n)
+write_answer(json_t *o, const char *status, bool head, bool last, char **out,
+    size_t *n)
 {
 	char *body = o != NULL ? json_dumps(o, JSON_COMPACT |
 	    JSON_ENCODE_ANY) : NULL;
 	int len;
 
 	len = asprintf(out, "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
-	    "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-	    body != NULL ? "200 OK" : "404 Not Found",
-	    body != NULL ? strlen(body) : 0, body != NULL ? body : "");
+	    "Content-Length: %zu\r\n%s\r\n%s", status,
+	    body != NULL ? strlen(body) : 0,
+	    last ? "Connection: close\r\n" : "",
+	    body != NULL && !head ? body : "");
 	free(body);
+	json_decref(o);
 	if (len < 0) {
 		*out = NULL;
 		return SW_ERR_NOMEM;
@@ -245,63 +347,37 @@ write_answer(json_t *o, char **out, size_t *n)
 	return SW_OK;
 }
 
-/* Bytes of body that the head announces; 0 without the header. */
-static size_t
-body_len(const char *head)
+static const char *
+status_of(int err)
 {
-	const char *line = head;
-
-	while ((line = strstr(line, "\r\n")) != NULL) {
-		line += 2;
-		if (strncasecmp(line, "Content-Length:", 15) == 0)
-			return strtoul(line + 15, NULL, 10);
-	}
-	return 0;
+	return err == SW_ERR_TOO_LONG ? "413 Content Too Large" :
+	    err == SW_ERR_UNSUPPORTED ? "501 Not Implemented" :
+	    "400 Bad Request";
 }
 
 int
 directory_answer(const struct directory *d, const void *in, size_t len,
-    char **out, size_t *n)
+    size_t *took, char **out, size_t *n, bool *last)
 {
-	const char *end = memmem(in, len, "\r\n\r\n", 4), *space, *body;
-	char head[DIRECTORY_REQUEST_MAX + 1], path[PATH_LEN];
-	size_t head_len, path_len, want;
-	bool post;
+	const char *status = "200 OK";
+	struct httpreq q;
 	json_t *o;
 	int r;
 
 	*out = NULL;
-	*n = 0;
-	if (end == NULL)
-		return len >= DIRECTORY_REQUEST_MAX ? SW_ERR_FORMAT : SW_AGAIN;
-	head_len = (size_t)(end - (const char *)in) + 4;
-	if (head_len > DIRECTORY_REQUEST_MAX)
-		return SW_ERR_FORMAT;
-	memcpy(head, in, head_len);
-	head[head_len] = '\0';
-	post = strncmp(head, "POST ", 5) == 0;
-	if (!post && strncmp(head, "GET ", 4) != 0)
-		return SW_ERR_FORMAT;
-	want = body_len(head);
-	if (want > DIRECTORY_REQUEST_MAX)
-		return SW_ERR_FORMAT;
-	if (len - head_len < want)
-		return SW_AGAIN;
-	body = (const char *)in + head_len;
-
-	space = strchr(head, ' ') + 1;
-	path_len = strcspn(space, " ?\r");
-	/* Clients join base and path with two slashes now and then. */
-	while (path_len > 1 && space[0] == '/' && space[1] == '/') {
-		space++;
-		path_len--;
+	*took = *n = 0;
+	*last = true;
+	if ((r = httpreq_read(&q, in, len)) == SW_AGAIN)
+		return r;
+	if (r != SW_OK) {
+		*took = len;
+		return write_answer(NULL, status_of(r), false, true, out, n);
 	}
-	if (path_len >= sizeof(path))
-		path_len = 0;
-	memcpy(path, space, path_len);
-	path[path_len] = '\0';
-	o = find_answer(d, post, path, body, want);
-	r = write_answer(o, out, n);
-	json_decref(o);
-	return r;
+	*took = q.len;
+	*last = q.close;
+	o = q.method == HTTPREQ_POST ? post(d, &q, &status) : get(d, q.path);
+	if (o == NULL)
+		status = "404 Not Found";
+	return write_answer(o, status, q.method == HTTPREQ_HEAD, q.close, out,
+	    n);
 }

@@ -1,10 +1,11 @@
 #include "mix/iprexit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "mix/ipflow.h"
 #include "mix/nymmsg.h"
 
 struct client {
@@ -15,7 +16,7 @@ struct client {
 	bool framed;			/* answers go in stream frames */
 	uint64_t stream;
 	uint32_t seq;
-	int64_t last_ms;
+	int64_t last_ms, complained_ms;
 	uint8_t *queue;			/* packets with their lengths */
 	size_t at, len;
 	bool blocked;
@@ -26,6 +27,8 @@ struct iprexit {
 	struct client client[IPREXIT_CLIENTS];
 	int64_t swept_ms;
 	bool waiting;			/* somebody has a queue */
+	bool busy;			/* and only had its turn's share of it */
+	size_t turn;			/* who is first next time */
 	struct iprexit_stats stats;
 };
 
@@ -131,6 +134,7 @@ new_client(struct iprexit *x, const uint8_t tag[static NYMMSG_TAG_LEN])
 	} while (find_host(x, host) != NULL);
 	c->used = true;
 	c->host = host;
+	c->complained_ms = -IPREXIT_COMPLAIN_MS;
 	memcpy(c->tag, tag, sizeof(c->tag));
 	x->stats.clients++;
 	return c;
@@ -157,79 +161,52 @@ answer(struct iprexit *x, const uint8_t tag[static NYMMSG_TAG_LEN],
 }
 
 bool
-iprexit_is_global(const struct sw_addr *a)
+iprexit_is_own(const struct sw_addr *a)
 {
-	static const struct {
-		uint32_t net;
-		int bits;
-	} closed[] = {
-		{ 0x00000000, 8 }, { 0xc0000000, 24 }, { 0xc0000200, 24 },
-		{ 0xc6336400, 24 }, { 0xcb007100, 24 }, { 0xc6120000, 15 },
-		{ 0xc0586300, 24 },
-	};
-	const uint8_t *b = a->ip;
-	uint32_t v4;
+	static const struct client own = { .host = 1 };
+	struct sw_addr v4 = addr4(&own), v6 = addr6(&own);
 
-	if (addr_is_any(a) || addr_is_loopback(a) || addr_is_private(a) ||
-	    addr_is_multicast(a))
-		return false;
-	if (!addr_is_v4(a))
-		/* 2000::/3 is all that is routed; tunnels and examples in it
-		 * are not. */
-		return (b[0] & 0xe0) == 0x20 &&
-		    !(b[0] == 0x20 && b[1] == 0x02) &&
-		    !(b[0] == 0x20 && b[1] == 0x01 && b[2] < 2) &&
-		    !(b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0d &&
-		    b[3] == 0xb8);
-	v4 = (uint32_t)b[12] << 24 | (uint32_t)b[13] << 16 |
-	    (uint32_t)b[14] << 8 | b[15];
-	for (size_t i = 0; i < sizeof(closed) / sizeof(*closed); i++)
-		if ((v4 ^ closed[i].net) >> (32 - closed[i].bits) == 0)
-			return false;
-	return true;
+	return addr_same_ip(a, &v4) || addr_same_ip(a, &v6);
 }
 
-/* Source and destination of an IP packet; SW_ERR_FORMAT if it is none. */
-static int
-packet_addrs(const uint8_t *p, size_t n, struct sw_addr *src,
-    struct sw_addr *dst)
+static void
+refuse(struct iprexit *x, struct client *c, const struct ipflow *f,
+    const uint8_t *pkt, size_t n, int64_t now_ms)
 {
-	memset(src, 0, sizeof(*src));
-	memset(dst, 0, sizeof(*dst));
-	if (n >= 20 && p[0] >> 4 == 4) {
-		*src = addr_v4(0, 0);
-		*dst = addr_v4(0, 0);
-		memcpy(src->ip + 12, p + 12, 4);
-		memcpy(dst->ip + 12, p + 16, 4);
-		return ((size_t)p[2] << 8 | p[3]) == n ? SW_OK :
-		    SW_ERR_FORMAT;
-	}
-	if (n >= 40 && p[0] >> 4 == 6) {
-		memcpy(src->ip, p + 8, 16);
-		memcpy(dst->ip, p + 24, 16);
-		return ((size_t)p[4] << 8 | p[5]) + 40 == n ? SW_OK :
-		    SW_ERR_FORMAT;
-	}
-	return SW_ERR_FORMAT;
+	struct iprmsg_response a = { .version = c->version,
+	    .kind = IPRMSG_INFO };
+	uint8_t error[IPFLOW_ERROR_MAX];
+	char ip[SW_ADDR_TEXT_LEN];
+
+	x->stats.refused++;
+	if ((n = ipflow_refuse(error, f, pkt, n)) > 0)
+		(void)!iprexit_send(x, &f->src, error, n);
+	if (now_ms - c->complained_ms < IPREXIT_COMPLAIN_MS)
+		return;
+	c->complained_ms = now_ms;
+	snprintf(a.text, sizeof(a.text), addr_is_v4(&f->dst) ? "%s:%u" :
+	    "[%s]:%u", addr_ip_text(&f->dst, ip), f->dst.port);
+	(void)!answer(x, c->tag, c->framed, c->stream, 0, true, &a, now_ms);
 }
 
 static void
 take_packet(struct iprexit *x, struct client *c, const uint8_t *pkt,
     size_t n, int64_t now_ms)
 {
-	struct sw_addr src, dst;
+	struct ipflow f;
 
-	if (packet_addrs(pkt, n, &src, &dst) != SW_OK) {
+	if (ipflow_read(&f, pkt, n) != SW_OK) {
 		x->stats.malformed++;
 		return;
 	}
-	if (find_addr(x, &src) != c) {
+	if (find_addr(x, &f.src) != c) {
 		x->stats.spoofed++;
 		return;
 	}
 	c->last_ms = now_ms;
-	if (!x->cfg.allow_local && !iprexit_is_global(&dst)) {
-		x->stats.refused++;
+	if (!iprexit_is_own(&f.dst) &&
+	    !exitpolicy_allows(x->cfg.policy, &f.dst)) {
+		refuse(x, c, &f, pkt, n, now_ms);
 		return;
 	}
 	x->stats.up++;
@@ -380,15 +357,16 @@ bundle_len(const struct client *c)
 	return sum;
 }
 
-/* True if something is left for which there are no SURBs. */
-static bool
+/* Send a turn's share of a client's queue. */
+static void
 flush_client(struct iprexit *x, struct client *c, int64_t now_ms)
 {
 	struct iprmsg_response a = { .version = c->version,
 	    .kind = IPRMSG_DATA };
+	unsigned left = IPREXIT_QUANTUM;
 	int r;
 
-	while (c->at < c->len) {
+	for (; c->at < c->len && left > 0; left--) {
 		a.bundle = c->queue + c->at;
 		a.bundle_len = bundle_len(c);
 		if (++c->seq == 0)	/* 0 is for control */
@@ -396,51 +374,73 @@ flush_client(struct iprexit *x, struct client *c, int64_t now_ms)
 		r = answer(x, c->tag, c->framed, c->stream, c->seq, false, &a,
 		    now_ms);
 		if (r == SW_ERR_LIMIT) {
-			c->seq--;
-			return true;
+			c->seq--;	/* there are no SURBs for more */
+			break;
 		}
 		if (r != SW_OK)
 			x->stats.dropped++;
 		x->stats.down++;
 		c->at += a.bundle_len;
 	}
-	return false;
+	x->waiting |= c->at < c->len;
+	x->busy |= left == 0 && c->at < c->len;
+}
+
+/* Each client with a queue gets its share, a different one first each time. */
+static void
+flush_all(struct iprexit *x, int64_t now_ms)
+{
+	struct sw_addr v4, v6;
+
+	x->waiting = x->busy = false;
+	for (size_t i = 0; i < IPREXIT_CLIENTS; i++) {
+		struct client *c = &x->client[(x->turn + i) % IPREXIT_CLIENTS];
+
+		if (!c->used)
+			continue;
+		if (c->at < c->len)
+			flush_client(x, c, now_ms);
+		if (c->blocked && c->len - c->at < IPREXIT_QUEUE / 2) {
+			c->blocked = false;
+			v4 = addr4(c);
+			v6 = addr6(c);
+			x->cfg.events->writable(x->cfg.arg, &v4);
+			x->cfg.events->writable(x->cfg.arg, &v6);
+		}
+	}
+	x->turn++;
+}
+
+static void
+drop_silent(struct iprexit *x, int64_t now_ms)
+{
+	struct iprmsg_response a = { .kind = IPRMSG_DROPPED,
+	    .reason = IPRMSG_MIX_TIMEOUT };
+
+	x->swept_ms = now_ms;
+	for (size_t i = 0; i < IPREXIT_CLIENTS; i++) {
+		struct client *c = &x->client[i];
+
+		if (!c->used || now_ms - c->last_ms <= IPREXIT_IDLE_MS)
+			continue;
+		a.version = c->version;
+		(void)!answer(x, c->tag, c->framed, c->stream, 0, true, &a,
+		    now_ms);
+		drop_client(x, c);
+	}
 }
 
 void
 iprexit_tick(struct iprexit *x, int64_t now_ms)
 {
-	struct sw_addr v4, v6;
-
-	if (x->waiting) {
-		x->waiting = false;
-		for (size_t i = 0; i < IPREXIT_CLIENTS; i++) {
-			struct client *c = &x->client[i];
-
-			if (!c->used)
-				continue;
-			if (c->at < c->len)
-				x->waiting |= flush_client(x, c, now_ms);
-			if (c->blocked && c->len - c->at < IPREXIT_QUEUE / 2) {
-				c->blocked = false;
-				v4 = addr4(c);
-				v6 = addr6(c);
-				x->cfg.events->writable(x->cfg.arg, &v4);
-				x->cfg.events->writable(x->cfg.arg, &v6);
-			}
-		}
-	}
-	if (now_ms - x->swept_ms < IPREXIT_IDLE_MS / 6)
-		return;
-	x->swept_ms = now_ms;
-	for (size_t i = 0; i < IPREXIT_CLIENTS; i++)
-		if (x->client[i].used &&
-		    now_ms - x->client[i].last_ms > IPREXIT_IDLE_MS)
-			drop_client(x, &x->client[i]);
+	if (x->waiting)
+		flush_all(x, now_ms);
+	if (now_ms - x->swept_ms >= IPREXIT_IDLE_MS / 6)
+		drop_silent(x, now_ms);
 }
 
 int64_t
 iprexit_deadline(const struct iprexit *x)
 {
-	return x->swept_ms + IPREXIT_IDLE_MS / 6;
+	return x->busy ? 0 : x->swept_ms + IPREXIT_IDLE_MS / 6;
 }

@@ -5,6 +5,10 @@
  * Packets go out by `packet` (to a stack that owns real sockets) and come
  * back by iprexit_send().  A client is known by its sender tag; unlike the
  * reference we let nobody use an address that is another's.
+ *
+ * What the policy refuses is answered twice: by ICMP, which the program that
+ * connects understands, and now and then by an Info message, which its client
+ * may log.  A client that was silent for a minute is told that it is dropped.
  */
 #ifndef SW_MIX_IPREXIT_H
 #define SW_MIX_IPREXIT_H
@@ -15,12 +19,15 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "mix/exitpolicy.h"
 #include "mix/iprmsg.h"
 #include "mix/mixclient.h"
 
 #define IPREXIT_CLIENTS 256
 #define IPREXIT_IDLE_MS 60000
-#define IPREXIT_QUEUE (128 * 1024)	/* bytes that wait for SURBs */
+#define IPREXIT_QUEUE (128u << 10)	/* bytes that wait for SURBs */
+#define IPREXIT_QUANTUM 32		/* bundles a client gets in a turn */
+#define IPREXIT_COMPLAIN_MS 1000	/* between two words about the policy */
 
 struct iprexit_events {
 	/* An IP packet whose source is the client's own address. */
@@ -35,7 +42,7 @@ struct iprexit_events {
 
 struct iprexit_config {
 	struct mixclient *mix;		/* borrowed for life; peers > 0 */
-	bool allow_local;		/* destinations that are not global */
+	const struct exitpolicy *policy;	/* borrowed for life */
 	const struct iprexit_events *events;
 	void *arg;
 	struct rng *rng;
@@ -65,7 +72,8 @@ int64_t iprexit_deadline(const struct iprexit *x);
 
 const struct iprexit_stats *iprexit_stats(struct iprexit *x);
 
-/* May packets go there: is it a public unicast address? */
-bool iprexit_is_global(const struct sw_addr *a);
+/* The exit's own inner addresses, 10.0.0.1 and fc00::1: packets to them pass
+ * whatever the policy says, and are the exit's to answer. */
+bool iprexit_is_own(const struct sw_addr *a);
 
 #endif

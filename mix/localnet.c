@@ -108,7 +108,7 @@ start_nodes(struct localnet *n)
 		rng_fill(n->cfg.rng, c->sphinx, sizeof(c->sphinx));
 		c->mix = i < TOPOLOGY_LAYERS;
 		c->gateway = !c->mix;
-		c->mix_addr = c->ws_addr = addr_v4(0x7f000001, 0);
+		c->mix_addr = c->ws_addr = n->cfg.addr;
 		c->rng = n->cfg.rng;
 		r = start_node(n, i);
 	}
@@ -158,7 +158,7 @@ start_exit(struct localnet *n)
 		.arg = n, .rng = n->cfg.rng, .peers = EXIT_PEERS,
 	};
 	struct iprexit_config exit = {
-		.allow_local = n->cfg.allow_local, .events = n->cfg.events,
+		.policy = n->cfg.policy, .events = n->cfg.events,
 		.arg = n->cfg.arg, .rng = n->cfg.rng,
 	};
 
@@ -194,6 +194,9 @@ localnet_new(struct localnet **out, const struct localnet_config *cfg)
 	if (n == NULL)
 		return r;
 	n->cfg = *cfg;
+	n->cfg.addr.port = 0;
+	if (addr_is_any(&n->cfg.addr))
+		n->cfg.addr = addr_v4(0x7f000001, 0);
 	if ((r = start_nodes(n)) != SW_OK ||
 	    (r = make_topology(n)) != SW_OK ||
 	    (r = start_exit(n)) != SW_OK) {

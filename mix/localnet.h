@@ -21,7 +21,9 @@
 struct localnet_config {
 	struct loop *loop;		/* borrowed for life */
 	struct rng *rng;
-	bool allow_local;		/* exit: see iprexit.h */
+	struct sw_addr addr;		/* all listen here, at any port; all
+					 * zeros: 127.0.0.1 */
+	const struct exitpolicy *policy;	/* exit's; borrowed for life */
 	/* The world beyond the exit: packets from clients go to
 	 * events->packet; answers come by localnet_send(). */
 	const struct iprexit_events *events;

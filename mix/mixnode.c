@@ -74,7 +74,7 @@ mixnode_free(struct mixnode *m)
 {
 	if (m == NULL)
 		return;
-	for (size_t i = 0; i < m->n; i++)
+	for (size_t i = 0; m->heap != NULL && i < m->n; i++)
 		free(m->heap[i].pkt);
 	free(m->heap);
 	drop_key(&m->primary);
@@ -291,7 +291,7 @@ mixnode_take(struct mixnode *m, const struct nympkt_frame *f, uint8_t *pkt,
 	int r;
 
 	m->stats.taken++;
-	if ((r = open_packet(m, f, pkt, len, &k, &used)) != SW_OK) {
+	if (open_packet(m, f, pkt, len, &k, &used) != SW_OK) {
 		m->stats.bad_mac++;
 		goto out;
 	}
@@ -300,7 +300,7 @@ mixnode_take(struct mixnode *m, const struct nympkt_frame *f, uint8_t *pkt,
 		m->stats.full += r == SW_ERR_LIMIT;
 		goto out;
 	}
-	if ((r = sphinx_peel(&k, pkt, len, &info)) != SW_OK) {
+	if (sphinx_peel(&k, pkt, len, &info) != SW_OK) {
 		m->stats.malformed++;
 		goto out;
 	}

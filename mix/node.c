@@ -587,10 +587,14 @@ node_free(struct node *n)
 	stop_listener(n, &n->mix_listener);
 	stop_listener(n, &n->ws_listener);
 	loop_set_timer(n->loop, &n->timer, SW_NEVER);
-	while (n->sessions != NULL)
-		session_free(n->sessions);
-	while (n->inbound != NULL)
-		inbound_free(n->inbound);
+	for (struct session *s = n->sessions, *next; s != NULL; s = next) {
+		next = s->next;
+		session_free(s);
+	}
+	for (struct inbound *i = n->inbound, *next; i != NULL; i = next) {
+		next = i->next;
+		inbound_free(i);
+	}
 	for (size_t i = 0; i < n->peers; i++) {
 		stream_close(&n->peer[i]->s);
 		free(n->peer[i]);

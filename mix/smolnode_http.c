@@ -8,14 +8,14 @@
 #include "mix/stream.h"
 
 #define CLIENTS_MAX 64
-#define CLIENT_MS 10000			/* for a request and its answer */
+#define CLIENT_MS 10000			/* between two requests */
 
 struct request {
 	struct stream s;		/* first */
 	struct smolnode_http *http;
 	struct loop_timer timer;
 	struct request *next, **at;
-	bool answered;
+	bool last;			/* it gets no more answers */
 };
 
 struct smolnode_http {
@@ -38,27 +38,32 @@ request_free(struct request *r)
 	free(r);
 }
 
-/* One answer for each connection; the peer closes when it has read it. */
+/* After the last answer the peer has the rest of its time to read it, and
+ * closes. */
 static int
 request_data(struct stream *s, struct rbuf *in)
 {
 	struct request *r = (struct request *)s;
+	size_t n, took;
 	char *out;
-	size_t n;
 	int err;
 
-	if (r->answered)
-		return SW_ERR_CLOSED;
-	err = directory_answer(r->http->directory, in->p, in->left, &out, &n);
-	if (err == SW_AGAIN)
-		return SW_OK;
-	if (err != SW_OK)
-		return err;
-	in->left = 0;
-	r->answered = true;
-	err = stream_put(s, out, n);
-	free(out);
-	return err;
+	while (!r->last && (err = directory_answer(r->http->directory, in->p,
+	    in->left, &took, &out, &n, &r->last)) != SW_AGAIN) {
+		if (err != SW_OK)
+			return err;
+		in->p += took;
+		in->left -= took;
+		err = stream_put(s, out, n);
+		free(out);
+		if (err != SW_OK)
+			return SW_ERR_LIMIT;	/* it asks, and does not read */
+		loop_set_timer(r->http->loop, &r->timer, r->http->loop->now_ms +
+		    CLIENT_MS);
+	}
+	if (r->last)
+		in->left = 0;
+	return SW_OK;
 }
 
 static void
@@ -68,7 +73,7 @@ request_closed(struct stream *s, int err)
 	request_free((struct request *)s);
 }
 
-/* The answer was written, and the connection was said to close. */
+/* It asked nothing for a while, or has had its last answer. */
 static void
 request_late(struct loop_timer *t)
 {
@@ -143,8 +148,10 @@ smolnode_http_free(struct smolnode_http *h)
 {
 	if (h == NULL)
 		return;
-	while (h->requests != NULL)
-		request_free(h->requests);
+	for (struct request *r = h->requests, *next; r != NULL; r = next) {
+		next = r->next;
+		request_free(r);
+	}
 	loop_del(h->loop, &h->listener);
 	close(h->listener.fd);
 	free(h);

@@ -41,6 +41,9 @@ struct topology_node {
 					 * when it takes none */
 	uint16_t wss_port;		/* 0: none */
 	char host[TOPOLOGY_HOST_MAX + 1];	/* for wss; may be empty */
+	bool has_noise;			/* links with other such nodes are */
+	uint8_t noise[X25519_KEY_LEN];	/* encrypted under this key; not in
+					 * files */
 	struct comb *table;		/* of sphinx; NULL: none.  Last member */
 };
 

@@ -12,13 +12,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "preload/session_control.h"
 #include "preload/session_hop.h"
 #include "preload/session_services.h"
-
-#define CONTAINER(w, type, member) \
-	((type *)(void *)((char *)(w) - offsetof(type, member)))
 
 /* --- life ---------------------------------------------------------------- */
 
@@ -63,7 +61,7 @@ session_consider_end(struct session *s)
 static void
 drain_tick(struct loop_timer *t)
 {
-	session_consider_end(CONTAINER(t, struct session, drain));
+	session_consider_end(CONTAINER_OF(t, struct session, drain));
 }
 
 void
@@ -81,7 +79,7 @@ session_end_start(struct session *s)
 static void
 launcher_gone(struct loop_fd *w, uint32_t events)
 {
-	struct session *s = CONTAINER(w, struct session, start_watch);
+	struct session *s = CONTAINER_OF(w, struct session, start_watch);
 
 	(void)events;
 	s->loop.stop = true;
@@ -90,7 +88,7 @@ launcher_gone(struct loop_fd *w, uint32_t events)
 static void
 program_gone(struct loop_fd *w, uint32_t events)
 {
-	struct session *s = CONTAINER(w, struct session, program_watch);
+	struct session *s = CONTAINER_OF(w, struct session, program_watch);
 
 	(void)events;
 	loop_del(&s->loop, w);
@@ -102,7 +100,7 @@ program_gone(struct loop_fd *w, uint32_t events)
 static void
 signalled(struct loop_fd *w, uint32_t events)
 {
-	struct session *s = CONTAINER(w, struct session, signals);
+	struct session *s = CONTAINER_OF(w, struct session, signals);
 
 	(void)events;
 	log_info("session: ended by a signal");
@@ -112,7 +110,7 @@ signalled(struct loop_fd *w, uint32_t events)
 static void
 accept_control(struct loop_fd *w, uint32_t events)
 {
-	struct session *s = CONTAINER(w, struct session, listener);
+	struct session *s = CONTAINER_OF(w, struct session, listener);
 
 	(void)events;
 	for (;;) {

@@ -23,8 +23,8 @@ attach(struct session_tunnel *t, struct hop *h)
 {
 	h->config = (struct link_config){
 		.mtu = SESSION_MTU, .port_lo = 32768, .port_hi = 60999,
-		.flags = (uint16_t)(t->s->start.publish_n > 0 ?
-		    LINK_INBOUND : 0),
+		.flags = (uint16_t)(LINK_SPLICED |
+		    (t->s->start.publish_n > 0 ? LINK_INBOUND : 0)),
 	};
 	hop_own_addresses(h);
 	return true;

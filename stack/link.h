@@ -64,6 +64,10 @@ enum link_config_flag {
 	/* Packets go on as they are: fill in checksums, verify those that come.
 	 * (A splice needs none.)  The same for all owners of a process. */
 	LINK_CHECKSUMS = 1 << 3,
+	/* A splice is at the other end and nothing between.  It takes its
+	 * SYN-ACK as acknowledged when it sends it, so the owner need not say
+	 * so: a packet and a wake-up less for each connection. */
+	LINK_SPLICED = 1 << 4,
 };
 
 /*

@@ -69,13 +69,25 @@ owner_of(const struct sw_addr *src)
 	return found;
 }
 
+/* The answer to a SYN-ACK, which a splice does not wait for (link.h). */
+static bool
+is_needless(const struct owner *o, const struct packet *head,
+    const struct iovec *iov, int n)
+{
+	return o->greeted && n == 1 && head->proto == PACKET_TCP &&
+	    (o->config.flags & (LINK_SPLICED | LINK_CHECKSUMS)) == LINK_SPLICED &&
+	    head->body_len >= 20 && head->body[13] == PACKET_ACK &&
+	    head->body + (head->body[12] >> 4) * 4 ==
+	    (const uint8_t *)iov->iov_base + iov->iov_len;
+}
+
 int
 owner_send_packet(const struct packet *head, const struct iovec *iov, int n)
 {
 	struct owner *o = owner_of(&head->src);
 	int r;
 
-	if (o == NULL || o->link == NULL)
+	if (o == NULL || o->link == NULL || is_needless(o, head, iov, n))
 		return SW_OK;			/* dropped: nobody's */
 	r = link_send(o->link, iov, n);
 	return r == SW_AGAIN ? SW_AGAIN : SW_OK;
@@ -158,11 +170,13 @@ got_frame(void *arg, struct link_frame *fr)
 		return;
 	owner_input = o;
 	while (left > 0 && (n = packet_len(p, left)) > 0) {
+		o->greeted = false;
 		stack_input(STACK_NEAR, fr, p, n);
 		p += n;
 		left -= n;
 	}
 	owner_input = NULL;
+	o->greeted = false;
 }
 
 /* The tunnel came back with other addresses.  Connections are tied to theirs;

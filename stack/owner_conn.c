@@ -119,6 +119,7 @@ connected(void *arg, struct tcp_pcb *pcb, err_t e)
 	if (f == NULL)
 		return ERR_OK;
 	f->state = OWNER_CONNECTED;
+	f->owner->greeted = true;
 	conn_watch_time(f);
 	pump_discard_filler(f);
 	f->in_ready = true;		/* something may wait behind it */

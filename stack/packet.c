@@ -212,21 +212,54 @@ pseudo_sum(const struct sw_addr *src, const struct sw_addr *dst,
 	    sum16(dst->ip + skip, 16 - skip, (uint32_t)(proto + n)));
 }
 
+/* IP and TCP headers from a to b: ports set, the rest of TCP's zero; *tcp is
+ * where it begins.  Returns the length of both. */
+static size_t
+make_tcp(uint8_t *out, const struct sw_addr *a, const struct sw_addr *b,
+    uint8_t **tcp)
+{
+	size_t hlen = make_ip(out, a, b, PACKET_TCP, TCP_HLEN_MIN);
+
+	*tcp = out + hlen;
+	memset(*tcp, 0, TCP_HLEN_MIN);
+	put16(*tcp, a->port);
+	put16(*tcp + 2, b->port);
+	(*tcp)[12] = 5 << 4;
+	return hlen + TCP_HLEN_MIN;
+}
+
+static void
+sum_tcp(uint8_t *tcp, const struct sw_addr *a, const struct sw_addr *b)
+{
+	put16(tcp + 16, fold(sum16(tcp, TCP_HLEN_MIN, pseudo_sum(a, b,
+	    PACKET_TCP, TCP_HLEN_MIN))));
+}
+
+size_t
+packet_make_ack(uint8_t out[static PACKET_ACK_LEN], const struct packet *syn,
+    uint32_t ack, uint16_t window)
+{
+	uint8_t *tcp;
+	size_t len = make_tcp(out, &syn->src, &syn->dst, &tcp);
+
+	put32(tcp + 4, syn->seq + 1);
+	put32(tcp + 8, ack);
+	tcp[13] = PACKET_ACK;
+	put16(tcp + 14, window);
+	sum_tcp(tcp, &syn->src, &syn->dst);
+	return len;
+}
+
 size_t
 packet_make_rst(uint8_t out[static PACKET_RST_LEN], const struct packet *in)
 {
-	size_t hlen, n;
+	size_t len, n;
 	uint8_t *tcp;
 
 	if (in->proto != PACKET_TCP || in->fragment ||
 	    (in->tcp_flags & PACKET_RST) != 0)
 		return 0;
-	hlen = make_ip(out, &in->dst, &in->src, PACKET_TCP, TCP_HLEN_MIN);
-	tcp = out + hlen;
-	memset(tcp, 0, TCP_HLEN_MIN);
-	put16(tcp, in->dst.port);
-	put16(tcp + 2, in->src.port);
-	tcp[12] = 5 << 4;
+	len = make_tcp(out, &in->dst, &in->src, &tcp);
 	if ((in->tcp_flags & PACKET_ACK) != 0) {
 		put32(tcp + 4, in->ack);
 		tcp[13] = PACKET_RST;
@@ -239,9 +272,8 @@ packet_make_rst(uint8_t out[static PACKET_RST_LEN], const struct packet *in)
 		put32(tcp + 8, in->seq + (uint32_t)n);
 		tcp[13] = PACKET_RST | PACKET_ACK;
 	}
-	put16(tcp + 16, fold(sum16(tcp, TCP_HLEN_MIN, pseudo_sum(&in->dst,
-	    &in->src, PACKET_TCP, TCP_HLEN_MIN))));
-	return hlen + TCP_HLEN_MIN;
+	sum_tcp(tcp, &in->dst, &in->src);
+	return len;
 }
 
 /* One row for each thing we can say, in both dialects. */

@@ -59,6 +59,14 @@ int packet_parse_quoted(struct packet *out, const uint8_t *p, size_t len)
 size_t packet_make_rst(uint8_t out[static PACKET_RST_LEN],
     const struct packet *in);
 
+#define PACKET_ACK_LEN 60	/* IPv4's is 40 */
+
+/* What the sender of `syn` answers to a SYN-ACK of sequence number `ack` - 1:
+ * an acknowledgement without options that grants `window` (as in the header:
+ * already scaled).  Returns its length. */
+size_t packet_make_ack(uint8_t out[static PACKET_ACK_LEN],
+    const struct packet *syn, uint32_t ack, uint16_t window);
+
 /*
  * The ICMP error that tells the sender of `p` (len bytes, one whole packet) of
  * `code`, an SW_ERR_*.  REFUSED becomes "port unreachable", TIMEOUT "time

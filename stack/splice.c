@@ -178,7 +178,7 @@ splice_set_dialer(struct splice *s, struct dialer *d,
 void
 splice_set_path(struct splice *s, uint16_t mtu)
 {
-	(void)s;
+	s->far_path = true;
 	stack_set_mtu(STACK_FAR, mtu);
 	stack_set_checksums(STACK_FAR, true);
 }

@@ -54,6 +54,7 @@ struct splice {
 	struct dialer *dialer;
 	const struct dialer_ops *dialer_ops;
 	struct tcp_pcb *listener;
+	bool far_path;			/* `output` is no local hop */
 	struct loop_timer soon;		/* joints wait in dirty */
 	struct joint *dirty;
 	struct joint *joints;

@@ -149,6 +149,31 @@ forget_lingering(const struct joint *j)
 		tcp_abort(p);		/* in TIME_WAIT this sends nothing */
 }
 
+/*
+ * The hop loses nothing and both ends are ours, so the handshake's last packet
+ * says nothing new: we say it ourselves, and the first bytes of a server that
+ * speaks first can leave together with the SYN-ACK.  The window it grants is
+ * what every owner starts with.
+ */
+static void
+take_as_acked(const struct joint *j, const struct link_frame *syn)
+{
+	const struct tcp_pcb *pcb = j->pcb;
+	uint32_t window = TCP_WND >> pcb->snd_scale;
+	uint8_t ack[PACKET_ACK_LEN];
+	struct link_frame *f;
+	struct packet head;
+
+	if (j->splice->far_path || pcb->unacked == NULL ||	/* not sent yet */
+	    packet_parse(&head, syn->data, syn->len) != SW_OK)
+		return;
+	f = link_frame_new(ack, packet_make_ack(ack, &head, pcb->snd_nxt,
+	    (uint16_t)(window > 0xffff ? 0xffff : window)));
+	if (f != NULL)
+		stack_input(STACK_FAR, f, f->data, f->len);
+	link_frame_unref(f);
+}
+
 /* The stream is open: let lwIP see the SYN and answer it. */
 void
 joint_accept_syn(struct joint *j)
@@ -161,16 +186,17 @@ joint_accept_syn(struct joint *j)
 	forget_lingering(j);
 	j->splice->listener->local_port = j->dst.port;
 	stack_input(STACK_FAR, syn, syn->data, syn->len);
-	link_frame_unref(syn);
 	p = tcp_active_pcbs;		/* a new one is the first */
 	if (p == NULL || p->state != SYN_RCVD ||
 	    p->local_port != j->dst.port || p->remote_port != j->src.port ||
 	    p->callback_arg != NULL) {
 		log_debug("splice: no memory for a connection");
 		joint_free(j);
-		return;
+	} else {
+		adopt(j, p);
+		take_as_acked(j, syn);
 	}
-	adopt(j, p);
+	link_frame_unref(syn);
 }
 
 int

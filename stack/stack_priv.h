@@ -6,6 +6,7 @@
  *   stack_input.c    packets in
  *   stack_output.c   packets out
  *   stack_time.c     TCP's clock
+ *   stack_reorder.c  what TCP takes for a loss
  */
 #ifndef SW_STACK_STACK_PRIV_H
 #define SW_STACK_STACK_PRIV_H
@@ -52,6 +53,9 @@ void stack_drop_fragments(void);
 /* stack_output.c */
 err_t stack_output4(struct netif *n, struct pbuf *p, const ip4_addr_t *to);
 err_t stack_output6(struct netif *n, struct pbuf *p, const ip6_addr_t *to);
+
+/* stack_reorder.c: retransmit what has become late; at each tick. */
+void stack_check_late(void);
 
 /* stack_time.c */
 void stack_tick(struct loop_timer *t);

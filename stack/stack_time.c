@@ -72,6 +72,7 @@ stack_tick(struct loop_timer *t)
 		return;
 	stack.ticked_ms = now;
 	tcp_tmr();
+	stack_check_late();
 	if (now < stack.fragments_ms && now - stack.aged_ms >= 1000) {
 		stack.aged_ms = now;
 		ip_reass_tmr();

@@ -5,13 +5,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "transport/junction.h"
 #include "transport/list.h"
 #include "transport/listener.h"
@@ -53,9 +53,6 @@ struct stream {
 	size_t next;			/* address to try */
 	bool eof;			/* the far side ended meanwhile */
 };
-
-#define CONTAINER(w, type, member) \
-	((type *)(void *)((char *)(w) - offsetof(type, member)))
 
 static void
 stream_free(struct stream *t)
@@ -271,7 +268,7 @@ connect_next(struct stream *t)
 static void
 connected(struct loop_fd *w, uint32_t events)
 {
-	struct stream *t = CONTAINER(w, struct stream, w);
+	struct stream *t = CONTAINER_OF(w, struct stream, w);
 	struct forward *f = t->f;
 	int e = 0, fd = w->fd;
 	socklen_t len = sizeof(e);

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container.h"
+
 #define READ_MAX ((size_t)64 * 1024)
 #define BUDGET 16		/* reads in a turn */
 
@@ -187,8 +189,7 @@ flush_say(struct junction *j)
 static void
 ready(struct loop_fd *w, uint32_t events)
 {
-	struct junction *j = (struct junction *)(void *)((char *)w -
-	    offsetof(struct junction, w));
+	struct junction *j = CONTAINER_OF(w, struct junction, w);
 	int e = 0;
 	socklen_t len = sizeof(e);
 

@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 
 #define SOCKETS_MAX 2
@@ -36,13 +36,10 @@ struct listener {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
-#define CONTAINER(w, type, member) \
-	((type *)(void *)((char *)(w) - offsetof(type, member)))
-
 static void
 ready(struct loop_fd *w, uint32_t events)
 {
-	struct listener *s = CONTAINER(w, struct listening, w)->owner;
+	struct listener *s = CONTAINER_OF(w, struct listening, w)->owner;
 	const int one = 1;
 
 	(void)events;
@@ -72,7 +69,7 @@ ready(struct loop_fd *w, uint32_t events)
 static void
 resume(struct loop_timer *t)
 {
-	struct listener *s = CONTAINER(t, struct listener, pause);
+	struct listener *s = CONTAINER_OF(t, struct listener, pause);
 
 	for (size_t i = 0; i < s->n; i++)
 		if (loop_add(s->l, &s->at[i].w, EPOLLIN) != SW_OK)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/wipe.h"
 #include "transport/junction.h"
 #include "transport/list.h"
@@ -46,9 +47,6 @@ struct client {
 	uint8_t *buf;			/* SOCKS_REQUEST_MAX bytes, ASKING only */
 	size_t len;
 };
-
-#define CONTAINER(w, type, member) \
-	((type *)(void *)((char *)(w) - offsetof(type, member)))
 
 static void
 forget_request(struct client *c)
@@ -248,7 +246,7 @@ consider(struct client *c)
 static void
 client_ready(struct loop_fd *w, uint32_t events)
 {
-	struct client *c = CONTAINER(w, struct client, w);
+	struct client *c = CONTAINER_OF(w, struct client, w);
 	uint8_t rest[4096];
 	ssize_t n;
 
@@ -272,7 +270,7 @@ client_ready(struct loop_fd *w, uint32_t events)
 static void
 too_late(struct loop_timer *t)
 {
-	client_free(CONTAINER(t, struct client, deadline));
+	client_free(CONTAINER_OF(t, struct client, deadline));
 }
 
 static void

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "transport/socks_parse.h"
 
 #define BATCH 64
@@ -38,8 +38,7 @@ is_client(struct socks_udp *u, const struct sw_addr *from)
 static void
 from_client(struct loop_fd *w, uint32_t events)
 {
-	struct socks_udp *u = (struct socks_udp *)(void *)((char *)w -
-	    offsetof(struct socks_udp, w));
+	struct socks_udp *u = CONTAINER_OF(w, struct socks_udp, w);
 
 	(void)events;
 	for (int i = 0; i < BATCH; i++) {

@@ -30,6 +30,7 @@ ssh_live_free(struct ssh_live *v)
 {
 	if (v == NULL)
 		return;
+	ssh_wire_detach(&v->gathered);
 	if (v->event != NULL) {
 		(void)ssh_event_remove_session(v->event, v->session);
 		ssh_event_free(v->event);

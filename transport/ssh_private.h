@@ -47,7 +47,7 @@ struct ssh_live {
 	ssh_event event;		/* made by the loop's thread */
 	int fd;				/* a duplicate of the session's, ours */
 	struct ssh_counter_struct wire, raw;
-	struct ssh_wire ahead;
+	struct ssh_wire gathered;	/* while the loop has it */
 	uint32_t last_id;		/* number of the channel made last */
 	int64_t rtt_us;			/* quickest opening of a channel; 0: none yet */
 	struct ssh_refusal *refused;
@@ -200,6 +200,7 @@ struct ssh_tunnel {
 	struct ssh_live *live;		/* while UP */
 	struct loop_fd login_w, wire_w;
 	struct loop_timer work, retry, alive, listen;
+	struct loop_turn turn;
 	uint32_t wire_events;		/* what wire_w waits for */
 	struct ssh_dials dials;
 	struct ssh_lookups *lookups;
@@ -220,6 +221,6 @@ struct ssh_tunnel {
 void ssh_tunnel_schedule(struct ssh_tunnel *t);
 
 /* Bytes wait in libssh for the socket to take them. */
-bool ssh_tunnel_is_clogged(const struct ssh_tunnel *t);
+bool ssh_tunnel_is_clogged(struct ssh_tunnel *t);
 
 #endif

@@ -23,9 +23,6 @@
 
 #define BACKOFF_MAX_S 30
 #define KEEPALIVE_MISSES 3
-/* libssh reads the socket in pieces of this size, one for each call. */
-#define READ_PIECE 4096
-#define PUMP_BYTES ((uint64_t)256 * 1024)
 #define LISTEN_AGAIN_MS 3000
 #define LISTEN_POLL_MS 200
 
@@ -101,10 +98,12 @@ mark_broken(struct ssh_tunnel *t, const char *why)
 /* ---- serving ---- */
 
 bool
-ssh_tunnel_is_clogged(const struct ssh_tunnel *t)
+ssh_tunnel_is_clogged(struct ssh_tunnel *t)
 {
 	ssh_session s = t->live->session;
 
+	if (t->live->gathered.stuck && !ssh_wire_flush(&t->live->gathered))
+		return true;
 	if ((ssh_get_status(s) & SSH_WRITE_PENDING) == 0)
 		return false;
 	(void)ssh_blocking_flush(s, 0);		/* one try; does not block */
@@ -156,6 +155,20 @@ serve(struct ssh_tunnel *t)
 	}
 }
 
+/* After the links: programs hear what came before the server hears of it. */
+static void
+end_of_turn(struct loop_turn *h)
+{
+	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)h -
+	    offsetof(struct ssh_tunnel, turn));
+
+	if (t->live == NULL || ssh_wire_flush(&t->live->gathered) ||
+	    (t->wire_events & EPOLLOUT) != 0)
+		return;
+	t->wire_events |= EPOLLOUT;
+	loop_mod(t->l, &t->wire_w, t->wire_events);
+}
+
 static void
 on_work(struct loop_timer *timer)
 {
@@ -184,21 +197,16 @@ on_wire(struct loop_fd *w, uint32_t events)
 	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)w -
 	    offsetof(struct ssh_tunnel, wire_w));
 	struct ssh_live *v = t->live;
-	uint64_t begin = v->wire.in_bytes, before;
 
 	(void)events;
 	ssh_live_enter(v);
-	ssh_wire_begin(&v->ahead);
+	ssh_wire_fetch(&v->gathered);
 	do {
-		before = v->wire.in_bytes;
 		if (ssh_event_dopoll(v->event, 0) == SSH_ERROR) {
 			mark_broken(t, ssh_get_error(v->session));
 			break;
 		}
-	} while (ssh_wire_waiting(&v->ahead) ||
-	    (v->wire.in_bytes - before >= READ_PIECE &&
-	    v->wire.in_bytes - begin < PUMP_BYTES));
-	ssh_wire_end();
+	} while (ssh_wire_waiting(&v->gathered));
 	listen_for_life(t);
 	serve(t);
 }
@@ -308,7 +316,7 @@ adopt_live(struct ssh_tunnel *t, struct ssh_live *v)
 	if ((v->event = ssh_event_new()) == NULL ||
 	    ssh_event_add_session(v->event, v->session) != SSH_OK)
 		return SW_ERR_NOMEM;
-	v->ahead.fd = ssh_get_fd(v->session);
+	ssh_wire_attach(&v->gathered, ssh_get_fd(v->session));
 	t->wire_w = (struct loop_fd){ .fd = v->fd, .ready = on_wire };
 	t->wire_events = EPOLLIN;
 	if (loop_add(t->l, &t->wire_w, EPOLLIN) != SW_OK)
@@ -413,6 +421,8 @@ ssh_tunnel_new(struct loop *l, const struct ssh_tunnel_options *o,
 	t->retry.fire = on_retry;
 	t->alive.fire = on_alive;
 	t->listen.fire = on_listen;
+	t->turn = (struct loop_turn){ .run = end_of_turn, .late = true };
+	loop_add_turn(l, &t->turn);
 	t->work.at_ms = t->retry.at_ms = t->alive.at_ms = t->listen.at_ms =
 	    SW_NEVER;
 	t->login_w.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -442,6 +452,7 @@ ssh_tunnel_free(struct ssh_tunnel *t)
 	loop_set_timer(t->l, &t->alive, SW_NEVER);
 	loop_set_timer(t->l, &t->work, SW_NEVER);
 	loop_set_timer(t->l, &t->listen, SW_NEVER);
+	loop_del_turn(t->l, &t->turn);
 	if (t->live != NULL)
 		loop_del(t->l, &t->wire_w);
 	ssh_lookups_free(t->lookups);

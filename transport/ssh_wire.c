@@ -9,13 +9,32 @@
 #include "base/sys.h"
 
 #define SEEN_BY_LIBRARIES __attribute__((visibility("default")))
+#define SHORT 4096		/* longer messages are not copied to wait */
 
-static _Thread_local struct ssh_wire *lent;
+static _Thread_local struct ssh_wire *wire;
 
 void
-ssh_wire_begin(struct ssh_wire *w)
+ssh_wire_attach(struct ssh_wire *w, int fd)
 {
-	lent = w;
+	w->fd = fd;
+	w->at = w->len = w->held = 0;
+	w->ended = w->stuck = false;
+	wire = w;
+}
+
+void
+ssh_wire_detach(struct ssh_wire *w)
+{
+	if (wire != w)
+		return;
+	(void)ssh_wire_flush(w);
+	wire = NULL;
+}
+
+bool
+ssh_wire_is_attached(void)
+{
+	return wire != NULL;
 }
 
 bool
@@ -25,9 +44,53 @@ ssh_wire_waiting(const struct ssh_wire *w)
 }
 
 void
-ssh_wire_end(void)
+ssh_wire_fetch(struct ssh_wire *w)
 {
-	lent = NULL;
+	ssize_t r;
+
+	if (ssh_wire_waiting(w))
+		return;
+	w->at = w->len = 0;
+	r = sys_recv(w->fd, w->in, sizeof(w->in), MSG_DONTWAIT);
+	if (r > 0)
+		w->len = (size_t)r;
+	else
+		w->ended = r != -EAGAIN && r != -EINTR;
+}
+
+/*
+ * What is held, then `n` bytes at `p`: how many of both went, 0 when there is
+ * no room.  After another error nothing is held any more: reading will tell.
+ */
+static ssize_t
+push(struct ssh_wire *w, const void *p, size_t n)
+{
+	struct iovec iov[2] = { { w->out, w->held }, { NULL, n } };
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t r;
+
+	memcpy(&iov[1].iov_base, &p, sizeof(p));
+	do
+		r = sys_sendmsg(w->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (r == -EINTR);
+	if (r == -EAGAIN)
+		r = 0;
+	w->stuck = r >= 0 && (size_t)r < w->held;
+	if (w->stuck) {
+		w->held -= (size_t)r;
+		memmove(w->out, w->out + r, w->held);
+	} else {
+		w->held = 0;
+	}
+	return r;
+}
+
+bool
+ssh_wire_flush(struct ssh_wire *w)
+{
+	if (w->held > 0)
+		(void)push(w, NULL, 0);
+	return !w->stuck;
 }
 
 static ssize_t
@@ -42,40 +105,58 @@ as_libc(ssize_t r)
 SEEN_BY_LIBRARIES ssize_t
 recv(int fd, void *buf, size_t n, int flags)
 {
-	struct ssh_wire *w = lent;
-	ssize_t r;
+	struct ssh_wire *w = wire;
 
-	if (w == NULL || fd != w->fd || flags != 0)
+	if (w == NULL || fd != w->fd || flags != 0 || !ssh_wire_waiting(w))
 		return as_libc(sys_recv(fd, buf, n, flags));
-	if (w->at == w->len) {
-		if ((r = sys_recv(fd, w->buf, sizeof(w->buf), 0)) <= 0)
-			return as_libc(r);
-		w->at = 0;
-		w->len = (size_t)r;
-	}
 	if (n > w->len - w->at)
 		n = w->len - w->at;
-	memcpy(buf, w->buf + w->at, n);
+	memcpy(buf, w->in + w->at, n);
 	w->at += n;
 	return (ssize_t)n;
 }
 
+/* libssh takes a failure for the end of the connection, "try again" too: where
+ * there is no room, it hears that none of its bytes went. */
+SEEN_BY_LIBRARIES ssize_t
+send(int fd, const void *buf, size_t n, int flags)
+{
+	struct ssh_wire *w = wire;
+	size_t held;
+	ssize_t r;
+
+	if (w == NULL || fd != w->fd)
+		return as_libc(sys_send(fd, buf, n, flags));
+	held = w->held;
+	if (n <= SHORT && n <= sizeof(w->out) - held) {
+		memcpy(w->out + held, buf, n);
+		w->held += n;
+		return (ssize_t)n;
+	}
+	r = push(w, buf, n);
+	if (r < 0)
+		return as_libc(r);
+	return w->stuck ? 0 : r - (ssize_t)held;
+}
+
 /*
- * While bytes wait, a reader is told just that.  libssh goes on asking for
- * POLLOUT as long as every turn brings input, so its room for output is looked
- * at when the input is drained.
+ * What libssh asks without waiting is answered here: it may read what waits,
+ * and may always write (send() above says how much).  The kernel is asked for
+ * the sake of its bad news, once there is some.
  */
 SEEN_BY_LIBRARIES int
 poll(struct pollfd *p, nfds_t n, int timeout_ms)
 {
-	const struct ssh_wire *w = lent;
+	const struct ssh_wire *w = wire;
 	const struct pollfd *asked = p;
+	int can;
 
 	/* glibc declares the array as written only; gcc believes it. */
 	__asm__("" : "+r"(asked));
-	if (w == NULL || !ssh_wire_waiting(w) || n != 1 ||
-	    asked->fd != w->fd || (asked->events & POLLIN) == 0)
+	if (w == NULL || n != 1 || timeout_ms != 0 || asked->fd != w->fd ||
+	    (w->ended && !ssh_wire_waiting(w)))
 		return (int)as_libc(sys_poll(p, (unsigned)n, timeout_ms));
-	p->revents = POLLIN;
-	return 1;
+	can = asked->events & (ssh_wire_waiting(w) ? POLLIN | POLLOUT : POLLOUT);
+	p->revents = (short)can;
+	return can != 0;
 }

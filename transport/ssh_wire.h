@@ -1,12 +1,12 @@
 /*
- * ssh_wire.h - read-ahead for libssh, which reads its socket 4 KB at a time with
- * a poll(2) before each piece: 260,000 system calls for 512 MiB.
+ * ssh_wire.h - what libssh reads and writes, gathered.
  *
- * recv() and poll(), which libssh calls through the dynamic linker, are defined
- * here, and answer from a buffer while one is lent.  It is lent only around the
- * loop that drains the session, and drained before it is taken back; so nothing
- * waits in it that epoll does not know of, and everybody else's recv() and
- * poll() go straight to the kernel.
+ * libssh reads its socket 4 KB at a time with a poll(2) before each piece
+ * (260,000 system calls for 512 MiB), and writes each message by itself.  So
+ * recv(), poll() and send(), which it calls through the dynamic linker, are
+ * defined here: on the one socket that is attached they read from what was
+ * fetched in one piece, and keep short messages until the turn of the loop
+ * ends.  Everything else goes straight to the kernel.
  */
 #ifndef SW_TRANSPORT_SSH_WIRE_H
 #define SW_TRANSPORT_SSH_WIRE_H
@@ -15,18 +15,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SSH_WIRE_IN ((size_t)256 * 1024)
+#define SSH_WIRE_OUT ((size_t)16 * 1024)
+
 struct ssh_wire {
-	int fd;			/* the descriptor that libssh reads; set before */
-	size_t at, len;		/* bytes that wait: buf[at..len) */
-	uint8_t buf[256 * 1024];
+	int fd;			/* libssh's, non-blocking */
+	bool ended;		/* nothing more to read: libssh is to find out */
+	bool stuck;		/* the socket had no room for all of `out` */
+	size_t at, len;		/* read ahead: in[at..len) */
+	size_t held;		/* yet to be sent: out[0..held) */
+	uint8_t out[SSH_WIRE_OUT];
+	uint8_t in[SSH_WIRE_IN];
 };
 
-/* Lend `w` to the calling thread's recv() and poll(). */
-void ssh_wire_begin(struct ssh_wire *w);
+/* From now on this thread's calls about `fd` concern `w`.  One at a time. */
+void ssh_wire_attach(struct ssh_wire *w, int fd);
 
-/* Bytes wait in it: go on before ssh_wire_end(). */
+/* Send what goes, forget the rest; calls about the socket reach the kernel
+ * again.  Fine when it is not attached. */
+void ssh_wire_detach(struct ssh_wire *w);
+
+/* This thread has one attached. */
+bool ssh_wire_is_attached(void);
+
+/* Fetch what is there, once what was fetched before is used up. */
+void ssh_wire_fetch(struct ssh_wire *w);
+
+/* Fetched bytes wait for libssh. */
 bool ssh_wire_waiting(const struct ssh_wire *w);
 
-void ssh_wire_end(void);
+/* Send what was kept.  False: the socket has no room for all of it. */
+bool ssh_wire_flush(struct ssh_wire *w);
 
 #endif

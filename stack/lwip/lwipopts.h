@@ -116,4 +116,14 @@ uint32_t stack_isn(const struct ip_addr *local, uint16_t local_port,
 #define LWIP_HOOK_IP6_ROUTE(src, dst)		((void)(src), stack_route())
 #define LWIP_HOOK_TCP_ISN(la, lp, ra, rp)	stack_isn(la, lp, ra, rp)
 
+/* stack_reorder.c: looks at each segment first, and keeps two words for each
+ * connection in the pcb's argument 0. */
+struct tcp_pcb;
+struct tcp_hdr;
+int8_t stack_tcp_arrives(struct tcp_pcb *pcb, const struct tcp_hdr *head,
+    uint16_t options, uint16_t options_here);
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 1
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) \
+	stack_tcp_arrives(pcb, hdr, optlen, opt1len)
+
 #endif

@@ -192,11 +192,12 @@ fuzz_directory(const uint8_t *data, size_t len)
 	static struct topology_node node = { .id = 1, .entry = true };
 	static struct topology t = { .n = 1, .node = &node };
 	struct directory d = { .topology = &t };
+	size_t n, took;
 	char *out;
-	size_t n;
+	bool last;
 
-	if (directory_answer(&d, data, len, &out, &n) == SW_OK &&
-	    strlen(out) != n)
+	if (directory_answer(&d, data, len, &took, &out, &n, &last) ==
+	    SW_OK && (strlen(out) != n || took == 0 || took > len))
 		abort();
 	free(out);
 }

@@ -148,6 +148,11 @@ lossy_up(uint64_t seed, uint16_t mtu)
 	lossy.seed = seed;
 	lossy.now_ms = 1000000;
 	rig_up_mtu(mtu);
+	/* What loses packets is no local hop, and both ends are told. */
+	splice_set_path(rig.splice, mtu);
+	rig.config.flags &= (uint16_t)~LINK_SPLICED;
+	rig.config.flags |= LINK_CHECKSUMS;
+	rig_send_config();
 	lossy_turn(1);
 	lossy_turn(1);
 	rig.meddle_in = lossy_in;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -131,6 +132,42 @@ turn_hooks_run_once_a_turn(void **state)
 	loop_wipe(&l);
 }
 
+static char order[8];
+
+static void
+on_early(struct loop_turn *h)
+{
+	(void)h;
+	strcat(order, "e");
+}
+
+static void
+on_late(struct loop_turn *h)
+{
+	(void)h;
+	strcat(order, "l");
+}
+
+static void
+late_hooks_run_after_those_added_later(void **state)
+{
+	struct loop_turn a = { .run = on_early }, b = { .run = on_early };
+	struct loop_turn c = { .run = on_late, .late = true };
+	struct loop l;
+
+	(void)state;
+	assert_int_equal(loop_init(&l), SW_OK);
+	loop_add_turn(&l, &a);
+	loop_add_turn(&l, &c);
+	loop_add_turn(&l, &b);
+	assert_int_equal(loop_run_once(&l, 0), SW_OK);
+	assert_string_equal(order, "eel");
+	loop_del_turn(&l, &c);
+	assert_int_equal(loop_run_once(&l, 0), SW_OK);
+	assert_string_equal(order, "eelee");
+	loop_wipe(&l);
+}
+
 int
 main(void)
 {
@@ -138,6 +175,7 @@ main(void)
 		cmocka_unit_test(watcher_removed_in_the_same_turn_is_not_called),
 		cmocka_unit_test(timers_fire_in_time_order_and_may_rearm),
 		cmocka_unit_test(turn_hooks_run_once_a_turn),
+		cmocka_unit_test(late_hooks_run_after_those_added_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

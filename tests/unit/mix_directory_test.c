@@ -16,11 +16,17 @@ static struct directory dir;
 static int
 ask(const char *request, char **answer)
 {
-	size_t n;
-	int r = directory_answer(&dir, request, strlen(request), answer, &n);
+	size_t n, took;
+	bool last;
+	int r = directory_answer(&dir, request, strlen(request), &took,
+	    answer, &n, &last);
 
-	if (r == SW_OK)
+	if (r == SW_OK) {
 		assert_int_equal(strlen(*answer), n);
+		assert_int_equal(took, strlen(request));
+		assert_int_equal(last, strstr(*answer,
+		    "\r\nConnection: close\r\n") != NULL);
+	}
 	return r;
 }
 
@@ -105,31 +111,91 @@ requests_may_come_in_pieces(void **state)
 	static const char request[] = "POST /v1/nym-nodes/refresh-described "
 	    "HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
 	char *answer;
-	size_t n;
+	size_t n, took;
+	bool last;
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(request) - 1; len++)
-		assert_int_equal(directory_answer(&dir, request, len, &answer,
-		    &n), SW_AGAIN);
+		assert_int_equal(directory_answer(&dir, request, len, &took,
+		    &answer, &n, &last), SW_AGAIN);
 	assert_int_equal(ask(request, &answer), SW_OK);
 	assert_non_null(strstr(answer, "200 OK"));
+	free(answer);
+}
+
+/* Request, and the status it gets. */
+static void
+expect(const char *request, const char *status)
+{
+	char *answer;
+
+	assert_int_equal(ask(request, &answer), SW_OK);
+	assert_memory_equal(answer, "HTTP/1.1 ", 9);
+	assert_memory_equal(answer + 9, status, 3);
 	free(answer);
 }
 
 static void
 everything_else_is_refused(void **state)
 {
-	char *answer;
+	(void)state;
+	expect("GET /etc/passwd HTTP/1.1\r\n\r\n", "404");
+	expect("GET /v1/health HTTP/1.1\r\n\r\n", "200");
+	expect("GET http://x:1/v1/health?a=//b HTTP/1.0\r\n\r\n", "200");
+	expect("POST /v1/smolnode/nodes HTTP/1.1\r\nContent-Length: 0\r\n"
+	    "\r\n", "404");
+	expect("PUT / HTTP/1.1\r\n\r\n", "501");
+	expect("GET / HTTP/2.0\r\n\r\n", "501");
+	expect("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+	    "501");
+	expect("GET /\r\n\r\n", "400");
+	expect("GET  / HTTP/1.1\r\n\r\n", "400");
+	expect("GET x HTTP/1.1\r\n\r\n", "400");
+	expect("GET /\x01 HTTP/1.1\r\n\r\n", "400");
+	expect("GET / HTTP/1.1\r\nno colon\r\n\r\n", "400");
+	expect("GET / HTTP/1.1\r\nA: b\r\n folded: x\r\n\r\n", "400");
+	expect("GET / HTTP/1.1\r\nName : b\r\n\r\n", "400");
+	expect("POST / HTTP/1.1\r\nContent-Length: 1x\r\n\r\n", "400");
+	expect("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "400");
+	expect("POST / HTTP/1.1\r\nContent-Length: 1\r\n"
+	    "Content-Length: 2\r\n\r\n", "400");
+	expect("POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n",
+	    "413");
+}
+
+static void
+a_head_without_end_is_refused_in_time(void **state)
+{
+	static char request[9000] = "GET / HTTP/1.1\r\nA: ";
 
 	(void)state;
-	assert_int_equal(ask("GET /etc/passwd HTTP/1.1\r\n\r\n", &answer),
-	    SW_OK);
-	assert_memory_equal(answer, "HTTP/1.1 404", 12);
-	free(answer);
-	assert_int_equal(ask("PUT / HTTP/1.1\r\n\r\n", &answer),
-	    SW_ERR_FORMAT);
-	assert_int_equal(ask("POST / HTTP/1.1\r\nContent-Length: 99999999\r\n"
-	    "\r\n", &answer), SW_ERR_FORMAT);
+	memset(request + strlen(request), 'x',
+	    sizeof(request) - 1 - strlen(request));
+	expect(request, "413");
+}
+
+static void
+the_described_nodes_name_their_exit(void **state)
+{
+	struct topology_node *n = &topology->node[3];
+	char text[RECIPIENT_TEXT_LEN];
+	json_t *o, *data, *d;
+
+	(void)state;
+	n->has_ipr = true;
+	memcpy(n->ipr.identity, n->identity, NYM_KEY_LEN);
+	memcpy(n->ipr.encryption, n->sphinx, NYM_KEY_LEN);
+	memcpy(n->ipr.gateway, n->identity, NYM_KEY_LEN);
+	recipient_format(text, &n->ipr);
+	o = get("/v2/nym-nodes/described?page=0");
+	data = json_object_get(o, "data");
+	assert_int_equal(json_array_size(data), 4);
+	d = json_object_get(json_array_get(data, 3), "description");
+	assert_string_equal(json_string_value(json_object_get(
+	    json_object_get(d, "ip_packet_router"), "address")), text);
+	d = json_object_get(json_array_get(data, 0), "description");
+	assert_true(json_is_null(json_object_get(d, "ip_packet_router")));
+	json_decref(o);
 }
 
 static int
@@ -144,7 +210,8 @@ setup(void **state)
 		return -1;
 	n = fread(text, 1, sizeof(text), f);
 	fclose(f);
-	dir.started = 1750000000;
+	dir.epoch_start = 1750000000;
+	dir.epoch = 7 * 24;
 	if (topology_parse(&topology, text, n) != SW_OK)
 		return -1;
 	dir.topology = topology;
@@ -168,6 +235,8 @@ main(void)
 		cmocka_unit_test(addresses_are_looked_up),
 		cmocka_unit_test(requests_may_come_in_pieces),
 		cmocka_unit_test(everything_else_is_refused),
+		cmocka_unit_test(a_head_without_end_is_refused_in_time),
+		cmocka_unit_test(the_described_nodes_name_their_exit),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

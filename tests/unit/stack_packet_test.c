@@ -114,6 +114,30 @@ a_later_fragment_has_no_ports(void **state)
 }
 
 static void
+an_acknowledgement_ends_a_handshake(void **state)
+{
+	uint8_t out[PACKET_ACK_LEN], six[60];
+	struct packet in, ack;
+	size_t n;
+
+	(void)state;
+	for (int v6 = 0; v6 < 2; v6++) {
+		assert_int_equal(packet_parse(&in, v6 ? six : syn4,
+		    v6 ? syn6(six) : 40), SW_OK);
+		n = packet_make_ack(out, &in, 0xfffffffe, 0x1234);
+		assert_int_equal(n, v6 ? 60 : 40);
+		assert_int_equal(checksum(out, n), 0);
+		assert_int_equal(packet_parse(&ack, out, n), SW_OK);
+		assert_int_equal(ack.tcp_flags, PACKET_ACK);
+		assert_int_equal(ack.seq, 0x01020305);
+		assert_int_equal(ack.ack, 0xfffffffe);
+		assert_int_equal(ack.body[14] << 8 | ack.body[15], 0x1234);
+		assert_int_equal(ack.dst.port, 80);
+		assert_true(addr_same_ip(&ack.src, &in.src));
+	}
+}
+
+static void
 a_reset_answers_a_syn(void **state)
 {
 	uint8_t out[PACKET_RST_LEN], six[60];
@@ -202,6 +226,7 @@ main(void)
 		cmocka_unit_test(refuses_every_truncation),
 		cmocka_unit_test(refuses_other_versions),
 		cmocka_unit_test(a_later_fragment_has_no_ports),
+		cmocka_unit_test(an_acknowledgement_ends_a_handshake),
 		cmocka_unit_test(a_reset_answers_a_syn),
 		cmocka_unit_test(errors_go_there_and_back),
 		cmocka_unit_test(a_datagram_error_needs_only_addresses),

@@ -68,7 +68,7 @@ struct rig {
 	uint64_t source_bytes;
 	bool open_tap;
 	int udp_answer;			/* what the exit says to datagrams */
-	size_t udp_count;
+	size_t udp_count, frames;	/* that came over the link */
 	bool idle;
 	/* Somebody in the middle of the link. */
 	void (*meddle_in)(struct link_frame *f);
@@ -333,6 +333,7 @@ RIG void
 rig_frame(void *arg, struct link_frame *f)
 {
 	(void)arg;
+	rig.frames++;
 	if (rig.meddle_in != NULL)
 		rig.meddle_in(f);
 	else
@@ -407,7 +408,7 @@ rig_up_mtu(uint16_t mtu)
 	rig.config = (struct link_config){
 		.inner4 = addr_v4(0x0a000001, 0), .mtu = mtu,
 		.port_lo = 20000, .port_hi = 29999,
-		.flags = LINK_UP | LINK_UDP | LINK_INBOUND,
+		.flags = LINK_UP | LINK_UDP | LINK_INBOUND | LINK_SPLICED,
 	};
 	assert_int_equal(addr_parse_ip(&rig.config.inner6, "fd00::1"), SW_OK);
 	rig.udp_answer = SW_OK;
@@ -596,7 +597,9 @@ rig_connect(uint16_t port)
 
 	rig_connect_addr(fd, rig_dst(port), true);
 	rig_until((rig_poll(fd) & POLLOUT) != 0);
-	assert_int_equal(rig_poll(fd), POLLOUT);
+	/* Where the server speaks first, its bytes may be there already. */
+	if (port != 19)
+		assert_int_equal(rig_poll(fd), POLLOUT);
 	return fd;
 }
 

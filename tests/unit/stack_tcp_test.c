@@ -88,6 +88,39 @@ download_arrives_whole_then_ends(void **state)
 	rig_until(owner_count_flows(rig.owner) == 0);
 }
 
+/* A SYN is all that an owner says until there is something to say; and what
+ * the splice took as acknowledged is not sent again. */
+static void
+a_handshake_has_two_packets(void **state)
+{
+	int fd;
+
+	(void)state;
+	rig.source_bytes = 100000;
+	fd = rig_connect(19);
+	rig_read_all(fd, 0, 1);
+	assert_int_equal(rig.frames, 1);
+	rig_read_all(fd, 1, 99999);
+	rig.source_bytes = 0;
+	close(fd);
+	rig_until(owner_count_flows(rig.owner) == 0);
+}
+
+static void
+one_that_is_no_splice_hears_all_three(void **state)
+{
+	int fd;
+
+	(void)state;
+	rig.config.flags &= (uint16_t)~LINK_SPLICED;
+	rig_send_config();
+	rig_turns(5);
+	fd = rig_connect(7);
+	rig_until(rig.frames == 2);
+	close(fd);
+	rig_until(owner_count_flows(rig.owner) == 0);
+}
+
 static void
 errors_come_through(void **state)
 {
@@ -483,6 +516,8 @@ main(void)
 		T(connects_over_ipv6),
 		T(upload_arrives_whole_and_in_order),
 		T(download_arrives_whole_then_ends),
+		T(a_handshake_has_two_packets),
+		T(one_that_is_no_splice_hears_all_three),
 		T(errors_come_through),
 		T(a_stream_that_ends_at_once_was_open),
 		T(a_tunnel_that_is_down_is_unreachable),

@@ -1,0 +1,41 @@
+/* smolnode.h - shared by the roles of the program: the loop and its end. */
+#ifndef SW_MIX_SMOLNODE_H
+#define SW_MIX_SMOLNODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "mix/exitpolicy.h"
+
+/* A loop that ends at SIGTERM or SIGINT. */
+struct smolnode {
+	struct loop loop;
+	struct loop_fd signals;
+};
+
+int smolnode_open(struct smolnode *s) SW_MUST_CHECK;
+void smolnode_close(struct smolnode *s);
+
+/* A role: its options are argv[1] and on.  The program's exit status; what
+ * went wrong was said on stderr. */
+int smolnode_local(int argc, char **argv);
+
+enum { EXIT_FAIL = 1, EXIT_USAGE = 2 };
+
+/* Options that several roles have.  Each says on stderr what is wrong. */
+int smolnode_parse_port(const char *text, uint16_t *port) SW_MUST_CHECK;
+/* ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT; no port is 0. */
+int smolnode_parse_addr(const char *text, struct sw_addr *a) SW_MUST_CHECK;
+/* local: all addresses; file: rules, or NULL. */
+int smolnode_read_policy(struct exitpolicy **out, bool local,
+    const char *file) SW_MUST_CHECK;
+
+/* A whole file, NUL-terminated, at most `max` bytes; malloced. */
+int smolnode_read_file(const char *path, size_t max, char **text, size_t *n)
+    SW_MUST_CHECK;
+
+#endif
