@@ -243,6 +243,32 @@ gwmsg_read(struct gwmsg *m, const char *text, size_t n)
 	return r;
 }
 
+int
+gwmsg_read_wish(enum gwmsg_wish *w, const char *text, size_t n)
+{
+	json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *forget = json_object_get(o, "ForgetMe");
+	const json_t *remember = json_object_get(o, "RememberMe");
+
+	*w = json_is_true(json_object_get(forget, "client")) ?
+	    GWMSG_FORGET_CLIENT : forget != NULL ? GWMSG_FORGET_NOTHING :
+	    GWMSG_REMEMBER;
+	n = json_object_size(o);
+	json_decref(o);
+	return n == 1 && (forget != NULL || remember != NULL) ? SW_OK :
+	    SW_ERR_FORMAT;
+}
+
+size_t
+gwmsg_write_wish(char out[static GWMSG_WISH_MAX], enum gwmsg_wish w)
+{
+	const char *text = w == GWMSG_REMEMBER ? "{\"RememberMeAck\":{}}" :
+	    "{\"ForgetMeAck\":{}}";
+
+	memcpy(out, text, strlen(text));
+	return strlen(text);
+}
+
 static json_t *
 array(const uint8_t *p, size_t n)
 {

@@ -65,6 +65,18 @@ struct gwmsg {
  * it needs is missing or of the wrong form; *m is zeroed then. */
 int gwmsg_read(struct gwmsg *m, const char *text, size_t n) SW_MUST_CHECK;
 
+/* What a client wishes inside an encrypted request. */
+enum gwmsg_wish {
+	GWMSG_REMEMBER,
+	GWMSG_FORGET_NOTHING,
+	GWMSG_FORGET_CLIENT,
+};
+#define GWMSG_WISH_MAX 32
+int gwmsg_read_wish(enum gwmsg_wish *w, const char *text, size_t n)
+    SW_MUST_CHECK;
+/* The answer, not NUL-terminated; returns its length. */
+size_t gwmsg_write_wish(char out[static GWMSG_WISH_MAX], enum gwmsg_wish w);
+
 /* Write one, not NUL-terminated; *n is its length.  SW_ERR_TOO_LONG. */
 int gwmsg_write(const struct gwmsg *m, char *out, size_t cap, size_t *n)
     SW_MUST_CHECK;

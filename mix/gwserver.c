@@ -74,7 +74,7 @@ join(struct gwserver *g, struct gwserver_account *a)
 	g->deadline_ms = SW_NEVER;
 	sw_wipe(&g->link, sizeof(g->link));
 	/* What is stored goes out before the answer, as clients expect. */
-	g->host->joined(g->arg, a->identity);
+	g->host->joined(g->arg, a);
 }
 
 static int
@@ -86,11 +86,6 @@ take_init(struct gwserver *g, const struct gwmsg *m, int64_t now_ms)
 	if (m->version < g->version)
 		g->version = m->version;
 	out.version = g->version;
-	if (m->data_len == GWLINK_INIT_LEN &&
-	    g->host->connected(g->arg, m->data))
-		return complain(g,
-		    "There is already an open connection to this client",
-		    SW_ERR_IN_USE);
 	if (gwlink_answer(&g->link, g->seed, m->data, m->data_len, g->rng,
 	    out.data) != SW_OK) {
 		struct gwmsg e = { .type = GWMSG_HANDSHAKE_ERROR };
@@ -157,10 +152,6 @@ take_authenticate(struct gwserver *g, const struct gwmsg *m)
 	if (m->auth.timestamp <= a->last_auth)
 		return complain(g, "the provided request timestamp is smaller "
 		    "or equal to one previously used", SW_ERR_REPLAY);
-	if (g->host->connected(g->arg, m->auth.identity))
-		return complain(g,
-		    "There is already an open connection to this client",
-		    SW_ERR_IN_USE);
 	a->last_auth = m->auth.timestamp;
 	g->version = m->version;
 	join(g, a);
@@ -181,14 +172,47 @@ take_claim(struct gwserver *g)
 	return say(g, &out);
 }
 
+/* Remember me, or forget me: acknowledged under the same key. */
 static int
-take_joined(struct gwserver *g, const struct gwmsg *m)
+take_secret(struct gwserver *g, struct gwmsg *m)
+{
+	struct gwmsg out = { .type = GWMSG_ENCRYPTED_ANSWER };
+	enum gwmsg_wish wish;
+	int r;
+
+	if (m->data_len < GCM_SIV_TAG_LEN)
+		return complain(g, "failed to decrypt provided text request",
+		    SW_OK);
+	m->data_len -= GCM_SIV_TAG_LEN;
+	if (gcm_siv_open(g->account->key, m->nonce, NULL, 0, m->data,
+	    m->data_len, m->data + m->data_len) != SW_OK ||
+	    gwmsg_read_wish(&wish, (const char *)m->data, m->data_len) !=
+	    SW_OK)
+		return complain(g, "failed to decrypt provided text request",
+		    SW_OK);
+	out.data_len = gwmsg_write_wish((char *)out.data, wish);
+	rng_fill(g->rng, out.nonce, sizeof(out.nonce));
+	gcm_siv_seal(g->account->key, out.nonce, NULL, 0, out.data,
+	    out.data_len, out.data + out.data_len);
+	out.data_len += GCM_SIV_TAG_LEN;
+	r = say(g, &out);
+	if (wish == GWMSG_FORGET_CLIENT) {
+		g->host->forget(g->arg, g->account);
+		g->account = NULL;
+		g->state = GWSERVER_FRESH;
+		return SW_ERR_CLOSED;
+	}
+	return r;
+}
+
+static int
+take_joined(struct gwserver *g, struct gwmsg *m)
 {
 	switch (m->type) {
 	case GWMSG_CLAIM:
 		return take_claim(g);
-	case GWMSG_ENCRYPTED:		/* remember or forget me: neither */
-		return SW_OK;
+	case GWMSG_ENCRYPTED:
+		return take_secret(g, m);
 	default:
 		return complain(g,
 		    "received a text request of an unknown type", SW_OK);

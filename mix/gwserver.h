@@ -2,6 +2,10 @@
  * gwserver.h - the gateway's side of one client's session, above the
  * websocket.  What is common to all clients (keys, bandwidth, inbox, who is
  * connected) is behind the host's callbacks.
+ *
+ * Who last proved to be a client has its session: the earlier one ends.  (Nym's
+ * gateways ask the earlier one first, and make the newcomer wait; a client
+ * whose connection died unnoticed is back at once here.)
  */
 #ifndef SW_MIX_GWSERVER_H
 #define SW_MIX_GWSERVER_H
@@ -36,10 +40,10 @@ struct gwserver_host {
 	/* The account of an identity, or with `create` a new one; NULL. */
 	struct gwserver_account *(*account)(void *arg,
 	    const uint8_t identity[static 32], bool create);
-	/* Is this identity connected by another session? */
-	bool (*connected)(void *arg, const uint8_t identity[static 32]);
-	/* It is ours now: push what is stored for it. */
-	void (*joined)(void *arg, const uint8_t identity[static 32]);
+	/* It is this session's now, whoever had it: push what is stored. */
+	void (*joined)(void *arg, struct gwserver_account *a);
+	/* The client wants to be forgotten: key, bandwidth, inbox. */
+	void (*forget)(void *arg, struct gwserver_account *a);
 	/* Send a packet into the mixnet. */
 	void (*forward)(void *arg, const struct sw_addr *first,
 	    uint8_t rotation, const uint8_t *pkt, size_t len);

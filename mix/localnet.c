@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/wipe.h"
 #include "mix/prim.h"
 
@@ -60,8 +61,7 @@ exit_fire(struct loop_timer *t)
 static void
 exit_turn(struct loop_turn *h)
 {
-	struct localnet *n = (struct localnet *)((char *)h -
-	    offsetof(struct localnet, turn));
+	struct localnet *n = CONTAINER_OF(h, struct localnet, turn);
 	int64_t now = n->cfg.loop->now_ms, at, next;
 
 	iprexit_tick(n->exit, now);

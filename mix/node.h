@@ -3,8 +3,9 @@
  * struct mixnode.  Several may share one loop: smolnode local runs a whole
  * network so.
  *
- * Links between nodes are plain TCP here: the directory (our topology file)
- * names no Noise key, and then Nym's rule is plain TCP.
+ * Links between nodes are encrypted (noise.h) where the directory says so: a
+ * node is dialed under Noise when its address is listed with a key, and what
+ * comes from an address that is listed with one has to be under Noise.
  */
 #ifndef SW_MIX_NODE_H
 #define SW_MIX_NODE_H
@@ -18,16 +19,22 @@
 #include "base/loop.h"
 #include "mix/mixnode.h"
 #include "mix/rng.h"
+#include "mix/topology.h"
 
 struct node;
+
+#define NODE_REPLAY_BYTES ((size_t)512 << 20)
 
 struct node_config {
 	uint8_t identity[32];		/* secret: Ed25519 seed */
 	uint8_t sphinx[32];		/* secret: X25519 */
+	bool has_noise;			/* links may be encrypted, under */
+	uint8_t noise[32];		/* this key; secret: X25519 */
 	uint32_t rotation_id;
 	bool mix, gateway;
 	struct sw_addr mix_addr;	/* listen here; port 0: any */
 	struct sw_addr ws_addr;		/* gateway: clients connect here */
+	size_t replay_bytes;		/* for each key; 0: NODE_REPLAY_BYTES */
 	struct rng *rng;		/* borrowed for life */
 };
 
@@ -38,6 +45,16 @@ void node_free(struct node *n);		/* NULL is fine */
 
 const struct sw_addr *node_mix_addr(const struct node *n);
 const struct sw_addr *node_ws_addr(const struct node *n);
+
+/* What the directory says; borrowed until the next call.  Packets go only to
+ * addresses of nodes in it.  NULL, as at first: to any, over plain links. */
+void node_set_view(struct node *n, const struct topology *t);
+
+/* A key for the next rotation; the present one goes on being taken until
+ * node_retire(). */
+int node_rotate(struct node *n, const uint8_t sk[static 32],
+    uint32_t rotation_id) SW_MUST_CHECK;
+void node_retire(struct node *n);
 
 /* A client inside this process, such as an exit: payloads for `identity` go
  * to it.  One per node. */
@@ -51,7 +68,10 @@ void node_forward(struct node *n, const struct sw_addr *first,
 struct node_stats {
 	struct mixnode_stats mix;
 	size_t clients, peers, stored;
-	uint64_t frames_bad, link_full;
+	uint64_t frames_bad;		/* streams of other nodes that broke */
+	uint64_t link_full;		/* packets that had no way on */
+	uint64_t handshakes_bad;
+	uint64_t inbox_full, push_full;	/* payloads thrown away */
 };
 
 void node_stats(const struct node *n, struct node_stats *out);

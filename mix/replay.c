@@ -4,13 +4,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_SLOTS 4096
+#define FIRST_BITS 12
+#define TABLES_MAX 24
+
+struct table {
+	uint32_t *slot;			/* 0: free */
+	size_t n;
+};
 
 struct replay {
-	uint64_t *slot;			/* 0: free */
-	size_t slots;			/* a power of two, at most half full */
-	size_t n, limit;
+	struct table table[TABLES_MAX];	/* of 2^(FIRST_BITS + i) slots */
+	size_t tables;
+	size_t limit, bytes, n;
 };
+
+static size_t
+slots_of(size_t i)
+{
+	return (size_t)1 << (FIRST_BITS + i);
+}
+
+static int
+add_table(struct replay *r)
+{
+	size_t bytes = slots_of(r->tables) * sizeof(uint32_t);
+	uint32_t *slot;
+
+	if (r->tables == TABLES_MAX || bytes > r->limit - r->bytes ||
+	    (slot = calloc(1, bytes)) == NULL)
+		return SW_ERR_LIMIT;
+	r->table[r->tables++].slot = slot;
+	r->bytes += bytes;
+	return SW_OK;
+}
 
 struct replay *
 replay_new(size_t limit)
@@ -20,8 +46,7 @@ replay_new(size_t limit)
 	if (r == NULL)
 		return NULL;
 	r->limit = limit;
-	r->slots = FIRST_SLOTS;
-	if ((r->slot = calloc(r->slots, sizeof(*r->slot))) == NULL) {
+	if (add_table(r) != SW_OK) {
 		free(r);
 		return NULL;
 	}
@@ -33,55 +58,66 @@ replay_free(struct replay *r)
 {
 	if (r == NULL)
 		return;
-	free(r->slot);
+	for (size_t i = 0; i < r->tables; i++)
+		free(r->table[i].slot);
 	free(r);
 }
 
-static uint64_t *
-find(uint64_t *slot, size_t slots, uint64_t name)
+size_t
+replay_count(const struct replay *r)
 {
-	size_t i = (size_t)name & (slots - 1);
-
-	while (slot[i] != 0 && slot[i] != name)
-		i = (i + 1) & (slots - 1);
-	return &slot[i];
+	return r->n;
 }
 
-static int
-grow(struct replay *r)
+size_t
+replay_bytes(const struct replay *r)
 {
-	uint64_t *bigger = calloc(2 * r->slots, sizeof(*bigger));
+	return r->bytes;
+}
 
-	if (bigger == NULL)
-		return SW_ERR_LIMIT;
-	for (size_t i = 0; i < r->slots; i++)
-		if (r->slot[i] != 0)
-			*find(bigger, 2 * r->slots, r->slot[i]) = r->slot[i];
-	free(r->slot);
-	r->slot = bigger;
-	r->slots *= 2;
-	return SW_OK;
+/* The print's slot in table i, or the free one where it belongs. */
+static uint32_t *
+find(struct replay *r, size_t i, uint64_t place, uint32_t print)
+{
+	size_t mask = slots_of(i) - 1, at = (size_t)place & mask;
+	uint32_t *slot = r->table[i].slot;
+
+	while (slot[at] != 0 && slot[at] != print)
+		at = (at + 1) & mask;
+	return &slot[at];
+}
+
+/* Three quarters, so that searches stay short. */
+static bool
+is_full(const struct replay *r, size_t i)
+{
+	return r->table[i].n >= slots_of(i) / 4 * 3;
 }
 
 int
 replay_add(struct replay *r, const uint8_t tag[static SPHINX_TAG_LEN])
 {
-	uint64_t name, *at;
+	uint64_t place;
+	uint32_t print, *at = NULL;
+	size_t last;
 
-	memcpy(&name, tag, sizeof(name));
-	if (name == 0)
-		name = 1;
-	at = find(r->slot, r->slots, name);
-	if (*at != 0)
-		return SW_ERR_REPLAY;
-	if (r->n == r->limit)
-		return SW_ERR_LIMIT;
-	if (2 * (r->n + 1) > r->slots) {
-		if (grow(r) != SW_OK)
-			return SW_ERR_LIMIT;
-		at = find(r->slot, r->slots, name);
+	memcpy(&place, tag, sizeof(place));
+	memcpy(&print, tag + sizeof(place), sizeof(print));
+	if (print == 0)
+		print = 1;
+	for (size_t i = 0; i < r->tables; i++) {
+		at = find(r, i, place, print);
+		if (*at != 0)
+			return SW_ERR_REPLAY;
 	}
-	*at = name;
+	last = r->tables - 1;
+	if (is_full(r, last)) {
+		if (add_table(r) != SW_OK)
+			return SW_ERR_LIMIT;
+		at = find(r, ++last, place, print);
+	}
+	*at = print;
+	r->table[last].n++;
 	r->n++;
 	return SW_OK;
 }

@@ -1,10 +1,11 @@
 /*
  * replay.h - the tags of all packets a node has taken under one key.
  *
- * Exact, not probabilistic: the first 64 bits of each tag, which is a KDF's
- * output.  16 bytes a packet, growing as packets come, up to a limit; beyond
- * it nothing is let through until the key is changed, since forgetting tags
- * would let old packets in again.
+ * A chain of hash tables, each twice the size of the one before, of 32-bit
+ * prints of tags (which are a KDF's output): some 5 to 11 bytes a packet, and
+ * one honest packet in 10^8 taken for a replay.  Tables are added as packets
+ * come, up to a limit of memory; beyond it nothing is let through until the
+ * key is changed, since forgetting tags would let old packets in again.
  */
 #ifndef SW_MIX_REPLAY_H
 #define SW_MIX_REPLAY_H
@@ -17,12 +18,16 @@
 
 struct replay;
 
-/* limit: tags at most; 16 to 32 bytes each.  NULL: no memory. */
+/* limit: bytes of all tables together.  NULL: no memory, or too low. */
 struct replay *replay_new(size_t limit);
 void replay_free(struct replay *r);	/* NULL is fine */
 
 /* SW_OK: new, and noted.  SW_ERR_REPLAY.  SW_ERR_LIMIT: no room. */
 int replay_add(struct replay *r, const uint8_t tag[static SPHINX_TAG_LEN])
     SW_MUST_CHECK;
+
+/* Tags noted, and bytes that they take. */
+size_t replay_count(const struct replay *r);
+size_t replay_bytes(const struct replay *r);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "mix/stream.h"
 
 #define CONNECT_MS 30000
@@ -126,8 +127,7 @@ dial_ready(struct loop_fd *w, uint32_t events)
 static void
 dial_late(struct loop_timer *t)
 {
-	struct dial *d = (struct dial *)((char *)t -
-	    offsetof(struct dial, timer));
+	struct dial *d = CONTAINER_OF(t, struct dial, timer);
 
 	d->ev->failed(d->arg, d->err);
 	dial_free(d);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "mix/stream.h"
 
 #define CLIENTS_MAX 64
@@ -77,8 +78,7 @@ request_closed(struct stream *s, int err)
 static void
 request_late(struct loop_timer *t)
 {
-	request_free((struct request *)((char *)t -
-	    offsetof(struct request, timer)));
+	request_free(CONTAINER_OF(t, struct request, timer));
 }
 
 static const struct stream_ops request_ops = {

@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "mix/prim.h"
 #include "mix/smolnode.h"
@@ -23,8 +24,7 @@
 static void
 on_signal(struct loop_fd *w, uint32_t events)
 {
-	struct smolnode *s = (struct smolnode *)((char *)w -
-	    offsetof(struct smolnode, signals));
+	struct smolnode *s = CONTAINER_OF(w, struct smolnode, signals);
 	struct signalfd_siginfo si;
 
 	(void)events;

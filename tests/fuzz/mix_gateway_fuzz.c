@@ -124,19 +124,18 @@ host_account(void *arg, const uint8_t identity[32], bool create)
 	return arg;
 }
 
-static bool
-host_connected(void *arg, const uint8_t identity[32])
+static void
+host_joined(void *arg, struct gwserver_account *a)
 {
 	(void)arg;
-	(void)identity;
-	return false;
+	(void)a;
 }
 
 static void
-host_joined(void *arg, const uint8_t identity[32])
+host_forget(void *arg, struct gwserver_account *a)
 {
 	(void)arg;
-	(void)identity;
+	(void)a;
 }
 
 static void
@@ -162,7 +161,7 @@ static void
 fuzz_session(const uint8_t *data, size_t len)
 {
 	static const struct gwserver_host host = { host_send, host_account,
-		host_connected, host_joined, host_forward, host_unix_now };
+		host_joined, host_forget, host_forward, host_unix_now };
 	struct gwserver_account account = { .available = 1 << 20,
 		.day = 1750000000 / 86400 };
 	static const uint8_t seed[32] = { 3 };

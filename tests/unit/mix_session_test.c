@@ -19,7 +19,7 @@ struct pair {
 	struct gwclient client;
 	struct gwserver server;
 	struct gwserver_account account;
-	bool has_account, taken, ready;
+	bool has_account, ready;
 	int failed, ended;
 	int64_t unix_now, now_ms;
 	uint8_t seed_g[32], seed_c[32], id_g[32];
@@ -81,19 +81,21 @@ server_account(void *arg, const uint8_t identity[32], bool create)
 	    NULL;
 }
 
-static bool
-server_connected(void *arg, const uint8_t identity[32])
-{
-	(void)identity;
-	return ((struct pair *)arg)->taken;
-}
-
 static void
-server_joined(void *arg, const uint8_t identity[32])
+server_forget(void *arg, struct gwserver_account *a)
 {
 	struct pair *p = arg;
 
-	(void)identity;
+	assert_ptr_equal(a, &p->account);
+	p->has_account = false;
+}
+
+static void
+server_joined(void *arg, struct gwserver_account *a)
+{
+	struct pair *p = arg;
+
+	assert_ptr_equal(a, &p->account);
 	p->joined++;
 	/* Something was stored: it goes out before the answer. */
 	assert_int_equal(gwserver_push(&p->server, (const uint8_t *)"stored",
@@ -119,7 +121,7 @@ server_unix_now(void *arg)
 }
 
 static const struct gwserver_host server_host = {
-	server_send, server_account, server_connected, server_joined,
+	server_send, server_account, server_joined, server_forget,
 	server_forward, server_unix_now,
 };
 
@@ -306,17 +308,63 @@ a_known_client_proves_itself_with_its_key(void **state)
 	free_pair(p);
 }
 
+/* Send `wish` as an encrypted request; the answer's text. */
 static void
-a_second_session_of_one_client_is_refused(void **state)
+wish(struct pair *p, const char *text, char *answer, size_t cap)
+{
+	struct gwmsg m = { .type = GWMSG_ENCRYPTED };
+	char json[GWMSG_TEXT_MAX];
+	size_t n;
+
+	m.data_len = strlen(text);
+	memcpy(m.data, text, m.data_len);
+	rng_fill(&p->rng.rng, m.nonce, sizeof(m.nonce));
+	gcm_siv_seal(p->client.key, m.nonce, NULL, 0, m.data, m.data_len,
+	    m.data + m.data_len);
+	m.data_len += GCM_SIV_TAG_LEN;
+	assert_int_equal(gwmsg_write(&m, json, sizeof(json), &n), SW_OK);
+	p->ended = gwserver_take(&p->server, false, (uint8_t *)json, n,
+	    p->now_ms);
+	/* The answer waits in the websocket: a frame with a short or a long
+	 * length. */
+	const uint8_t *out = ws_out(p->sws, &n);
+	size_t head = out[1] < 126 ? 2 : 4;
+
+	assert_true(n > head);
+	assert_int_equal(gwmsg_read(&m, (const char *)out + head, n - head),
+	    SW_OK);
+	ws_sent(p->sws, n);
+	assert_int_equal(m.type, GWMSG_ENCRYPTED_ANSWER);
+	m.data_len -= GCM_SIV_TAG_LEN;
+	assert_int_equal(gcm_siv_open(p->client.key, m.nonce, NULL, 0, m.data,
+	    m.data_len, m.data + m.data_len), SW_OK);
+	assert_true(m.data_len < cap);
+	memcpy(answer, m.data, m.data_len);
+	answer[m.data_len] = '\0';
+}
+
+static void
+a_client_is_remembered_or_forgotten_as_it_wishes(void **state)
 {
 	struct pair *p = new_pair(3);
+	char answer[100];
 
 	(void)state;
-	p->taken = true;
 	run(p);
-	assert_false(p->ready);
-	assert_int_equal(p->ended, SW_ERR_IN_USE);
-	assert_int_equal(p->failed, SW_ERR_REFUSED);
+	wish(p, "{\"RememberMe\":{\"session_type\":\"Native\"}}", answer,
+	    sizeof(answer));
+	assert_string_equal(answer, "{\"RememberMeAck\":{}}");
+	assert_int_equal(p->ended, SW_OK);
+	wish(p, "{\"ForgetMe\":{\"client\":false,\"stats\":true}}", answer,
+	    sizeof(answer));
+	assert_string_equal(answer, "{\"ForgetMeAck\":{}}");
+	assert_int_equal(p->ended, SW_OK);
+	assert_true(p->has_account);
+	wish(p, "{\"ForgetMe\":{\"client\":true,\"stats\":false}}", answer,
+	    sizeof(answer));
+	assert_string_equal(answer, "{\"ForgetMeAck\":{}}");
+	assert_int_equal(p->ended, SW_ERR_CLOSED);
+	assert_false(p->has_account);
 	free_pair(p);
 }
 
@@ -437,7 +485,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_client_registers_and_sends),
 		cmocka_unit_test(a_known_client_proves_itself_with_its_key),
-		cmocka_unit_test(a_second_session_of_one_client_is_refused),
+		cmocka_unit_test(
+		    a_client_is_remembered_or_forgotten_as_it_wishes),
 		cmocka_unit_test(
 		    bandwidth_ends_at_midnight_and_is_claimed_again),
 		cmocka_unit_test(another_gateway_is_not_believed),

@@ -1,0 +1,115 @@
+/* node_private.h - shared by the parts of a node: node.c (its life),
+ * node_link.c (other nodes), node_client.c (a gateway's clients). */
+#ifndef SW_MIX_NODE_PRIVATE_H
+#define SW_MIX_NODE_PRIVATE_H
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "mix/gwserver.h"
+#include "mix/node.h"
+#include "mix/noise.h"
+#include "mix/stream.h"
+#include "mix/topology.h"
+#include "mix/ws.h"
+
+#define NODE_PEERS_MAX 512		/* links to other nodes */
+#define NODE_INBOUND_MAX 1024		/* links from them */
+#define NODE_CLIENTS_MAX 1024
+#define NODE_FRESH_MAX 256		/* of them, not yet known */
+#define NODE_ACCOUNTS_MAX 8192
+#define NODE_INBOX_BYTES (64u << 20)	/* stored for absent clients */
+#define NODE_INBOX_EACH 1024		/* payloads for each of them */
+#define NODE_INBOX_MS 86400000		/* the oldest that is kept */
+
+/* A link to another node, for packets to it. */
+struct peer {
+	struct stream s;		/* first */
+	struct node *node;
+	struct sw_addr addr;
+	struct loop_timer timer;	/* until it is up, or tried again */
+	int64_t retry_ms;		/* not before */
+	unsigned failures;		/* in a row */
+	bool encrypted;			/* by the directory's word */
+	struct noise noise;
+	uint8_t *early;			/* packets until it is up */
+	size_t early_len;
+	UT_hash_handle hh;
+};
+
+/* A link from another node. */
+struct inbound {
+	struct stream s;		/* first */
+	struct node *node;
+	struct inbound *next, **at;
+	struct loop_timer timer;	/* until it is up */
+	bool encrypted;
+	struct noise noise;
+	uint8_t *plain;			/* a packet's beginning */
+	size_t plain_len;
+};
+
+struct stored {
+	struct stored *next;
+	int64_t at_ms;
+	size_t len;
+	uint8_t data[];
+};
+
+/* A client that has registered. */
+struct account {
+	struct gwserver_account a;	/* first; the key is a.identity */
+	struct session *session;	/* NULL: it is absent */
+	int64_t seen_ms;
+	struct stored *inbox, **inbox_end;
+	size_t stored;
+	UT_hash_handle hh;
+};
+
+/* A client's connection. */
+struct session {
+	struct stream s;		/* first */
+	struct node *node;
+	struct ws *ws;
+	struct gwserver gw;
+	struct loop_timer timer;	/* until it has joined, or has to go */
+	struct session *next, **at;
+	int ended;			/* not SW_OK: close when written */
+};
+
+struct node {
+	struct node_config cfg;
+	struct loop *loop;
+	struct mixnode *mix;
+	const struct topology *view;
+	struct loop_fd mix_listener, ws_listener;
+	struct loop_timer timer, hourly;
+	struct peer *peers;		/* by address */
+	struct inbound *inbound;
+	size_t links;
+	struct session *sessions;
+	size_t clients, fresh;
+	struct account *accounts;	/* by identity */
+	size_t stored, stored_bytes;
+	uint8_t embedded[32];
+	void (*deliver_embedded)(void *, uint8_t *, size_t);
+	void *embedded_arg;
+	uint64_t frames_bad, link_full, handshakes_bad, inbox_full, push_full;
+};
+
+/* Packets may be waiting: set the timer. */
+void node_arm(struct node *n);
+
+void node_emit(void *arg, const struct sw_addr *next,
+    const struct nympkt_frame *f, const uint8_t *pkt, size_t len);
+void node_accept_links(struct loop_fd *w, uint32_t events);
+void node_close_links(struct node *n);
+
+void node_deliver(void *arg, const uint8_t dest[static 32], uint8_t *data,
+    size_t len);
+void node_accept_clients(struct loop_fd *w, uint32_t events);
+void node_close_clients(struct node *n);
+/* Throw away what nobody has fetched in time. */
+void node_sweep_inbox(struct node *n);
+
+#endif
