@@ -180,6 +180,9 @@ $(B)/tests/unit/iroh_%: tests/unit/iroh_%.c $(B)/libiroh.a $(TRANS_OBJ) $(B)/lib
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ $(LDHARD) -lcmocka $(IROH_LIBS) \
 	    $(TRANS_LIBS) -o $@
+$(B)/tests/lib/iroh_%: tests/lib/iroh_%.c $(B)/libiroh.a $(TRANS_OBJ) $(B)/libstack.a $(MBED_A)
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ $(LDHARD) $(IROH_LIBS) $(TRANS_LIBS) -o $@
 $(B)/tests/fuzz/iroh_%_fuzz: tests/fuzz/iroh_%_fuzz.c $(B)/libiroh.a $(TRANS_OBJ) $(B)/libstack.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(filter %.a %.o,$^) \

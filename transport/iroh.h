@@ -31,6 +31,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "transport/iroh_addr.h"
+#include "transport/transport.h"
 
 #define IROH_ALPN "smolwrap-ssh"
 #define IROH_WHY_LEN 256
@@ -43,8 +44,10 @@ struct iroh_options {
 	const char *relay;	/* home relay, "https://host[:port]"; NULL: none */
 	const char *relay_ca;	/* CA file for it instead of the system's */
 	const char *proxy;	/* "socks5://" or "http://" URL.  The relay goes
-				 * through it.  Datagrams too (socks5), or not
-				 * at all (http): never past it */
+				 * through it.  Datagrams too (socks5, if it
+				 * carries any), or not at all: never past it */
+	struct through *through;	/* another tunnel, for the relay; then
+				 * there are no datagrams */
 	const char *bind;	/* numeric address; NULL: any */
 	uint16_t port;		/* of the UDP socket; 0: any */
 	bool accept;		/* take connections: see iroh_accept() */
@@ -67,9 +70,12 @@ int iroh_open(struct iroh_endpoint **out, const struct iroh_options *o,
  * connection, end the thread and free.  NULL is fine. */
 void iroh_close(struct iroh_endpoint *ep, int linger_ms);
 
-/* No further dial: the endpoint closes and frees itself once its last stream
- * has ended.  The handle is no longer the caller's. */
-void iroh_release(struct iroh_endpoint *ep);
+/* The same without a word to anybody, as if the process had died. */
+void iroh_abandon(struct iroh_endpoint *ep);
+
+/* iroh_close() if nobody holds a stream any more; else the endpoint goes on by
+ * itself until its last stream has ended.  The handle is no longer valid. */
+void iroh_finish(struct iroh_endpoint *ep, int linger_ms);
 
 /* Our id, for peers to dial.  Never changes. */
 void iroh_id(const struct iroh_endpoint *ep, struct iroh_id *out);
@@ -87,12 +93,13 @@ bool iroh_relay_up(struct iroh_endpoint *ep);
  * Nothing is sent on the stream by itself, and the peer sees it only with the
  * first byte: the caller must speak first, as SSH clients do.
  *
- * Returns SW_OK; SW_ERR_TIMEOUT, SW_ERR_AUTH (another identity answered),
- * SW_ERR_REFUSED (no such ALPN, or refused), SW_ERR_CONFIG (no address and no
- * relay to try), SW_ERR_DOWN; with one line in why[].
+ * Returns SW_OK; SW_ERR_TIMEOUT, SW_ERR_CLOSED (cancelled), SW_ERR_AUTH (another
+ * identity answered), SW_ERR_REFUSED (no such ALPN, or refused), SW_ERR_CONFIG (no
+ * address and no relay to try), SW_ERR_DOWN; with one line in why[].
  */
 int iroh_dial(struct iroh_endpoint *ep, const struct iroh_addr *peer,
-    int64_t deadline_ms, int *fd, char why[static IROH_WHY_LEN]) SW_MUST_CHECK;
+    const struct transport_limit *until, int *fd,
+    char why[static IROH_WHY_LEN]) SW_MUST_CHECK;
 
 /* An accepted stream: the peer's id is proven, and its first byte is here. */
 struct iroh_incoming {
@@ -111,5 +118,8 @@ int iroh_accept_fd(const struct iroh_endpoint *ep);
 /* Take a stream.  SW_OK; SW_AGAIN: none waits.  Never blocks. */
 int iroh_accept(struct iroh_endpoint *ep, struct iroh_incoming *out)
     SW_MUST_CHECK;
+
+/* iroh as a kind of transport, for transport_provide(). */
+extern const struct transport_ops transport_iroh;
 
 #endif
