@@ -77,7 +77,7 @@ BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(wildcard tests/preload/*.sh \
 	    tests/probes/*.sh tests/leak/*.sh tests/net/*.sh tests/programs/*.sh)
 
-all: $(B)/smolwrap $(B)/smolwrap-session $(B)/libsmolwrap.so $(B)/smolnode
+all: $(B)/smolwrap $(B)/smolwrap-session $(B)/smolwrap-session-iroh $(B)/libsmolwrap.so $(B)/smolnode
 
 .SECONDARY:
 .PHONY: FORCE all deps test check bench demo lint asan tsan fuzz fuzz-run soak install clean
@@ -147,6 +147,10 @@ $(B)/smolwrap: $(B)/preload/main.o $(B)/libprogram.a $(BASE_OBJ)
 $(B)/smolwrap-session: $(B)/preload/session_main.o $(B)/libprogram.a \
     $(TRANS_OBJ) $(B)/libstack.a $(MBED_A)
 	$(CC) -o $@ $^ $(LDHARD) $(TRANS_LIBS)
+# The same, able to dial iroh; apart because GnuTLS takes long to load.
+$(B)/smolwrap-session-iroh: $(B)/preload/session_main.o $(IROH_OBJ) \
+    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a $(MBED_A)
+	$(CC) -o $@ $^ $(LDHARD) $(IROH_LIBS) $(TRANS_LIBS)
 # Where the launcher looks for its parts; compiled anew when that changes, so
 # that `make` and `make install PREFIX=...` agree.
 $(B)/preload/launch.o: CFLAGS += -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
@@ -297,6 +301,7 @@ install: all
 	install -Dm755 $(B)/smolwrap $(DESTDIR)$(PREFIX)/bin/smolwrap
 	install -Dm755 $(B)/smolnode $(DESTDIR)$(PREFIX)/bin/smolnode
 	install -Dm755 $(B)/smolwrap-session $(DESTDIR)$(LIBEXECDIR)/smolwrap-session
+	install -Dm755 $(B)/smolwrap-session-iroh $(DESTDIR)$(LIBEXECDIR)/smolwrap-session-iroh
 	install -Dm755 $(B)/libsmolwrap.so $(DESTDIR)$(LIBDIR)/smolwrap/libsmolwrap.so
 	install -Dm644 man/smolwrap.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolwrap.1
 	install -Dm644 man/smolnode.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolnode.1

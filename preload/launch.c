@@ -129,6 +129,19 @@ reach_outer(int *ctl, char path[static RENDEZVOUS_MAX])
 	return rendezvous_connect(path, ctl);
 }
 
+/* iroh's libraries take 2 ms to load, so the session that can dial it is a
+ * program of its own. */
+static bool
+find_session(char *buf, size_t len, const struct start *s)
+{
+	const char *name = "smolwrap-session";
+
+	for (size_t i = 0; i < s->via_n; i++)
+		if (s->url[i].kind == TUNNEL_SSH_IROH)
+			name = "smolwrap-session-iroh";
+	return launch_find_part(buf, len, name, SW_LIBEXECDIR);
+}
+
 static int
 reach_new(const struct options *o, int *ctl, char path[static RENDEZVOUS_MAX])
 {
@@ -138,8 +151,7 @@ reach_new(const struct options *o, int *ctl, char path[static RENDEZVOUS_MAX])
 	if (!orders_fill(&s, o))
 		return SW_ERR_CONFIG;
 	s.pid = getpid();
-	if (!launch_find_part(exe, sizeof(exe), "smolwrap-session",
-	    SW_LIBEXECDIR))
+	if (!find_session(exe, sizeof(exe), &s))
 		return SW_ERR_TOO_LONG;
 	return spawn_session(exe, &s, ctl, path);
 }
@@ -355,8 +367,7 @@ start_apart(const struct options *o, int *ctl)
 		say("cannot make another tunnel from inside a wrapped program");
 		return SW_ERR_DENIED;
 	}
-	if (!orders_fill(&s, o) || !launch_find_part(exe, sizeof(exe),
-	    "smolwrap-session", SW_LIBEXECDIR))
+	if (!orders_fill(&s, o) || !find_session(exe, sizeof(exe), &s))
 		return SW_ERR_CONFIG;
 	s.stay = ctl == NULL;
 	if (s.stay)

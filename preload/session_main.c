@@ -15,6 +15,10 @@
 
 #include "base/log.h"
 #include "preload/session.h"
+#include "transport/transport.h"
+
+/* Here in smolwrap-session-iroh only. */
+extern const struct transport_ops transport_iroh __attribute__((weak));
 
 static void
 open_log(bool verbose)
@@ -80,6 +84,8 @@ main(void)
 	if (n <= 0 || start_read(&s.start, text, (size_t)n) != SW_OK)
 		return give_up("the session could not read its orders");
 	open_log(s.start.verbose);
+	if (&transport_iroh != NULL)
+		transport_provide(&transport_iroh);
 	(void)!chdir("/");
 	s.start_fd = START_FD;
 	(void)fcntl(START_FD, F_SETFD, FD_CLOEXEC);

@@ -8,7 +8,7 @@
 
 /* Peers choose some of the ids, so the hash is seeded. */
 static size_t
-hash(const struct cid_table *t, const uint8_t *id, size_t len)
+hash(const struct iroh_cid_table *t, const uint8_t *id, size_t len)
 {
 	uint64_t h = t->seed ^ len;
 
@@ -19,13 +19,13 @@ hash(const struct cid_table *t, const uint8_t *id, size_t len)
 	return (size_t)h & (t->size - 1);
 }
 
-static struct cid_slot *
-find(const struct cid_table *t, const uint8_t *id, size_t len)
+static struct iroh_cid_slot *
+find(const struct iroh_cid_table *t, const uint8_t *id, size_t len)
 {
 	if (t->size == 0 || len == 0 || len > NGTCP2_MAX_CIDLEN)
 		return NULL;
 	for (size_t i = hash(t, id, len);; i = (i + 1) & (t->size - 1)) {
-		struct cid_slot *s = &t->slots[i];
+		struct iroh_cid_slot *s = &t->slots[i];
 
 		if (s->len == 0)
 			return NULL;
@@ -35,7 +35,7 @@ find(const struct cid_table *t, const uint8_t *id, size_t len)
 }
 
 static void
-put(struct cid_table *t, const uint8_t *id, size_t len, struct iroh_conn *c)
+put(struct iroh_cid_table *t, const uint8_t *id, size_t len, struct iroh_conn *c)
 {
 	size_t i = hash(t, id, len);
 
@@ -49,9 +49,9 @@ put(struct cid_table *t, const uint8_t *id, size_t len, struct iroh_conn *c)
 
 /* Twice the live entries at least, without the tombs. */
 static int
-rebuild(struct cid_table *t)
+rebuild(struct iroh_cid_table *t)
 {
-	struct cid_table bigger = { .size = SIZE_MIN_SLOTS, .seed = t->seed };
+	struct iroh_cid_table bigger = { .size = SIZE_MIN_SLOTS, .seed = t->seed };
 	size_t live = 0;
 
 	for (size_t i = 0; i < t->size; i++)
@@ -73,9 +73,9 @@ rebuild(struct cid_table *t)
 }
 
 int
-cid_add(struct cid_table *t, const uint8_t *id, size_t len, struct iroh_conn *c)
+iroh_cid_add(struct iroh_cid_table *t, const uint8_t *id, size_t len, struct iroh_conn *c)
 {
-	struct cid_slot *s = find(t, id, len);
+	struct iroh_cid_slot *s = find(t, id, len);
 
 	if (len == 0 || len > NGTCP2_MAX_CIDLEN)
 		return SW_ERR_FORMAT;
@@ -88,9 +88,9 @@ cid_add(struct cid_table *t, const uint8_t *id, size_t len, struct iroh_conn *c)
 }
 
 void
-cid_remove(struct cid_table *t, const uint8_t *id, size_t len)
+iroh_cid_remove(struct iroh_cid_table *t, const uint8_t *id, size_t len)
 {
-	struct cid_slot *s = find(t, id, len);
+	struct iroh_cid_slot *s = find(t, id, len);
 
 	if (s == NULL)
 		return;
@@ -99,15 +99,15 @@ cid_remove(struct cid_table *t, const uint8_t *id, size_t len)
 }
 
 struct iroh_conn *
-cid_find(const struct cid_table *t, const uint8_t *id, size_t len)
+iroh_cid_find(const struct iroh_cid_table *t, const uint8_t *id, size_t len)
 {
-	const struct cid_slot *s = find(t, id, len);
+	const struct iroh_cid_slot *s = find(t, id, len);
 
 	return s == NULL ? NULL : s->conn;
 }
 
 void
-cid_wipe(struct cid_table *t)
+iroh_cid_wipe(struct iroh_cid_table *t)
 {
 	free(t->slots);
 	memset(t, 0, sizeof(*t));

@@ -18,7 +18,7 @@
 #define ALERT_NO_ALPN 120
 
 void
-conn_mark(struct iroh_conn *c)
+iroh_conn_mark(struct iroh_conn *c)
 {
 	if (c->dirty || c->dead)
 		return;
@@ -38,7 +38,7 @@ tell_dial(struct iroh_conn *c, int err, int fd, const char *why)
 		close(c->cancel.fd);
 	c->cancel.fd = -1;
 	if (d != NULL)
-		endpoint_dial_done(c->ep, d, err, fd, why);
+		iroh_endpoint_dial_done(c->ep, d, err, fd, why);
 }
 
 static void
@@ -49,14 +49,14 @@ leave_handshake(struct iroh_conn *c)
 }
 
 void
-conn_over(struct iroh_conn *c)
+iroh_conn_over(struct iroh_conn *c)
 {
 	leave_handshake(c);
 	c->state = CONN_OVER;
 	loop_set_timer(&c->ep->loop, &c->timer, SW_NEVER);
 	loop_set_timer(&c->ep->loop, &c->limit, SW_NEVER);
 	loop_set_timer(&c->ep->loop, &c->relay_lag, SW_NEVER);
-	conn_mark(c);
+	iroh_conn_mark(c);
 }
 
 static void
@@ -72,23 +72,23 @@ say_goodbye(struct iroh_conn *c, const ngtcp2_connection_close_error *e)
 	n = ngtcp2_conn_write_connection_close(c->q, &ps.path, &pi, c->goodbye,
 	    sizeof(c->goodbye), e, iroh_now_ns());
 	if (n <= 0) {
-		conn_over(c);
+		iroh_conn_over(c);
 		return;
 	}
 	leave_handshake(c);
 	c->state = CONN_CLOSING;
 	c->goodbye_len = (size_t)n;
-	send_to(c, &ps.path, c->goodbye, (size_t)n, (size_t)n);
+	iroh_send_to(c, &ps.path, c->goodbye, (size_t)n, (size_t)n);
 	wait = (int64_t)(3 * ngtcp2_conn_get_pto(c->q) / NS_PER_MS) + 1;
 	loop_set_timer(l, &c->timer, SW_NEVER);
 	loop_set_timer(l, &c->relay_lag, SW_NEVER);
 	loop_set_timer(l, &c->limit,
 	    l->now_ms + (wait < GOODBYE_MS ? wait : GOODBYE_MS));
-	conn_mark(c);
+	iroh_conn_mark(c);
 }
 
 void
-conn_close(struct iroh_conn *c, uint64_t code)
+iroh_conn_close(struct iroh_conn *c, uint64_t code)
 {
 	ngtcp2_connection_close_error e;
 
@@ -100,15 +100,15 @@ conn_close(struct iroh_conn *c, uint64_t code)
 }
 
 void
-conn_fail(struct iroh_conn *c, int err, const char *why)
+iroh_conn_fail(struct iroh_conn *c, int err, const char *why)
 {
 	tell_dial(c, err, -1, why);
-	stream_end(c);
-	conn_close(c, 1);
+	iroh_stream_end(c);
+	iroh_conn_close(c, 1);
 }
 
 void
-conn_fail_lib(struct iroh_conn *c, int liberr)
+iroh_conn_fail_lib(struct iroh_conn *c, int liberr)
 {
 	ngtcp2_connection_close_error e;
 	int err = SW_ERR_DOWN;
@@ -131,9 +131,9 @@ conn_fail_lib(struct iroh_conn *c, int liberr)
 		ngtcp2_connection_close_error_set_transport_error_liberr(&e,
 		    liberr, NULL, 0);
 	tell_dial(c, err, -1, why);
-	stream_end(c);
+	iroh_stream_end(c);
 	if (liberr == NGTCP2_ERR_IDLE_CLOSE || liberr == NGTCP2_ERR_DROP_CONN)
-		conn_over(c);
+		iroh_conn_over(c);
 	else
 		say_goodbye(c, &e);
 }
@@ -156,7 +156,7 @@ peer_closed(struct iroh_conn *c)
 		    "connection (code 0x%llx)",
 		    (unsigned long long)e.error_code);
 	tell_dial(c, err, -1, why);
-	conn_over(c);
+	iroh_conn_over(c);
 }
 
 static void
@@ -165,11 +165,11 @@ open_as_client(struct iroh_conn *c)
 	int fd;
 
 	if (ngtcp2_conn_open_bidi_stream(c->q, &c->stream.id, NULL) != 0) {
-		conn_fail(c, SW_ERR_REFUSED, "the iroh endpoint takes no stream");
+		iroh_conn_fail(c, SW_ERR_REFUSED, "the iroh endpoint takes no stream");
 		return;
 	}
-	if ((fd = stream_open(c)) < 0) {
-		conn_fail(c, SW_ERR_NOMEM, "out of memory or descriptors");
+	if ((fd = iroh_stream_open(c)) < 0) {
+		iroh_conn_fail(c, SW_ERR_NOMEM, "out of memory or descriptors");
 		return;
 	}
 	c->state = CONN_OPEN;
@@ -185,11 +185,11 @@ open_as_server(struct iroh_conn *c)
 
 	if (!in.relayed)
 		in.from = c->first.remote;
-	if ((in.fd = stream_open(c)) < 0 || !endpoint_offer(c->ep, &in)) {
+	if ((in.fd = iroh_stream_open(c)) < 0 || !iroh_endpoint_offer(c->ep, &in)) {
 		log_warn("iroh: a stream was refused: too many wait");
 		if (in.fd >= 0)
 			close(in.fd);
-		conn_fail(c, SW_ERR_LIMIT, "");
+		iroh_conn_fail(c, SW_ERR_LIMIT, "");
 		return;
 	}
 	c->state = CONN_OPEN;
@@ -218,33 +218,33 @@ progress(struct iroh_conn *c)
 		open_as_server(c);
 	if (c->told_confirmed && c->state < CONN_CLOSING) {
 		c->told_confirmed = false;
-		path_upgrade(c);
+		iroh_path_upgrade(c);
 	}
 	if (c->told_reset && c->state < CONN_CLOSING)
-		conn_fail(c, SW_ERR_RESET, "");
+		iroh_conn_fail(c, SW_ERR_RESET, "");
 	if (c->told_stream_done && c->state == CONN_OPEN) {
 		c->told_stream_done = false;
 		if (!c->server || c->stream.pair.fd < 0)
-			conn_close(c, 0);
+			iroh_conn_close(c, 0);
 		else
 			loop_set_timer(l, &c->limit, l->now_ms + PEER_CLOSES_MS);
 	}
 }
 
 void
-conn_input(struct iroh_conn *c, const struct iroh_origin *from,
+iroh_conn_input(struct iroh_conn *c, const struct iroh_origin *from,
     const uint8_t *p, size_t n)
 {
 	const ngtcp2_pkt_info pi = { .ecn = 0 };
 	ngtcp2_path_storage ps;
 	int r;
 
-	if (c->dead || c->state == CONN_OVER || !path_admit(c, from))
+	if (c->dead || c->state == CONN_OVER || !iroh_path_admit(c, from))
 		return;
-	path_of(c, from, &ps);
+	iroh_path_of(c, from, &ps);
 	if (c->state == CONN_CLOSING) {
 		if (c->goodbyes++ < GOODBYES_MAX)
-			send_to(c, &ps.path, c->goodbye, c->goodbye_len,
+			iroh_send_to(c, &ps.path, c->goodbye, c->goodbye_len,
 			    c->goodbye_len);
 		return;
 	}
@@ -252,10 +252,10 @@ conn_input(struct iroh_conn *c, const struct iroh_origin *from,
 	if (r == NGTCP2_ERR_DRAINING)
 		peer_closed(c);
 	else if (r != 0 && r != NGTCP2_ERR_RETRY)
-		conn_fail_lib(c, r);
+		iroh_conn_fail_lib(c, r);
 	else {
 		progress(c);
-		conn_mark(c);
+		iroh_conn_mark(c);
 	}
 }
 
@@ -277,7 +277,7 @@ rearm(struct iroh_conn *c)
 }
 
 void
-conn_flush(struct iroh_conn *c)
+iroh_conn_flush(struct iroh_conn *c)
 {
 	if (c->state < CONN_CLOSING) {
 		uint64_t now = iroh_now_ns();
@@ -285,26 +285,26 @@ conn_flush(struct iroh_conn *c)
 		    ngtcp2_conn_handle_expiry(c->q, now) : 0;
 
 		if (r != 0)
-			conn_fail_lib(c, r);
+			iroh_conn_fail_lib(c, r);
 		else
 			progress(c);
 	}
-	stream_flush(c);
-	if (c->ep->closing && c->state == CONN_OPEN && stream_delivered(c))
-		conn_close(c, 0);
+	iroh_stream_flush(c);
+	if (c->ep->closing && c->state == CONN_OPEN && iroh_stream_delivered(c))
+		iroh_conn_close(c, 0);
 	if (c->state < CONN_CLOSING) {
-		send_packets(c);
+		iroh_send_packets(c);
 		if (c->state < CONN_CLOSING)
 			rearm(c);
 	}
 	if (c->state == CONN_OVER && c->stream.pair.fd < 0)
-		conn_free(c);
+		iroh_conn_free(c);
 }
 
 static void
 on_timer(struct loop_timer *t)
 {
-	conn_mark(CONTAINER_OF(t, struct iroh_conn, timer));
+	iroh_conn_mark(CONTAINER_OF(t, struct iroh_conn, timer));
 }
 
 static void
@@ -314,20 +314,20 @@ on_limit(struct loop_timer *t)
 
 	switch (c->state) {
 	case CONN_HANDSHAKE:
-		conn_fail(c, SW_ERR_TIMEOUT, c->relay != NULL &&
+		iroh_conn_fail(c, SW_ERR_TIMEOUT, c->relay != NULL &&
 		    !iroh_relay_is_up(c->relay) ? "no answer from the iroh "
 		    "endpoint, and its relay cannot be reached" :
 		    "no answer from the iroh endpoint");
 		break;
 	case CONN_WAITING:
-		conn_fail(c, SW_ERR_TIMEOUT, "");
+		iroh_conn_fail(c, SW_ERR_TIMEOUT, "");
 		break;
 	case CONN_OPEN:
-		conn_close(c, 0);	/* lingered long enough */
+		iroh_conn_close(c, 0);	/* lingered long enough */
 		break;
 	case CONN_CLOSING:
 	case CONN_OVER:
-		conn_over(c);
+		iroh_conn_over(c);
 	}
 }
 
@@ -350,7 +350,7 @@ on_relay_lag(struct loop_timer *t)
 }
 
 void
-conn_relay_up(struct iroh_conn *c)
+iroh_conn_relay_up(struct iroh_conn *c)
 {
 	send_flight(c);
 }
@@ -359,7 +359,7 @@ static void
 on_cancel(struct loop_fd *w, uint32_t events)
 {
 	(void)events;
-	conn_fail(CONTAINER_OF(w, struct iroh_conn, cancel), SW_ERR_CLOSED,
+	iroh_conn_fail(CONTAINER_OF(w, struct iroh_conn, cancel), SW_ERR_CLOSED,
 	    "given up");
 }
 
@@ -401,13 +401,13 @@ conn_new(struct iroh_endpoint *ep, bool server)
 }
 
 struct iroh_conn *
-conn_dial(struct iroh_endpoint *ep, struct iroh_dial *d,
+iroh_conn_dial(struct iroh_endpoint *ep, struct iroh_dial *d,
     struct iroh_relay *relay)
 {
 	struct iroh_conn *c = conn_new(ep, false);
 
 	if (c == NULL) {
-		endpoint_dial_done(ep, d, SW_ERR_NOMEM, -1, "out of memory");
+		iroh_endpoint_dial_done(ep, d, SW_ERR_NOMEM, -1, "out of memory");
 		return NULL;
 	}
 	c->dial = d;
@@ -420,17 +420,17 @@ conn_dial(struct iroh_endpoint *ep, struct iroh_dial *d,
 	if (!c->relay_allowed)
 		loop_set_timer(&ep->loop, &c->relay_lag,
 		    ep->loop.now_ms + RELAY_LAG_MS);
-	if (quic_client(c) != SW_OK) {
+	if (iroh_quic_client(c) != SW_OK) {
 		tell_dial(c, SW_ERR_NOMEM, -1, "out of memory");
-		conn_free(c);
+		iroh_conn_free(c);
 		return NULL;
 	}
-	conn_mark(c);
+	iroh_conn_mark(c);
 	return c;
 }
 
 struct iroh_conn *
-conn_accept(struct iroh_endpoint *ep, const ngtcp2_pkt_hd *hd,
+iroh_conn_accept(struct iroh_endpoint *ep, const ngtcp2_pkt_hd *hd,
     const ngtcp2_cid *odcid, const struct iroh_origin *from)
 {
 	struct iroh_conn *c = conn_new(ep, true);
@@ -440,8 +440,8 @@ conn_accept(struct iroh_endpoint *ep, const ngtcp2_pkt_hd *hd,
 	c->first = *from;
 	c->via = from->relay != NULL ? VIA_RELAY : VIA_UDP;
 	loop_set_timer(&ep->loop, &c->limit, ep->loop.now_ms + HANDSHAKE_MS);
-	if (quic_server(c, hd, odcid, from) != SW_OK) {
-		conn_free(c);
+	if (iroh_quic_server(c, hd, odcid, from) != SW_OK) {
+		iroh_conn_free(c);
 		return NULL;
 	}
 	return c;
@@ -451,7 +451,7 @@ conn_accept(struct iroh_endpoint *ep, const ngtcp2_pkt_hd *hd,
 static void
 forget_cids(struct iroh_conn *c)
 {
-	struct cid_table *t = &c->ep->cids;
+	struct iroh_cid_table *t = &c->ep->cids;
 	ngtcp2_cid cids[32];
 	const ngtcp2_cid *first;
 	size_t n;
@@ -462,24 +462,24 @@ forget_cids(struct iroh_conn *c)
 	if (n <= sizeof(cids) / sizeof(*cids)) {
 		n = ngtcp2_conn_get_scid(c->q, cids);
 		for (size_t i = 0; i < n; i++)
-			if (cid_find(t, cids[i].data, cids[i].datalen) == c)
-				cid_remove(t, cids[i].data, cids[i].datalen);
+			if (iroh_cid_find(t, cids[i].data, cids[i].datalen) == c)
+				iroh_cid_remove(t, cids[i].data, cids[i].datalen);
 	}
 	first = ngtcp2_conn_get_client_initial_dcid(c->q);
-	if (cid_find(t, first->data, first->datalen) == c)
-		cid_remove(t, first->data, first->datalen);
+	if (iroh_cid_find(t, first->data, first->datalen) == c)
+		iroh_cid_remove(t, first->data, first->datalen);
 }
 
 void
-conn_free(struct iroh_conn *c)
+iroh_conn_free(struct iroh_conn *c)
 {
 	struct iroh_endpoint *ep = c->ep;
 
 	if (c->dead)
 		return;
 	tell_dial(c, SW_ERR_DOWN, -1, "the endpoint was closed");
-	conn_over(c);
-	stream_end(c);
+	iroh_conn_over(c);
+	iroh_stream_end(c);
 	forget_cids(c);
 	c->dead = true;
 	if (c->prev != NULL)
@@ -497,7 +497,7 @@ conn_free(struct iroh_conn *c)
 }
 
 void
-conn_bury(struct iroh_conn *c)
+iroh_conn_bury(struct iroh_conn *c)
 {
 	ngtcp2_conn_del(c->q);
 	iroh_tls_end(&c->tls);

@@ -44,7 +44,7 @@ on_relay_up(void *arg, struct iroh_relay *r)
 	set_relay_up(ep);
 	for (struct iroh_conn *c = ep->conns; c != NULL; c = c->next)
 		if (c->relay == r)
-			conn_relay_up(c);
+			iroh_conn_relay_up(c);
 }
 
 static void
@@ -61,7 +61,7 @@ on_relay_datagram(void *arg, struct iroh_relay *r, const struct iroh_id *from,
 {
 	const struct iroh_origin origin = { .relay = r, .id = *from };
 
-	route_datagram(arg, &origin, p, n);
+	iroh_route_datagram(arg, &origin, p, n);
 }
 
 static const struct iroh_relay_events relay_events = {
@@ -93,7 +93,7 @@ get_relay(struct iroh_endpoint *ep, const char *url,
 /* --- what happens between threads --- */
 
 void
-endpoint_dial_done(struct iroh_endpoint *ep, struct iroh_dial *d, int err,
+iroh_endpoint_dial_done(struct iroh_endpoint *ep, struct iroh_dial *d, int err,
     int fd, const char *why)
 {
 	pthread_mutex_lock(&ep->lock);
@@ -106,7 +106,7 @@ endpoint_dial_done(struct iroh_endpoint *ep, struct iroh_dial *d, int err,
 }
 
 bool
-endpoint_offer(struct iroh_endpoint *ep, const struct iroh_incoming *in)
+iroh_endpoint_offer(struct iroh_endpoint *ep, const struct iroh_incoming *in)
 {
 	bool room;
 
@@ -128,29 +128,29 @@ start_dial(struct iroh_endpoint *ep, struct iroh_dial *d)
 
 	if (memcmp(&d->peer.id, iroh_identity_id(ep->identity),
 	    sizeof(d->peer.id)) == 0) {
-		endpoint_dial_done(ep, d, SW_ERR_CONFIG, -1,
+		iroh_endpoint_dial_done(ep, d, SW_ERR_CONFIG, -1,
 		    "this is our own iroh endpoint");
 		return;
 	}
 	if (ep->closing) {
-		endpoint_dial_done(ep, d, SW_ERR_CLOSED, -1,
+		iroh_endpoint_dial_done(ep, d, SW_ERR_CLOSED, -1,
 		    "the iroh endpoint is closed");
 		return;
 	}
 	if (d->peer.relay[0] != '\0' &&
 	    (relay = get_relay(ep, d->peer.relay, why)) == NULL) {
-		endpoint_dial_done(ep, d, SW_ERR_CONFIG, -1, why);
+		iroh_endpoint_dial_done(ep, d, SW_ERR_CONFIG, -1, why);
 		return;
 	}
 	if (relay == NULL && (ep->no_udp || d->peer.ndirect == 0)) {
-		endpoint_dial_done(ep, d, SW_ERR_CONFIG, -1, d->peer.ndirect ==
+		iroh_endpoint_dial_done(ep, d, SW_ERR_CONFIG, -1, d->peer.ndirect ==
 		    0 ? "neither an address nor a relay of the iroh endpoint "
 		    "is known; give --iroh-address or --iroh-relay" :
 		    "no datagram may go there, and no relay is known; give "
 		    "--iroh-relay");
 		return;
 	}
-	(void)conn_dial(ep, d, relay);
+	(void)iroh_conn_dial(ep, d, relay);
 }
 
 static bool
@@ -169,7 +169,7 @@ on_ending(struct loop_timer *t)
 	struct iroh_endpoint *ep = CONTAINER_OF(t, struct iroh_endpoint, ending);
 
 	for (struct iroh_conn *c = ep->conns; c != NULL; c = c->next)
-		conn_close(c, 0);
+		iroh_conn_close(c, 0);
 	ep->loop.stop = true;
 }
 
@@ -185,9 +185,9 @@ begin_ending(struct iroh_endpoint *ep, int linger_ms)
 	}
 	for (struct iroh_conn *c = ep->conns; c != NULL; c = c->next) {
 		if (c->state == CONN_OPEN)
-			stream_finish(c);
+			iroh_stream_finish(c);
 		else
-			conn_close(c, 0);
+			iroh_conn_close(c, 0);
 	}
 	loop_set_timer(&ep->loop, &ep->ending, ep->loop.now_ms + linger_ms);
 }
@@ -239,7 +239,7 @@ on_wake(struct loop_fd *w, uint32_t events)
 	finish_it = ep->order_finish;
 	linger_ms = ep->linger_ms;
 	pthread_mutex_unlock(&ep->lock);
-	proxy_udp_take(ep);
+	iroh_proxy_udp_take(ep);
 	while (d != NULL) {
 		struct iroh_dial *next = d->next;	/* done: it is gone */
 
@@ -260,7 +260,7 @@ on_udp_datagram(void *arg, const struct sw_addr *local,
 {
 	const struct iroh_origin origin = { .local = *local, .remote = *from };
 
-	route_datagram(arg, &origin, p, n);
+	iroh_route_datagram(arg, &origin, p, n);
 }
 
 static void
@@ -284,7 +284,7 @@ bury_the_dead(struct iroh_endpoint *ep)
 			at = &c->dirty_next;
 	while ((c = ep->graves) != NULL) {
 		ep->graves = c->next;
-		conn_bury(c);
+		iroh_conn_bury(c);
 	}
 }
 
@@ -299,7 +299,7 @@ on_turn(struct loop_turn *h)
 		next = c->dirty_next;
 		c->dirty = false;
 		if (!c->dead)
-			conn_flush(c);
+			iroh_conn_flush(c);
 	}
 	bury_the_dead(ep);
 	if (ep->dirty != NULL)
@@ -320,16 +320,16 @@ static void
 endpoint_free(struct iroh_endpoint *ep)
 {
 	while (ep->conns != NULL)
-		conn_free(ep->conns);
+		iroh_conn_free(ep->conns);
 	bury_the_dead(ep);
-	route_wipe(ep);
+	iroh_route_wipe(ep);
 	for (size_t i = 0; i < RELAYS_MAX; i++)
 		iroh_relay_free(ep->relays[i]);
 	while (ep->queued > 0)
 		close(ep->queue[--ep->queued].fd);
-	cid_wipe(&ep->cids);
+	iroh_cid_wipe(&ep->cids);
 	iroh_udp_close(&ep->udp);
-	proxy_udp_end(ep);
+	iroh_proxy_udp_end(ep);
 	through_unref(ep->through);
 	if (ep->wake.fd >= 0)
 		close(ep->wake.fd);
@@ -578,7 +578,7 @@ iroh_dial(struct iroh_endpoint *ep, const struct iroh_addr *peer,
 
 	*fd = -1;
 	/* A proxy without datagrams is an obstacle only where no relay is. */
-	if (peer->ndirect > 0 && proxy_udp_begin(ep, until, no_udp) != SW_OK)
+	if (peer->ndirect > 0 && iroh_proxy_udp_begin(ep, until, no_udp) != SW_OK)
 		log_warn("iroh: %s", no_udp);
 	pthread_mutex_lock(&ep->lock);
 	d.next = ep->orders;

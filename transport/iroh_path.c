@@ -75,7 +75,7 @@ admit_client(struct iroh_conn *c, const struct iroh_origin *from)
 }
 
 bool
-path_admit(struct iroh_conn *c, const struct iroh_origin *from)
+iroh_path_admit(struct iroh_conn *c, const struct iroh_origin *from)
 {
 	if (!c->server)
 		return admit_client(c, from);
@@ -88,19 +88,19 @@ path_admit(struct iroh_conn *c, const struct iroh_origin *from)
 }
 
 bool
-path_is_from(const struct iroh_conn *c, const struct iroh_origin *from)
+iroh_path_is_from(const struct iroh_conn *c, const struct iroh_origin *from)
 {
 	const ngtcp2_path *now = ngtcp2_conn_get_path(c->q);
 	struct sw_addr a;
 
-	if (path_is_first(now))
+	if (iroh_path_is_first(now))
 		return c->via != VIA_EVERY && same_origin(&c->first, from);
 	return from->relay == NULL && addr_from_sockaddr(&a, now->remote.addr,
 	    now->remote.addrlen) == SW_OK && same_addr(&a, &from->remote);
 }
 
 void
-path_of(const struct iroh_conn *c, const struct iroh_origin *from,
+iroh_path_of(const struct iroh_conn *c, const struct iroh_origin *from,
     ngtcp2_path_storage *ps)
 {
 	const struct sw_addr any = { .port = c->ep->port };
@@ -113,7 +113,7 @@ path_of(const struct iroh_conn *c, const struct iroh_origin *from,
 }
 
 bool
-path_is_first(const ngtcp2_path *path)
+iroh_path_is_first(const ngtcp2_path *path)
 {
 	struct sw_addr a;
 
@@ -122,7 +122,7 @@ path_is_first(const ngtcp2_path *path)
 }
 
 void
-path_upgrade(struct iroh_conn *c)
+iroh_path_upgrade(struct iroh_conn *c)
 {
 	const struct sw_addr any = { .port = c->ep->port };
 	ngtcp2_path_storage ps;
@@ -133,5 +133,5 @@ path_upgrade(struct iroh_conn *c)
 	set_path(&ps, &any, &c->peer.direct[c->next_direct++]);
 	/* It fails only when the peer has given no spare connection id. */
 	(void)ngtcp2_conn_initiate_migration(c->q, &ps.path, iroh_now_ns());
-	conn_mark(c);
+	iroh_conn_mark(c);
 }

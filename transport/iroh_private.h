@@ -125,13 +125,13 @@ struct iroh_conn {
 };
 
 /* Connection ids to connections: open addressing, grown by doubling. */
-struct cid_slot {
+struct iroh_cid_slot {
 	uint8_t len;			/* 0: free; CID_TOMB: was used */
 	uint8_t id[NGTCP2_MAX_CIDLEN];
 	struct iroh_conn *conn;
 };
-struct cid_table {
-	struct cid_slot *slots;
+struct iroh_cid_table {
+	struct iroh_cid_slot *slots;
 	size_t size, used;		/* used: tombs too */
 	uint64_t seed;
 };
@@ -161,7 +161,7 @@ struct iroh_endpoint {
 	struct loop_fd socks;		/* keeps the UDP association alive */
 	bool no_udp;			/* the relay is the only way */
 	struct iroh_relay *relays[RELAYS_MAX];
-	struct cid_table cids;
+	struct iroh_cid_table cids;
 	struct iroh_conn *conns, *dirty, *graves;
 	size_t nconns, half_open, accepted;
 	struct iroh_held *held;
@@ -203,10 +203,10 @@ struct iroh_dial {
 uint64_t iroh_now_ns(void);
 
 /* --- iroh_endpoint.c --- */
-void endpoint_dial_done(struct iroh_endpoint *ep, struct iroh_dial *d, int err,
+void iroh_endpoint_dial_done(struct iroh_endpoint *ep, struct iroh_dial *d, int err,
     int fd, const char *why);
 /* Queue an accepted stream; false: the queue is full. */
-bool endpoint_offer(struct iroh_endpoint *ep, const struct iroh_incoming *in);
+bool iroh_endpoint_offer(struct iroh_endpoint *ep, const struct iroh_incoming *in);
 
 /* --- iroh_proxy.c --- */
 /*
@@ -214,93 +214,93 @@ bool endpoint_offer(struct iroh_endpoint *ep, const struct iroh_incoming *in);
  * yet.  On the dialling thread: it blocks.  SW_OK: they do, or need not; else one
  * line in why[] says why there will be none.
  */
-int proxy_udp_begin(struct iroh_endpoint *ep,
+int iroh_proxy_udp_begin(struct iroh_endpoint *ep,
     const struct transport_limit *until, char why[static IROH_WHY_LEN])
     SW_MUST_CHECK;
-/* On the endpoint's thread: take over what proxy_udp_begin() has got. */
-void proxy_udp_take(struct iroh_endpoint *ep);
-void proxy_udp_end(struct iroh_endpoint *ep);
+/* On the endpoint's thread: take over what iroh_proxy_udp_begin() has got. */
+void iroh_proxy_udp_take(struct iroh_endpoint *ep);
+void iroh_proxy_udp_end(struct iroh_endpoint *ep);
 
 /* --- iroh_cid.c --- */
-int cid_add(struct cid_table *t, const uint8_t *id, size_t len,
+int iroh_cid_add(struct iroh_cid_table *t, const uint8_t *id, size_t len,
     struct iroh_conn *c) SW_MUST_CHECK;
-void cid_remove(struct cid_table *t, const uint8_t *id, size_t len);
-struct iroh_conn *cid_find(const struct cid_table *t, const uint8_t *id,
+void iroh_cid_remove(struct iroh_cid_table *t, const uint8_t *id, size_t len);
+struct iroh_conn *iroh_cid_find(const struct iroh_cid_table *t, const uint8_t *id,
     size_t len);
-void cid_wipe(struct cid_table *t);
+void iroh_cid_wipe(struct iroh_cid_table *t);
 
 /* --- iroh_route.c --- */
-void route_datagram(struct iroh_endpoint *ep, const struct iroh_origin *from,
+void iroh_route_datagram(struct iroh_endpoint *ep, const struct iroh_origin *from,
     const uint8_t *p, size_t n);
-void route_wipe(struct iroh_endpoint *ep);
+void iroh_route_wipe(struct iroh_endpoint *ep);
 
 /* --- iroh_conn.c --- */
 /* Dial.  NULL: no memory; the dial is told. */
-struct iroh_conn *conn_dial(struct iroh_endpoint *ep, struct iroh_dial *d,
+struct iroh_conn *iroh_conn_dial(struct iroh_endpoint *ep, struct iroh_dial *d,
     struct iroh_relay *relay);
 /* From a client's first packet.  `odcid` is what our Retry answered, or NULL.
  * NULL: no memory. */
-struct iroh_conn *conn_accept(struct iroh_endpoint *ep, const ngtcp2_pkt_hd *hd,
+struct iroh_conn *iroh_conn_accept(struct iroh_endpoint *ep, const ngtcp2_pkt_hd *hd,
     const ngtcp2_cid *odcid, const struct iroh_origin *from);
 /* A datagram of this connection's. */
-void conn_input(struct iroh_conn *c, const struct iroh_origin *from,
+void iroh_conn_input(struct iroh_conn *c, const struct iroh_origin *from,
     const uint8_t *p, size_t n);
 /* Its timers, its stream, its packets: at the end of a turn. */
-void conn_flush(struct iroh_conn *c);
-void conn_mark(struct iroh_conn *c);	/* conn_flush() it this turn */
+void iroh_conn_flush(struct iroh_conn *c);
+void iroh_conn_mark(struct iroh_conn *c);	/* iroh_conn_flush() it this turn */
 /* The transport is lost; `why` is for a waiting dial. */
-void conn_fail(struct iroh_conn *c, int err, const char *why);
-void conn_fail_lib(struct iroh_conn *c, int liberr);	/* by ngtcp2's code */
+void iroh_conn_fail(struct iroh_conn *c, int err, const char *why);
+void iroh_conn_fail_lib(struct iroh_conn *c, int liberr);	/* by ngtcp2's code */
 /* Say goodbye with an application code. */
-void conn_close(struct iroh_conn *c, uint64_t code);
-void conn_over(struct iroh_conn *c);	/* without a word */
-void conn_free(struct iroh_conn *c);	/* not for callers within a callback */
-void conn_bury(struct iroh_conn *c);	/* from the list of graves, at last */
+void iroh_conn_close(struct iroh_conn *c, uint64_t code);
+void iroh_conn_over(struct iroh_conn *c);	/* without a word */
+void iroh_conn_free(struct iroh_conn *c);	/* not for callers within a callback */
+void iroh_conn_bury(struct iroh_conn *c);	/* from the list of graves, at last */
 /* Its relay came up: what waited for it may go. */
-void conn_relay_up(struct iroh_conn *c);
+void iroh_conn_relay_up(struct iroh_conn *c);
 
 /* --- iroh_path.c --- */
 /* May `from` speak for this connection?  The first that answers a client
  * becomes its path. */
-bool path_admit(struct iroh_conn *c, const struct iroh_origin *from);
+bool iroh_path_admit(struct iroh_conn *c, const struct iroh_origin *from);
 /* Is that where its peer is now? */
-bool path_is_from(const struct iroh_conn *c, const struct iroh_origin *from);
+bool iroh_path_is_from(const struct iroh_conn *c, const struct iroh_origin *from);
 /* The path by which ngtcp2 knows `from`. */
-void path_of(const struct iroh_conn *c, const struct iroh_origin *from,
+void iroh_path_of(const struct iroh_conn *c, const struct iroh_origin *from,
     ngtcp2_path_storage *ps);
-bool path_is_first(const ngtcp2_path *path);
+bool iroh_path_is_first(const ngtcp2_path *path);
 /* Client on a relay: try the next direct address. */
-void path_upgrade(struct iroh_conn *c);
+void iroh_path_upgrade(struct iroh_conn *c);
 
 /* --- iroh_quic.c --- */
 /* Make ngtcp2's connection and the TLS session.  SW_OK or SW_ERR_NOMEM. */
-int quic_client(struct iroh_conn *c) SW_MUST_CHECK;
-int quic_server(struct iroh_conn *c, const ngtcp2_pkt_hd *hd,
+int iroh_quic_client(struct iroh_conn *c) SW_MUST_CHECK;
+int iroh_quic_server(struct iroh_conn *c, const ngtcp2_pkt_hd *hd,
     const ngtcp2_cid *odcid, const struct iroh_origin *from) SW_MUST_CHECK;
 
 /* --- iroh_send.c --- */
-void send_packets(struct iroh_conn *c);
-void send_to(struct iroh_conn *c, const ngtcp2_path *path, const uint8_t *p,
+void iroh_send_packets(struct iroh_conn *c);
+void iroh_send_to(struct iroh_conn *c, const ngtcp2_path *path, const uint8_t *p,
     size_t n, size_t segment);
 
 /* --- iroh_stream.c --- */
 /* Make the pair; the other end is returned, blocking, or -1. */
-int stream_open(struct iroh_conn *c);
+int iroh_stream_open(struct iroh_conn *c);
 /* Bytes of the peer's, in order.  SW_OK, or SW_ERR_LIMIT: more than allowed. */
-int stream_received(struct iroh_conn *c, const uint8_t *p, size_t n, bool fin)
+int iroh_stream_received(struct iroh_conn *c, const uint8_t *p, size_t n, bool fin)
     SW_MUST_CHECK;
-void stream_acked(struct iroh_conn *c, uint64_t upto);
+void iroh_stream_acked(struct iroh_conn *c, uint64_t upto);
 /* The peer will read no more: writes to the descriptor fail from now on. */
-void stream_unwanted(struct iroh_conn *c);
+void iroh_stream_unwanted(struct iroh_conn *c);
 /* Hand on what came, take what may be sent; at the end of a turn. */
-void stream_flush(struct iroh_conn *c);
+void iroh_stream_flush(struct iroh_conn *c);
 /* What to send next: up to two pieces.  Answers how many; *fin: it ends there. */
-size_t stream_next(const struct iroh_conn *c, ngtcp2_vec v[static 2], bool *fin);
-void stream_sent(struct iroh_conn *c, size_t n, bool fin);
+size_t iroh_stream_next(const struct iroh_conn *c, ngtcp2_vec v[static 2], bool *fin);
+void iroh_stream_sent(struct iroh_conn *c, size_t n, bool fin);
 /* Take what the descriptor has at this moment, and send FIN behind it. */
-void stream_finish(struct iroh_conn *c);
+void iroh_stream_finish(struct iroh_conn *c);
 /* All of ours is acknowledged, and nobody waits for more of the peer's. */
-bool stream_delivered(const struct iroh_conn *c);
-void stream_end(struct iroh_conn *c);	/* closes the descriptor, frees */
+bool iroh_stream_delivered(const struct iroh_conn *c);
+void iroh_stream_end(struct iroh_conn *c);	/* closes the descriptor, frees */
 
 #endif

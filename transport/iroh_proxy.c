@@ -37,7 +37,7 @@ associate(const char *url, const struct transport_limit *until, int *fd,
 }
 
 int
-proxy_udp_begin(struct iroh_endpoint *ep, const struct transport_limit *until,
+iroh_proxy_udp_begin(struct iroh_endpoint *ep, const struct transport_limit *until,
     char why[static IROH_WHY_LEN])
 {
 	struct sw_addr to;
@@ -72,12 +72,12 @@ on_socks(struct loop_fd *w, uint32_t events)
 	struct iroh_endpoint *ep = CONTAINER_OF(w, struct iroh_endpoint, socks);
 
 	(void)events;
-	proxy_udp_end(ep);
+	iroh_proxy_udp_end(ep);
 	log_warn("iroh: the SOCKS5 proxy carries our datagrams no longer");
 }
 
 void
-proxy_udp_take(struct iroh_endpoint *ep)
+iroh_proxy_udp_take(struct iroh_endpoint *ep)
 {
 	char why[256];
 	int fd = -1;
@@ -94,7 +94,7 @@ proxy_udp_take(struct iroh_endpoint *ep)
 	ep->socks = (struct loop_fd){ .fd = fd, .ready = on_socks };
 	if (iroh_udp_open(&ep->udp, NULL, 0, why) != SW_OK ||
 	    loop_add(&ep->loop, &ep->socks, EPOLLIN | EPOLLRDHUP) != SW_OK) {
-		proxy_udp_end(ep);
+		iroh_proxy_udp_end(ep);
 		return;
 	}
 	ep->udp.proxied = true;
@@ -102,13 +102,13 @@ proxy_udp_take(struct iroh_endpoint *ep)
 	ep->port = ep->udp.port;
 	ep->udp_fd.fd = ep->udp.fd;
 	if (loop_add(&ep->loop, &ep->udp_fd, EPOLLIN) != SW_OK)
-		proxy_udp_end(ep);
+		iroh_proxy_udp_end(ep);
 	else
 		ep->no_udp = false;
 }
 
 void
-proxy_udp_end(struct iroh_endpoint *ep)
+iroh_proxy_udp_end(struct iroh_endpoint *ep)
 {
 	if (ep->proxy == NULL)
 		return;

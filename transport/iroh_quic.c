@@ -29,7 +29,7 @@ new_cid(ngtcp2_conn *q, ngtcp2_cid *cid, uint8_t *token, size_t len, void *arg)
 	iroh_random(cid->data, len);
 	if (ngtcp2_crypto_generate_stateless_reset_token(token,
 	    ep->reset_secret, sizeof(ep->reset_secret), cid) != 0 ||
-	    cid_add(&ep->cids, cid->data, len, c) != SW_OK)
+	    iroh_cid_add(&ep->cids, cid->data, len, c) != SW_OK)
 		return NGTCP2_ERR_CALLBACK_FAILURE;
 	return 0;
 }
@@ -40,7 +40,7 @@ old_cid(ngtcp2_conn *q, const ngtcp2_cid *cid, void *arg)
 	struct iroh_conn *c = arg;
 
 	(void)q;
-	cid_remove(&c->ep->cids, cid->data, cid->datalen);
+	iroh_cid_remove(&c->ep->cids, cid->data, cid->datalen);
 	return 0;
 }
 
@@ -67,7 +67,7 @@ stream_data(ngtcp2_conn *q, uint32_t flags, int64_t id, uint64_t offset,
 	(void)stream_arg;
 	if (id != c->stream.id)
 		return 0;
-	return stream_received(c, p, n,
+	return iroh_stream_received(c, p, n,
 	    (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0) == SW_OK ? 0 :
 	    NGTCP2_ERR_CALLBACK_FAILURE;
 }
@@ -81,7 +81,7 @@ stream_data_acked(ngtcp2_conn *q, int64_t id, uint64_t offset, uint64_t n,
 	(void)q;
 	(void)stream_arg;
 	if (id == c->stream.id)
-		stream_acked(c, offset + n);
+		iroh_stream_acked(c, offset + n);
 	return 0;
 }
 
@@ -140,7 +140,7 @@ path_checked(ngtcp2_conn *q, uint32_t flags, const ngtcp2_path *path,
 
 	(void)q;
 	(void)flags;
-	if (path_is_first(path))
+	if (iroh_path_is_first(path))
 		return 0;
 	if (result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS)
 		c->moved = true;
@@ -210,7 +210,7 @@ random_cid(ngtcp2_cid *cid, size_t len)
 }
 
 int
-quic_client(struct iroh_conn *c)
+iroh_quic_client(struct iroh_conn *c)
 {
 	const struct iroh_origin nowhere = { .relay = NULL };
 	ngtcp2_path_storage ps;
@@ -221,18 +221,18 @@ quic_client(struct iroh_conn *c)
 	set_up(&settings, &params, false);
 	random_cid(&dcid, DCID_LEN);
 	random_cid(&scid, CID_LEN);
-	path_of(c, &nowhere, &ps);
+	iroh_path_of(c, &nowhere, &ps);
 	if (ngtcp2_conn_client_new(&c->q, &dcid, &scid, &ps.path,
 	    NGTCP2_PROTO_VER_V1, &callbacks, &settings, &params, NULL, c) != 0)
 		return SW_ERR_NOMEM;
-	if (cid_add(&c->ep->cids, scid.data, scid.datalen, c) != SW_OK)
+	if (iroh_cid_add(&c->ep->cids, scid.data, scid.datalen, c) != SW_OK)
 		return SW_ERR_NOMEM;
 	c->tls.peer = c->peer.id;
 	return start_tls(c);
 }
 
 int
-quic_server(struct iroh_conn *c, const ngtcp2_pkt_hd *hd,
+iroh_quic_server(struct iroh_conn *c, const ngtcp2_pkt_hd *hd,
     const ngtcp2_cid *odcid, const struct iroh_origin *from)
 {
 	struct iroh_endpoint *ep = c->ep;
@@ -253,12 +253,12 @@ quic_server(struct iroh_conn *c, const ngtcp2_pkt_hd *hd,
 	    params.stateless_reset_token, ep->reset_secret,
 	    sizeof(ep->reset_secret), &scid) == 0)
 		params.stateless_reset_token_present = 1;
-	path_of(c, from, &ps);
+	iroh_path_of(c, from, &ps);
 	if (ngtcp2_conn_server_new(&c->q, &hd->scid, &scid, &ps.path,
 	    hd->version, &callbacks, &settings, &params, NULL, c) != 0)
 		return SW_ERR_NOMEM;
-	if (cid_add(&ep->cids, scid.data, scid.datalen, c) != SW_OK ||
-	    cid_add(&ep->cids, hd->dcid.data, hd->dcid.datalen, c) != SW_OK)
+	if (iroh_cid_add(&ep->cids, scid.data, scid.datalen, c) != SW_OK ||
+	    iroh_cid_add(&ep->cids, hd->dcid.data, hd->dcid.datalen, c) != SW_OK)
 		return SW_ERR_NOMEM;
 	return start_tls(c);
 }

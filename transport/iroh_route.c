@@ -153,10 +153,10 @@ first_packet(struct iroh_endpoint *ep, const struct iroh_origin *from,
 		    CONNECTION_REFUSED, NULL, 0));
 		return;
 	}
-	if ((c = conn_accept(ep, &hd, odcid, from)) == NULL)
+	if ((c = iroh_conn_accept(ep, &hd, odcid, from)) == NULL)
 		log_warn("iroh: no memory for a connection");
 	else
-		conn_input(c, from, p, n);
+		iroh_conn_input(c, from, p, n);
 }
 
 static void
@@ -207,9 +207,9 @@ is_reset(struct iroh_endpoint *ep, const struct iroh_origin *from,
 {
 	for (struct iroh_conn *c = ep->conns, *next; c != NULL; c = next) {
 		next = c->next;
-		if (!path_is_from(c, from) || c->state >= CONN_CLOSING)
+		if (!iroh_path_is_from(c, from) || c->state >= CONN_CLOSING)
 			continue;
-		conn_input(c, from, p, n);
+		iroh_conn_input(c, from, p, n);
 		if (c->state >= CONN_CLOSING)
 			return true;
 	}
@@ -226,9 +226,9 @@ route(struct iroh_endpoint *ep, const struct iroh_origin *from, const uint8_t *p
 
 	if (r != 0 && r != NGTCP2_ERR_VERSION_NEGOTIATION)
 		return;
-	c = cid_find(&ep->cids, v.dcid, v.dcidlen);
+	c = iroh_cid_find(&ep->cids, v.dcid, v.dcidlen);
 	if (c != NULL)
-		conn_input(c, from, p, n);
+		iroh_conn_input(c, from, p, n);
 	else if (r == 0 && v.version == 0 && is_reset(ep, from, p, n))
 		return;
 	else if (!ep->accept || ep->closing)
@@ -244,14 +244,14 @@ route(struct iroh_endpoint *ep, const struct iroh_origin *from, const uint8_t *p
 }
 
 void
-route_datagram(struct iroh_endpoint *ep, const struct iroh_origin *from,
+iroh_route_datagram(struct iroh_endpoint *ep, const struct iroh_origin *from,
     const uint8_t *p, size_t n)
 {
 	route(ep, from, p, n, false);
 }
 
 void
-route_wipe(struct iroh_endpoint *ep)
+iroh_route_wipe(struct iroh_endpoint *ep)
 {
 	while (ep->held != NULL)
 		held_free(ep->held);

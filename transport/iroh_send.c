@@ -5,13 +5,13 @@
 #define BURST_MIN (10 * 1452)
 
 void
-send_to(struct iroh_conn *c, const ngtcp2_path *path, const uint8_t *p,
+iroh_send_to(struct iroh_conn *c, const ngtcp2_path *path, const uint8_t *p,
     size_t n, size_t segment)
 {
 	struct iroh_endpoint *ep = c->ep;
 	struct sw_addr local, to;
 
-	if (path_is_first(path)) {
+	if (iroh_path_is_first(path)) {
 		switch (c->via) {
 		case VIA_EVERY:
 			for (size_t i = 0; i < c->peer.ndirect && !ep->no_udp; i++)
@@ -53,7 +53,7 @@ static void
 batch_flush(struct iroh_conn *c, struct batch *b)
 {
 	if (b->n > 0)
-		send_to(c, &b->path.path, c->ep->batch, b->n, b->segment);
+		iroh_send_to(c, &b->path.path, c->ep->batch, b->n, b->segment);
 	b->n = b->segment = 0;
 }
 
@@ -109,7 +109,7 @@ write_one(struct iroh_conn *c, ngtcp2_path *path, uint8_t *out, uint64_t ts)
 	int64_t id = -1;
 
 	if (c->state == CONN_OPEN && s->id >= 0) {
-		pieces = stream_next(c, v, &fin);
+		pieces = iroh_stream_next(c, v, &fin);
 		if (pieces > 0 || fin)
 			id = s->id;
 	}
@@ -118,19 +118,19 @@ write_one(struct iroh_conn *c, ngtcp2_path *path, uint8_t *out, uint64_t ts)
 	    fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE,
 	    id, v, pieces, ts);
 	if (n == NGTCP2_ERR_STREAM_SHUT_WR)
-		stream_unwanted(c);	/* STOP_SENDING came */
+		iroh_stream_unwanted(c);	/* STOP_SENDING came */
 	if (n == NGTCP2_ERR_STREAM_DATA_BLOCKED || n == NGTCP2_ERR_STREAM_SHUT_WR ||
 	    n == NGTCP2_ERR_STREAM_NOT_FOUND)
 		n = ngtcp2_conn_writev_stream(c->q, path, &pi, out,
 		    NGTCP2_MAX_PMTUD_UDP_PAYLOAD_SIZE, &taken,
 		    NGTCP2_WRITE_STREAM_FLAG_NONE, -1, NULL, 0, ts);
 	else if (taken >= 0)
-		stream_sent(c, (size_t)taken, fin);
+		iroh_stream_sent(c, (size_t)taken, fin);
 	return n;
 }
 
 void
-send_packets(struct iroh_conn *c)
+iroh_send_packets(struct iroh_conn *c)
 {
 	struct batch b = { .n = 0 };
 	ngtcp2_path_storage ps;
@@ -150,7 +150,7 @@ send_packets(struct iroh_conn *c)
 	batch_flush(c, &b);
 	ngtcp2_conn_update_pkt_tx_time(c->q, ts);
 	if (n < 0)
-		conn_fail_lib(c, (int)n);
+		iroh_conn_fail_lib(c, (int)n);
 	else if (n > 0)
-		conn_mark(c);		/* there is more: in the next turn */
+		iroh_conn_mark(c);		/* there is more: in the next turn */
 }

@@ -130,11 +130,11 @@ on_pair(struct loop_fd *w, uint32_t events)
 		c->stream.hung = true;
 		loop_del(&c->ep->loop, w);
 	}
-	conn_mark(c);
+	iroh_conn_mark(c);
 }
 
 int
-stream_open(struct iroh_conn *c)
+iroh_stream_open(struct iroh_conn *c)
 {
 	struct iroh_stream *s = &c->stream;
 	int fd[2];
@@ -155,7 +155,7 @@ stream_open(struct iroh_conn *c)
 }
 
 int
-stream_received(struct iroh_conn *c, const uint8_t *p, size_t n, bool fin)
+iroh_stream_received(struct iroh_conn *c, const uint8_t *p, size_t n, bool fin)
 {
 	struct iroh_stream *s = &c->stream;
 	struct iovec v[2];
@@ -181,14 +181,14 @@ stream_received(struct iroh_conn *c, const uint8_t *p, size_t n, bool fin)
 }
 
 void
-stream_acked(struct iroh_conn *c, uint64_t upto)
+iroh_stream_acked(struct iroh_conn *c, uint64_t upto)
 {
 	assert(upto <= c->stream.tx_sent);
 	ring_drop(&c->stream.tx, upto);
 }
 
 void
-stream_unwanted(struct iroh_conn *c)
+iroh_stream_unwanted(struct iroh_conn *c)
 {
 	struct iroh_stream *s = &c->stream;
 
@@ -259,7 +259,7 @@ take(struct iroh_conn *c)
 }
 
 void
-stream_flush(struct iroh_conn *c)
+iroh_stream_flush(struct iroh_conn *c)
 {
 	struct iroh_stream *s = &c->stream;
 
@@ -267,7 +267,7 @@ stream_flush(struct iroh_conn *c)
 	if (c->state < CONN_CLOSING)
 		take(c);
 	else if (s->rx.end == s->rx.begin)
-		stream_end(c);
+		iroh_stream_end(c);
 	if (s->pair.fd >= 0 && s->hung &&
 	    (s->tx_eof || c->state >= CONN_CLOSING))
 		let_go(c);
@@ -275,7 +275,7 @@ stream_flush(struct iroh_conn *c)
 }
 
 size_t
-stream_next(const struct iroh_conn *c, ngtcp2_vec out[static 2], bool *fin)
+iroh_stream_next(const struct iroh_conn *c, ngtcp2_vec out[static 2], bool *fin)
 {
 	const struct iroh_stream *s = &c->stream;
 	struct iovec v[2];
@@ -290,7 +290,7 @@ stream_next(const struct iroh_conn *c, ngtcp2_vec out[static 2], bool *fin)
 }
 
 void
-stream_sent(struct iroh_conn *c, size_t n, bool fin)
+iroh_stream_sent(struct iroh_conn *c, size_t n, bool fin)
 {
 	c->stream.tx_sent += n;
 	if (fin && c->stream.tx_sent == c->stream.tx.end)
@@ -298,15 +298,15 @@ stream_sent(struct iroh_conn *c, size_t n, bool fin)
 }
 
 void
-stream_finish(struct iroh_conn *c)
+iroh_stream_finish(struct iroh_conn *c)
 {
 	take(c);
 	c->stream.tx_eof = true;
-	conn_mark(c);
+	iroh_conn_mark(c);
 }
 
 bool
-stream_delivered(const struct iroh_conn *c)
+iroh_stream_delivered(const struct iroh_conn *c)
 {
 	const struct iroh_stream *s = &c->stream;
 
@@ -314,7 +314,7 @@ stream_delivered(const struct iroh_conn *c)
 }
 
 void
-stream_end(struct iroh_conn *c)
+iroh_stream_end(struct iroh_conn *c)
 {
 	struct iroh_stream *s = &c->stream;
 
