@@ -47,7 +47,8 @@ on_inbound(void *arg, uint16_t port, const char *from, uint16_t from_port,
 	s->inbound_port = port;
 }
 
-static const struct ssh_tunnel_events tunnel_events = { on_state, on_inbound };
+static const struct ssh_tunnel_events tunnel_events = { .state = on_state,
+	.inbound = on_inbound };
 
 /* Turn the loop until the condition holds, at most `ms`. */
 #define UNTIL(s, ms, cond) do {						\
