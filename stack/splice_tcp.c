@@ -46,12 +46,24 @@ joint_taken(struct joint *j, size_t n)
 	}
 }
 
+/* Where a FIN came alone, its acknowledgement may go with our own FIN, which
+ * mostly follows at once: for a tenth of a second lwIP may keep it. */
+static void
+got_fin(struct joint *j, struct tcp_pcb *pcb)
+{
+	j->rx_fin = true;
+	if (j->splice->far_path || j->rx != NULL ||
+	    (pcb->flags & TF_ACK_DELAY) != 0)
+		return;			/* it acknowledges bytes too */
+	tcp_clear_flags(pcb, TF_ACK_NOW);
+	tcp_set_flags(pcb, TF_ACK_DELAY);
+}
+
 static err_t
 received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e)
 {
 	struct joint *j = arg;
 
-	(void)pcb;
 	(void)e;
 	if (j == NULL) {
 		if (p != NULL)
@@ -59,7 +71,7 @@ received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e)
 		return ERR_OK;
 	}
 	if (p == NULL)
-		j->rx_fin = true;
+		got_fin(j, pcb);
 	else if (j->rx_last != NULL)
 		j->rx_last->next = p;
 	else

@@ -134,8 +134,13 @@ ssh_dial_hold(struct dial *d, const uint8_t *buf, size_t len)
 void
 ssh_dial_reap(struct dial *d)
 {
+	struct ssh_live *v = d->t->live;
+	size_t held = v != NULL ? v->gathered.held : 0;
+
 	ssh_dial_stop_waiting(d);
 	ssh_dial_end_channel(d, true);
+	if (v != NULL)
+		ssh_wire_excuse(&v->gathered, held);
 	d->t->dials.windows -= d->window - SSH_DIAL_WINDOW_FIRST;
 	LIST_DROP(&d->t->dials.open, d, link);
 	d->t->dials.nopen--;

@@ -199,7 +199,7 @@ struct ssh_tunnel {
 	struct ssh_login *login;
 	struct ssh_live *live;		/* while UP */
 	struct loop_fd login_w, wire_w;
-	struct loop_timer work, retry, alive, listen;
+	struct loop_timer work, retry, alive, listen, linger;
 	struct loop_turn turn;
 	uint32_t wire_events;		/* what wire_w waits for */
 	struct ssh_dials dials;

@@ -23,6 +23,8 @@
 
 #define BACKOFF_MAX_S 30
 #define KEEPALIVE_MISSES 3
+#define SMALL_INPUT 4096		/* bytes in a turn */
+#define LINGER_MS 1			/* for messages that may wait */
 #define LISTEN_AGAIN_MS 3000
 #define LISTEN_POLL_MS 200
 
@@ -69,6 +71,7 @@ close_live(struct ssh_tunnel *t)
 	loop_set_timer(t->l, &t->alive, SW_NEVER);
 	loop_set_timer(t->l, &t->work, SW_NEVER);
 	loop_set_timer(t->l, &t->listen, SW_NEVER);
+	loop_set_timer(t->l, &t->linger, SW_NEVER);
 	ssh_lookups_down(t->lookups);
 	ssh_dial_end_all(t);
 	ssh_live_free(v);
@@ -155,6 +158,23 @@ serve(struct ssh_tunnel *t)
 	}
 }
 
+static void
+send_kept(struct ssh_tunnel *t)
+{
+	if (ssh_wire_flush(&t->live->gathered) ||
+	    (t->wire_events & EPOLLOUT) != 0)
+		return;
+	t->wire_events |= EPOLLOUT;
+	loop_mod(t->l, &t->wire_w, t->wire_events);
+}
+
+static void
+on_linger(struct loop_timer *timer)
+{
+	send_kept((struct ssh_tunnel *)(void *)((char *)timer -
+	    offsetof(struct ssh_tunnel, linger)));
+}
+
 /* After the links: programs hear what came before the server hears of it. */
 static void
 end_of_turn(struct loop_turn *h)
@@ -162,11 +182,17 @@ end_of_turn(struct loop_turn *h)
 	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)h -
 	    offsetof(struct ssh_tunnel, turn));
 
-	if (t->live == NULL || ssh_wire_flush(&t->live->gathered) ||
-	    (t->wire_events & EPOLLOUT) != 0)
+	if (t->live == NULL)
 		return;
-	t->wire_events |= EPOLLOUT;
-	loop_mod(t->l, &t->wire_w, t->wire_events);
+	if (ssh_wire_may_wait(&t->live->gathered)) {
+		if (t->linger.at_ms == SW_NEVER)
+			loop_set_timer(t->l, &t->linger,
+			    t->l->now_ms + LINGER_MS);
+		return;
+	}
+	if (t->linger.at_ms != SW_NEVER)
+		loop_set_timer(t->l, &t->linger, SW_NEVER);
+	send_kept(t);
 }
 
 static void
@@ -197,6 +223,8 @@ on_wire(struct loop_fd *w, uint32_t events)
 	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)w -
 	    offsetof(struct ssh_tunnel, wire_w));
 	struct ssh_live *v = t->live;
+	size_t held = v->gathered.held;
+	uint64_t before = v->wire.in_bytes;
 
 	(void)events;
 	ssh_live_enter(v);
@@ -207,6 +235,10 @@ on_wire(struct loop_fd *w, uint32_t events)
 			break;
 		}
 	} while (ssh_wire_waiting(&v->gathered));
+	/* What libssh says by itself: mostly that a window is wide again.  The
+	 * server of a large transfer does wait for that. */
+	if (v->wire.in_bytes - before < SMALL_INPUT && LIST_IS_EMPTY(&v->arrivals))
+		ssh_wire_excuse(&v->gathered, held);
 	listen_for_life(t);
 	serve(t);
 }
@@ -423,8 +455,9 @@ ssh_tunnel_new(struct loop *l, const struct ssh_tunnel_options *o,
 	t->listen.fire = on_listen;
 	t->turn = (struct loop_turn){ .run = end_of_turn, .late = true };
 	loop_add_turn(l, &t->turn);
+	t->linger.fire = on_linger;
 	t->work.at_ms = t->retry.at_ms = t->alive.at_ms = t->listen.at_ms =
-	    SW_NEVER;
+	    t->linger.at_ms = SW_NEVER;
 	t->login_w.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->login_w.ready = on_login;
 	if (ssh_dials_init(&t->dials) != SW_OK ||
@@ -452,6 +485,7 @@ ssh_tunnel_free(struct ssh_tunnel *t)
 	loop_set_timer(t->l, &t->alive, SW_NEVER);
 	loop_set_timer(t->l, &t->work, SW_NEVER);
 	loop_set_timer(t->l, &t->listen, SW_NEVER);
+	loop_set_timer(t->l, &t->linger, SW_NEVER);
 	loop_del_turn(t->l, &t->turn);
 	if (t->live != NULL)
 		loop_del(t->l, &t->wire_w);

@@ -17,7 +17,7 @@ void
 ssh_wire_attach(struct ssh_wire *w, int fd)
 {
 	w->fd = fd;
-	w->at = w->len = w->held = 0;
+	w->at = w->len = w->held = w->patient = 0;
 	w->ended = w->stuck = false;
 	wire = w;
 }
@@ -70,6 +70,7 @@ push(struct ssh_wire *w, const void *p, size_t n)
 	ssize_t r;
 
 	memcpy(&iov[1].iov_base, &p, sizeof(p));
+	w->patient = 0;
 	do
 		r = sys_sendmsg(w->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (r == -EINTR);
@@ -91,6 +92,19 @@ ssh_wire_flush(struct ssh_wire *w)
 	if (w->held > 0)
 		(void)push(w, NULL, 0);
 	return !w->stuck;
+}
+
+void
+ssh_wire_excuse(struct ssh_wire *w, size_t before)
+{
+	if (w->held > before)
+		w->patient += w->held - before;
+}
+
+bool
+ssh_wire_may_wait(const struct ssh_wire *w)
+{
+	return w->held > 0 && w->held == w->patient;
 }
 
 static ssize_t

@@ -24,6 +24,7 @@ struct ssh_wire {
 	bool stuck;		/* the socket had no room for all of `out` */
 	size_t at, len;		/* read ahead: in[at..len) */
 	size_t held;		/* yet to be sent: out[0..held) */
+	size_t patient;		/* of these, nobody waits for */
 	uint8_t out[SSH_WIRE_OUT];
 	uint8_t in[SSH_WIRE_IN];
 };
@@ -46,5 +47,15 @@ bool ssh_wire_waiting(const struct ssh_wire *w);
 
 /* Send what was kept.  False: the socket has no room for all of it. */
 bool ssh_wire_flush(struct ssh_wire *w);
+
+/*
+ * Nobody waits for what was kept since w->held was `before`: window grants, the
+ * close of a channel.  They may go with the next message that is awaited, which
+ * spares the server a wake-up and us a packet.
+ */
+void ssh_wire_excuse(struct ssh_wire *w, size_t before);
+
+/* Something is kept, and all of it may wait a little. */
+bool ssh_wire_may_wait(const struct ssh_wire *w);
 
 #endif
