@@ -366,9 +366,10 @@ directory_answer(const struct directory *d, const void *in, size_t len,
 
 	*out = NULL;
 	*took = *n = 0;
-	*last = true;
+	*last = false;
 	if ((r = httpreq_read(&q, in, len)) == SW_AGAIN)
 		return r;
+	*last = true;
 	if (r != SW_OK) {
 		*took = len;
 		return write_answer(NULL, status_of(r), false, true, out, n);
