@@ -221,7 +221,9 @@ $(B)/tests/%: tests/%.c
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< -o $@ $(SAN) -ldl -lpthread
 
 # mix/: the mixnet.  Its tests need neither lwIP nor libssh: `make mix-check`.
-MIX_LIBS  = -lsodium $(MBED_LIBS) -ljansson -lwslay -lm
+# libcurl only for those who ask a directory (netdir_fetch.c).
+MIX_LIBS  = -lsodium $(MBED_LIBS) -ljansson -lwslay -lm -lpthread \
+	    -Wl,--push-state,--as-needed -lcurl -Wl,--pop-state
 MIX_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out mix/smolnode_%,$(wildcard mix/*.c)))
 MIX_TEST := $(filter $(B)/tests/unit/mix_% $(B)/tests/prop/mix_%,$(UNIT_BIN))
 MIX_FUZZ := $(filter $(B)/tests/fuzz/mix_%,$(FUZZ_BIN))
@@ -259,6 +261,9 @@ $(B)/smolnode: $(NODE_OBJ) $(B)/libmix.a $(B)/libstack.a $(MBED_A)
 $(B)/tests/lib/mix_session: tests/lib/mix_session.c $(B)/libmix.a $(B)/libstack.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ -o $@ $(LDHARD) $(MIX_LIBS) -lpthread
+$(B)/tests/lib/netdir_ask: tests/lib/netdir_ask.c $(B)/libmix.a $(MBED_A)
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ -o $@ $(LDHARD) $(MIX_LIBS)
 mix-check: $(MIX_TEST) $(MIX_FUZZ)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(MIX_TEST)
 	for f in $(MIX_FUZZ); do \

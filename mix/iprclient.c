@@ -41,22 +41,21 @@ struct iprclient {
 	struct iprclient_config cfg;
 	int state;
 	unsigned tries;
-	uint8_t version;		/* of this try, or of the connection */
 	uint64_t stream, request;
-	uint32_t seq;
+	int64_t now_ms;			/* of the last tick */
 	int64_t try_ms, sent_ms;
-	uint8_t bundle[IPRMSG_BUNDLE_MAX + 2 + IPRMSG_BUNDLE_MAX];
-	size_t bundle_len;
-	bool blocked;
+	uint32_t seq;
+	uint32_t expected;		/* number of the next bundle in order */
 	size_t surb_target;
 	uint64_t written_off;		/* SURBs that we count as lost */
 	int64_t window_ms, heard_ms;
 	uint64_t window_replies, requests_seen;
-	uint8_t self4[4];
-	int64_t now_ms;			/* of the last tick */
-	uint32_t expected;		/* number of the next bundle in order */
-	size_t n_held;
+	size_t bundle_len, n_held;
 	struct held held[HELD_MAX];	/* by number */
+	uint8_t bundle[IPRMSG_BUNDLE_MAX + 2 + IPRMSG_BUNDLE_MAX];
+	uint8_t self4[4];
+	uint8_t version;		/* of this try, or of the connection */
+	bool blocked;
 };
 
 struct iprclient *

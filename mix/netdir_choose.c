@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "mix/netdir.h"
+#include "mix/topology_api.h"
 
 typedef bool (*fit_fn)(const struct topology_node *n);
 
@@ -23,15 +24,15 @@ is_exit(const struct topology_node *n)
 	return n->has_ipr;
 }
 
-/* How likely it is to be drawn.  One with no performance at all is still
- * better than nothing. */
+/* How likely it is to be drawn. */
 static uint32_t
 weight(const struct topology_node *n, fit_fn fits, const uint8_t *avoid)
 {
-	if (!fits(n) || (avoid != NULL &&
+	if (!fits(n) || n->performance < TOPOLOGY_API_MIN_PERFORMANCE ||
+	    (avoid != NULL &&
 	    memcmp(n->identity, avoid, sizeof(n->identity)) == 0))
 		return 0;
-	return n->performance + 1u;
+	return n->performance;
 }
 
 /* NULL if no node fits. */
@@ -90,7 +91,7 @@ netdir_choose_exit(const struct topology *t, const char *given,
 
 	memset(out, 0, sizeof(*out));
 	if (given != NULL && strchr(given, '@') != NULL) {
-		if ((r = recipient_parse(out, given)) != SW_OK)
+		if (recipient_parse(out, given) != SW_OK)
 			return SW_ERR_FORMAT;
 		return topology_find(t, out->gateway) != NULL ? SW_OK :
 		    SW_ERR_UNREACH_HOST;

@@ -114,7 +114,7 @@ get_own(const json_t *o, struct topology_node *node)
 {
 	const json_t *p = json_object_get(o, "performance");
 	const json_t *ipr = json_object_get(o, "ip_packet_router");
-	uint64_t percent = 100;
+	uint64_t percent = 100, version;
 
 	if (p != NULL && get_number(o, "performance", 100, &percent) != SW_OK)
 		return SW_ERR_FORMAT;
@@ -122,6 +122,12 @@ get_own(const json_t *o, struct topology_node *node)
 	node->has_ipr = ipr != NULL;
 	if (ipr == NULL)
 		return SW_OK;
+	if (json_object_get(o, "ip_packet_router_version") != NULL) {
+		if (get_number(o, "ip_packet_router_version", UINT8_MAX,
+		    &version) != SW_OK)
+			return SW_ERR_FORMAT;
+		node->ipr_version = (uint8_t)version;
+	}
 	return json_is_string(ipr) ? recipient_parse(&node->ipr,
 	    json_string_value(ipr)) : SW_ERR_FORMAT;
 }
@@ -305,6 +311,8 @@ node_json(const struct topology_node *n)
 	if (n->has_ipr) {
 		recipient_format(ipr, &n->ipr);
 		json_object_set_new(o, "ip_packet_router", json_string(ipr));
+		json_object_set_new(o, "ip_packet_router_version",
+		    json_integer(n->ipr_version));
 	}
 	return o;
 }

@@ -5,9 +5,9 @@
  * a directory service says (nymapi.h), all at once and never changed
  * afterwards: a refresh makes a new one.
  *
- * In the file two members of a node are ours, which other readers ignore:
- * "performance" (percent; 100 if there is none) and "ip_packet_router" (the
- * address of its exit).
+ * In the file three members of a node are ours, which other readers ignore:
+ * "performance" (percent; 100 if there is none), "ip_packet_router" (the
+ * address of its exit) and "ip_packet_router_version" (the newest it speaks).
  */
 #ifndef SW_MIX_TOPOLOGY_H
 #define SW_MIX_TOPOLOGY_H
