@@ -31,7 +31,7 @@ PROG_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/shim_% \
 # libc, at a fixed address: nothing to load or to relocate before the exec, and
 # few pages to touch.  Sanitizers cannot be static.
 LAUNCH_LD := $(if $(SAN),,-static -no-pie -Wl,-z,noseparate-code)
-TRANS_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out transport/iroh%,$(wildcard transport/*.c)))
+TRANS_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out transport/iroh% transport/serve_%,$(wildcard transport/*.c)))
 IROH_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard transport/iroh*.c))
 IROH_LIBS := -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls -lwslay
 TRANS_LIBS = -lssh $(MBED_LIBS) -lpthread
@@ -77,7 +77,7 @@ BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(wildcard tests/preload/*.sh \
 	    tests/probes/*.sh tests/leak/*.sh tests/net/*.sh tests/programs/*.sh)
 
-all: $(B)/smolwrap $(B)/smolwrap-session $(B)/smolwrap-session-iroh $(B)/libsmolwrap.so $(B)/smolnode
+all: $(B)/smolwrap $(B)/smolwrap-session $(B)/smolwrap-session-iroh $(B)/libsmolwrap.so $(B)/smolnode $(B)/smolserve
 
 .SECONDARY:
 .PHONY: FORCE all deps test check bench demo lint asan tsan fuzz fuzz-run soak install clean
@@ -220,6 +220,27 @@ $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< -o $@ $(SAN) -ldl -lpthread
 
+# smolserve: an SSH engine of its own, without libssh.
+SERVE_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out transport/serve_main.c, \
+	      $(wildcard transport/serve_*.c))) $(B)/transport/udp_channel.o
+SERVE_LIBS  = -lsodium $(MBED_LIBS) -lpthread
+$(B)/transport/serve_%_crypto.o: BASIC += $(MBED_INC)
+$(patsubst %.c,$(B)/%.o,$(wildcard transport/serve_*_crypto.c)): | \
+    $(if $(MBED_A),$(MBEDTLS)/.complete)
+$(B)/libserve.a: $(SERVE_OBJ) $(BASE_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/smolserve: $(B)/transport/serve_main.o $(B)/libserve.a $(MBED_A)
+	$(CC) -o $@ $^ $(LDHARD) $(SERVE_LIBS)
+$(B)/tests/unit/serve_%: tests/unit/serve_%.c $(B)/libserve.a $(MBED_A)
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libserve.a $(LDHARD) \
+	    -lcmocka $(SERVE_LIBS) -o $@
+$(B)/tests/fuzz/serve_%_fuzz: tests/fuzz/serve_%_fuzz.c $(B)/libserve.a $(MBED_A)
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(B)/libserve.a \
+	    $(LDHARD) $(SERVE_LIBS) -o $@
+
 # mix/: the mixnet.  Its tests need neither lwIP nor libssh: `make mix-check`.
 # libcurl only for those who ask a directory (netdir_fetch.c).
 MIX_LIBS  = -lsodium $(MBED_LIBS) -ljansson -lwslay -lm -lpthread \
@@ -304,6 +325,7 @@ soak: all $(TEST_BIN)
 
 install: all
 	install -Dm755 $(B)/smolwrap $(DESTDIR)$(PREFIX)/bin/smolwrap
+	install -Dm755 $(B)/smolserve $(DESTDIR)$(PREFIX)/sbin/smolserve
 	install -Dm755 $(B)/smolnode $(DESTDIR)$(PREFIX)/bin/smolnode
 	install -Dm755 $(B)/smolwrap-session $(DESTDIR)$(LIBEXECDIR)/smolwrap-session
 	install -Dm755 $(B)/smolwrap-session-iroh $(DESTDIR)$(LIBEXECDIR)/smolwrap-session-iroh

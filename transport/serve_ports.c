@@ -1,0 +1,482 @@
+/*
+ * UDP for a client: one channel is one port here, unconnected, in both families
+ * (transport/udp_channel.h).
+ *
+ * Only peers that the client has sent to are heard, as behind an ordinary NAT;
+ * the table of them is bounded, and the one longest unused makes room.  Nothing
+ * is queued but a datagram whose name is being looked up: where there is no room
+ * a datagram is lost, as in a network.
+ */
+#include "transport/serve_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <netinet/in.h>
+#include <linux/errqueue.h>
+
+#include "base/clock.h"
+#include "transport/udp_channel.h"
+
+#define PEERS_MAX 64
+#define LOOKUPS_MAX 16			/* at once, each with one datagram */
+#define NAME_MS 60000			/* a name's address is used for so long */
+#define READS_A_TURN 32
+#define FAMILIES 2
+
+struct peer {
+	struct sw_addr addr;		/* as the kernel tells it */
+	char *name;			/* as the client wrote it, or NULL */
+	int64_t used_ms, found_ms;
+};
+
+struct serve_ports;
+
+struct lookup {
+	LIST_LINK(lookup) link;
+	struct serve_ports *o;
+	struct serve_query *query;
+	uint16_t port;
+	size_t len;
+	char name[256];
+	uint8_t data[];
+};
+
+struct serve_ports {
+	struct serve_end end;		/* first */
+	LIST_LINK(serve_ports) link;
+	struct serve_server *v;
+	struct serve_session *s;
+	struct serve_chan *c;
+	struct udp_socket { struct loop_fd w; struct serve_ports *o; }
+	    sock[FAMILIES];		/* IPv4, IPv6; fd -1: not needed yet */
+	struct peer peer[PEERS_MAX];
+	size_t npeers;
+	LIST_OF(lookups, lookup) lookups;
+	size_t nlookups;
+	uint8_t *part;			/* of a frame */
+	size_t part_len;
+};
+
+static void
+lookup_free(struct lookup *k)
+{
+	if (k->query != NULL)
+		serve_resolve_cancel(k->query);
+	LIST_DROP(&k->o->lookups, k, link);
+	k->o->nlookups--;
+	free(k);
+}
+
+static void
+ports_free(struct serve_ports *o)
+{
+	for (int i = 0; i < FAMILIES; i++) {
+		loop_del(&o->v->l, &o->sock[i].w);
+		if (o->sock[i].w.fd >= 0)
+			close(o->sock[i].w.fd);
+	}
+	while (!LIST_IS_EMPTY(&o->lookups))
+		lookup_free(LIST_FIRST(&o->lookups));
+	for (size_t i = 0; i < o->npeers; i++)
+		free(o->peer[i].name);
+	LIST_DROP(&o->s->ports, o, link);
+	free(o->part);
+	free(o);
+}
+
+static void
+end_ports(struct serve_ports *o)
+{
+	serve_chan_close(o->c);
+	serve_session_touch(o->s);
+	ports_free(o);
+}
+
+/* ---- to the client ---- */
+
+static void
+tell_error(struct serve_ports *o, const char *name, const struct sw_addr *addr,
+    int err)
+{
+	const struct datagram_peer peer = { .name = name, .addr = *addr };
+	uint8_t frame[UDP_CHANNEL_HEAD_MAX + 1];
+	size_t n = udp_channel_put_error(frame, &peer, err);
+
+	if (n == 0 || serve_chan_room(o->c) < n)
+		return;
+	(void)serve_chan_write(o->c, frame, n);
+	serve_session_touch(o->s);
+}
+
+static struct peer *
+peer_at(struct serve_ports *o, const struct sw_addr *addr)
+{
+	for (size_t i = 0; i < o->npeers; i++)
+		if (o->peer[i].addr.port == addr->port &&
+		    addr_same_ip(&o->peer[i].addr, addr))
+			return &o->peer[i];
+	return NULL;
+}
+
+static struct peer *
+peer_named(struct serve_ports *o, const char *name, uint16_t port)
+{
+	for (size_t i = 0; i < o->npeers; i++)
+		if (o->peer[i].name != NULL && o->peer[i].addr.port == port &&
+		    strcasecmp(o->peer[i].name, name) == 0)
+			return &o->peer[i];
+	return NULL;
+}
+
+/* What went wrong with a datagram that we sent: the kernel kept its address. */
+static void
+take_error(struct serve_ports *o, int fd)
+{
+	struct sockaddr_storage ss;
+	char control[256], byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = {
+		.msg_name = &ss, .msg_namelen = sizeof(ss), .msg_iov = &iov,
+		.msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct sw_addr to;
+	const struct peer *p;
+
+	if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0 ||
+	    addr_from_sockaddr(&to, (struct sockaddr *)&ss, m.msg_namelen) !=
+	    SW_OK || (p = peer_at(o, &to)) == NULL)
+		return;
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h != NULL;
+	    h = CMSG_NXTHDR(&m, h)) {
+		struct sock_extended_err e;
+
+		if ((h->cmsg_level != IPPROTO_IP || h->cmsg_type != IP_RECVERR) &&
+		    (h->cmsg_level != IPPROTO_IPV6 ||
+		    h->cmsg_type != IPV6_RECVERR))
+			continue;
+		memcpy(&e, CMSG_DATA(h), sizeof(e));
+		tell_error(o, p->name, &p->addr, e.ee_errno == EMSGSIZE ?
+		    SW_ERR_TOO_LONG : sw_err_from_errno((int)e.ee_errno));
+	}
+}
+
+/* `len` bytes in v->far, behind room for a head. */
+static void
+take_datagram(struct serve_ports *o, size_t len, const struct sw_addr *from)
+{
+	struct peer *p = peer_at(o, from);
+	struct datagram_peer peer;
+	uint8_t head[UDP_CHANNEL_HEAD_MAX];
+	uint8_t *start;
+	size_t n;
+
+	if (p == NULL)
+		return;
+	p->used_ms = o->v->l.now_ms;
+	peer = (struct datagram_peer){ .name = p->name, .addr = *from };
+	n = udp_channel_put_head(head, &peer, len);
+	if (n == 0 || serve_chan_room(o->c) < n + len)
+		return;
+	start = o->v->far + UDP_CHANNEL_HEAD_MAX - n;
+	memcpy(start, head, n);
+	(void)serve_chan_write(o->c, start, n + len);
+	serve_session_touch(o->s);
+}
+
+static void
+on_socket(struct loop_fd *w, uint32_t events)
+{
+	struct serve_ports *o = ((struct udp_socket *)(void *)((char *)w -
+	    offsetof(struct udp_socket, w)))->o;
+	uint8_t *data = o->v->far + UDP_CHANNEL_HEAD_MAX;
+
+	if ((events & EPOLLERR) != 0)
+		take_error(o, w->fd);
+	for (int i = 0; i < READS_A_TURN; i++) {
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		struct sw_addr from;
+		ssize_t n = recvfrom(w->fd, data, SERVE_FAR -
+		    UDP_CHANNEL_HEAD_MAX, 0, (struct sockaddr *)&ss, &len);
+
+		if (n < 0)
+			return;
+		if (addr_from_sockaddr(&from, (struct sockaddr *)&ss, len) ==
+		    SW_OK)
+			take_datagram(o, (size_t)n, &from);
+	}
+}
+
+/* ---- from the client ---- */
+
+static int
+open_socket(struct serve_ports *o, bool v4)
+{
+	struct udp_socket *u = &o->sock[!v4];
+	int on = 1;
+
+	if (u->w.fd >= 0)
+		return SW_OK;
+	u->w.fd = socket(v4 ? AF_INET : AF_INET6,
+	    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (u->w.fd < 0)
+		return errno == EMFILE || errno == ENFILE ? SW_ERR_LIMIT :
+		    sw_err_from_errno(errno);
+	if (v4) {
+		(void)setsockopt(u->w.fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	} else {
+		(void)setsockopt(u->w.fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
+		    sizeof(on));
+		(void)setsockopt(u->w.fd, IPPROTO_IPV6, IPV6_RECVERR, &on,
+		    sizeof(on));
+	}
+	u->w.ready = on_socket;
+	u->o = o;
+	if (loop_add(&o->v->l, &u->w, EPOLLIN) == SW_OK)
+		return SW_OK;
+	close(u->w.fd);
+	u->w.fd = -1;
+	return SW_ERR_LIMIT;
+}
+
+/* Remember whom the client wrote to, and how it calls them. */
+static void
+note_peer(struct serve_ports *o, const char *name, const struct sw_addr *addr)
+{
+	struct peer *p = peer_at(o, addr);
+	int64_t now = o->v->l.now_ms;
+
+	if (p == NULL && o->npeers < PEERS_MAX) {
+		p = &o->peer[o->npeers++];
+		memset(p, 0, sizeof(*p));
+	} else if (p == NULL) {
+		p = &o->peer[0];
+		for (size_t i = 1; i < PEERS_MAX; i++)
+			if (o->peer[i].used_ms < p->used_ms)
+				p = &o->peer[i];
+	}
+	if (p->name == NULL || name == NULL || strcmp(p->name, name) != 0) {
+		free(p->name);
+		p->name = name != NULL ? strdup(name) : NULL;
+		p->found_ms = now;
+	}
+	p->addr = *addr;
+	p->used_ms = now;
+}
+
+/* To one address; name: what it was called, or NULL. */
+static void
+send_to(struct serve_ports *o, const char *name, const struct sw_addr *addr,
+    const uint8_t *data, size_t len)
+{
+	bool v4 = addr_is_v4(addr);
+	char ip[SW_ADDR_TEXT_LEN];
+	struct sockaddr_storage ss;
+	socklen_t ss_len = sizeof(ss);
+	int err = SW_ERR_DENIED;
+
+	(void)addr_ip_text(addr, ip);
+	if (addr->port == 0 || !serve_policy_allows(&o->v->policy,
+	    name != NULL ? name : ip, addr, addr->port) ||
+	    !serve_permits_has(&o->s->grant->open, name != NULL ? name : ip,
+	    addr->port) || (err = open_socket(o, v4)) != SW_OK) {
+		tell_error(o, name, addr, err);
+		return;
+	}
+	note_peer(o, name, addr);
+	addr_to_sockaddr(addr, v4 ? AF_INET : AF_INET6, (struct sockaddr *)&ss,
+	    &ss_len);
+	/* A fault of an earlier datagram is reported first: once more then. */
+	for (int i = 0; i < 2; i++) {
+		if (sendto(o->sock[!v4].w.fd, data, len, MSG_NOSIGNAL,
+		    (struct sockaddr *)&ss, ss_len) >= 0 || errno == EAGAIN)
+			return;
+		err = errno;
+	}
+	tell_error(o, name, addr, err == EMSGSIZE ? SW_ERR_TOO_LONG :
+	    sw_err_from_errno(err));
+}
+
+static void
+on_found(void *arg, int err, const struct sw_addr *addrs, size_t n)
+{
+	struct lookup *k = arg;
+	struct sw_addr to = { .port = k->port };
+	size_t best = 0;
+
+	k->query = NULL;
+	if (err != SW_OK) {
+		tell_error(k->o, k->name, &to, err);
+	} else {
+		/* The first that may be reached. */
+		while (best + 1 < n && !serve_policy_allows(&k->o->v->policy,
+		    k->name, &addrs[best], k->port))
+			best++;
+		to = addrs[best];
+		to.port = k->port;
+		send_to(k->o, k->name, &to, k->data, k->len);
+	}
+	lookup_free(k);
+}
+
+static void
+send_named(struct serve_ports *o, const struct udp_channel_frame *f)
+{
+	const struct peer *p = peer_named(o, f->name, f->addr.port);
+	struct sw_addr literal;
+	struct lookup *k;
+
+	if (addr_parse_ip(&literal, f->name) == SW_OK) {
+		literal.port = f->addr.port;
+		send_to(o, f->name, &literal, f->data, f->len);
+		return;
+	}
+	if (p != NULL && o->v->l.now_ms - p->found_ms < NAME_MS) {
+		const struct sw_addr to = p->addr;
+
+		send_to(o, f->name, &to, f->data, f->len);
+		return;
+	}
+	if (o->nlookups >= LOOKUPS_MAX ||
+	    (k = calloc(1, sizeof(*k) + f->len)) == NULL)
+		return;			/* lost */
+	k->o = o;
+	k->port = f->addr.port;
+	k->len = f->len;
+	memcpy(k->name, f->name, sizeof(k->name));
+	if (f->len > 0)
+		memcpy(k->data, f->data, f->len);
+	LIST_APPEND(&o->lookups, k, link);
+	o->nlookups++;
+	k->query = serve_resolve(o->v->dialing.resolver, o->s, k->name, on_found,
+	    k);
+	if (k->query == NULL)
+		lookup_free(k);
+}
+
+/* Whole frames in p[0..len): how much they were; false: nonsense. */
+static bool
+take_frames(struct serve_ports *o, const uint8_t *p, size_t len, size_t *used)
+{
+	struct udp_channel_frame f;
+	size_t n;
+	int r;
+
+	*used = 0;
+	while ((r = udp_channel_take(&f, p + *used, len - *used, &n)) == SW_OK) {
+		*used += n;
+		if (f.kind != UDP_CHANNEL_DATA)
+			return false;
+		if (f.name[0] != '\0')
+			send_named(o, &f);
+		else
+			send_to(o, NULL, &f.addr, f.data, f.len);
+	}
+	return r == SW_AGAIN;
+}
+
+/* Less than a frame is kept; what completes it comes in the next calls. */
+static bool
+take_bytes(struct serve_ports *o, const uint8_t *p, size_t len)
+{
+	size_t used;
+	uint8_t *all;
+	bool good;
+
+	if (o->part_len == 0) {
+		all = NULL;
+		good = take_frames(o, p, len, &used);
+	} else {
+		if ((all = malloc(o->part_len + len)) == NULL)
+			return false;
+		memcpy(all, o->part, o->part_len);
+		memcpy(all + o->part_len, p, len);
+		len += o->part_len;
+		p = all;
+		good = take_frames(o, p, len, &used);
+	}
+	free(o->part);
+	o->part = NULL;
+	o->part_len = 0;
+	if (good && used < len) {
+		if ((o->part = malloc(len - used)) != NULL) {
+			o->part_len = len - used;
+			memcpy(o->part, p + used, o->part_len);
+		}
+		good = o->part != NULL;
+	}
+	free(all);
+	return good;
+}
+
+static void
+on_data(struct serve_end *e, const uint8_t *p, size_t len)
+{
+	struct serve_ports *o = (struct serve_ports *)(void *)e;
+
+	serve_chan_took(o->c, len);
+	if (!take_bytes(o, p, len))
+		end_ports(o);
+}
+
+static void
+on_eof(struct serve_end *e)
+{
+	end_ports((struct serve_ports *)(void *)e);
+}
+
+static void
+on_writable(struct serve_end *e)
+{
+	(void)e;			/* what had no room is gone */
+}
+
+static void
+on_closed(struct serve_end *e, bool clean)
+{
+	(void)clean;
+	ports_free((struct serve_ports *)(void *)e);
+}
+
+static const struct serve_end_ops ports_ops = {
+	.data = on_data, .eof = on_eof, .writable = on_writable,
+	.closed = on_closed,
+};
+
+void
+serve_ports_open(struct serve_session *s, struct serve_chan *c)
+{
+	struct serve_ports *o;
+
+	if (s->v->no_udp) {
+		serve_chan_refuse(c, SERVE_PROHIBITED, "no UDP here");
+		return;
+	}
+	if ((o = calloc(1, sizeof(*o))) == NULL) {
+		serve_chan_refuse(c, SERVE_SHORTAGE, "out of memory");
+		return;
+	}
+	o->end.ops = &ports_ops;
+	o->v = s->v;
+	o->s = s;
+	o->c = c;
+	LIST_INIT(&o->lookups);
+	for (int i = 0; i < FAMILIES; i++)
+		o->sock[i].w.fd = -1;
+	LIST_APPEND(&s->ports, o, link);
+	serve_chan_set_arg(c, &o->end);
+	serve_chan_accept(c);
+	serve_session_touch(s);
+}
+
+void
+serve_ports_free(struct serve_session *s)
+{
+	while (!LIST_IS_EMPTY(&s->ports))
+		ports_free(LIST_FIRST(&s->ports));
+}
