@@ -9,6 +9,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 LIBEXECDIR ?= $(PREFIX)/libexec
 CC     ?= cc
+OBJCOPY ?= objcopy
 LWIP   ?= build/src/lwip
 MBEDTLS ?= $(dir $(LWIP))mbedtls
 
@@ -94,7 +95,7 @@ $(B)/lwip/%.o: $(LWIP)/%.c stack/lwip/lwipopts.h stack/lwip/arch/cc.h
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(CFLAGS) $(if $(SAN),-fno-sanitize=shift) -w \
 	    $(LWIP_INC) -c $< -o $@
-	@objcopy --rename-section .bss=lwip_bss $@
+	@$(OBJCOPY) --rename-section .bss=lwip_bss $@
 $(MBEDTLS)/.complete:
 	scripts/deps source mbedtls $(MBEDTLS)
 $(MBED_SRC) &: $(MBEDTLS)/.complete ;
@@ -108,7 +109,7 @@ $(B)/mix/%.o $(B)/transport/tls%.o: BASIC += $(MBED_INC)
 $(patsubst %.c,$(B)/%.o,$(wildcard mix/*_crypto.c transport/tls*.c)): | \
     $(if $(MBED_A),$(MBEDTLS)/.complete)
 $(MBED_DIR)/libmbed.a: $(patsubst $(MBEDTLS)/library/%.c,$(MBED_DIR)/%.o,$(MBED_SRC))
-	ar rcs $@.$$$$ $^ && mv $@.$$$$ $@
+	$(AR) rcs $@.$$$$ $^ && mv $@.$$$$ $@
 # lwipopts.h is read by lwIP's headers, which are the system's to -MMD.
 $(B)/stack/%.o: stack/%.c stack/lwip/lwipopts.h | $(LWIP)/.complete
 	@mkdir -p $(@D)
@@ -129,7 +130,7 @@ $(B)/%.o: %.S
 
 $(B)/libstack.a: $(STACK_OBJ) $(LWIP_OBJ) $(BASE_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(AR) rcs $@ $^
 # Every wrapped program loads this, and most use little of it: libc's functions
 # are bound when first called (50 look-ups less, 2 % of the start of true), and
 # the C runtime's start files, which do nothing here, are left out (2 % more).
@@ -141,7 +142,7 @@ $(B)/libsmolwrap.so: $(SHIM_OBJ) $(B)/libstack.a preload/exports.map
 	    -Wl,--version-script=preload/exports.map
 $(B)/libprogram.a: $(PROG_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(AR) rcs $@ $^
 $(B)/smolwrap: $(B)/preload/main.o $(B)/libprogram.a $(BASE_OBJ)
 	$(CC) -o $@ $(filter-out %.a,$^) $(filter %.a,$^) $(LDHARD) $(LAUNCH_LD)
 $(B)/smolwrap-session: $(B)/preload/session_main.o $(B)/libprogram.a \
@@ -179,7 +180,7 @@ $(B)/tests/unit/sockets_shim_test: tests/unit/sockets_shim_test.c \
 # iroh has an archive of its own, so that only what dials it loads GnuTLS.
 $(B)/libiroh.a: $(IROH_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(AR) rcs $@ $^
 $(B)/tests/unit/iroh_%: tests/unit/iroh_%.c $(B)/libiroh.a $(TRANS_OBJ) $(B)/libstack.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ $(LDHARD) -lcmocka $(IROH_LIBS) \
@@ -251,7 +252,7 @@ MIX_FUZZ := $(filter $(B)/tests/fuzz/mix_%,$(FUZZ_BIN))
 .PHONY: mix-check
 $(B)/libmix.a: $(MIX_OBJ) $(BASE_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(AR) rcs $@ $^
 $(B)/tests/unit/mix_%: tests/unit/mix_%.c $(B)/libmix.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libmix.a $(LDHARD) \
@@ -294,6 +295,17 @@ check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
 	B=$(B) tests/lib/prove.sh $(T)
 test: deps
 	$(MAKE) check
+
+# Other projects' suites, bare and wrapped: too long for every day.  They need
+# Debian's libpython3.11-testsuite and cmake besides.
+LIBUV ?= build/src/libuv
+.PHONY: suites
+suites: all $(TEST_BIN) $(LIBUV)/build/uv_run_tests
+	B=$(B) LIBUV=$(abspath $(LIBUV)) prove --timer -v tests/suites/*.sh
+$(LIBUV)/build/uv_run_tests:
+	SUITES=bookworm scripts/deps source libuv1 $(LIBUV)
+	cmake -S $(LIBUV) -B $(LIBUV)/build -DBUILD_TESTING=ON >/dev/null
+	$(MAKE) -s -C $(LIBUV)/build uv_run_tests
 demo:
 	scripts/deps install demo
 	$(MAKE) all $(TEST_BIN)

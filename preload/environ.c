@@ -90,9 +90,9 @@ environ_build(char *const *old, const struct environ_facts *f)
 		(unsigned long long)f->ctl_ino) < 0 ||
 	    asprintf(&path, "SMOLWRAP_PATH=%s", f->path) < 0 ||
 	    asprintf(&policy, "SMOLWRAP_POLICY=listen=%s,stack=%s,udp=dns,"
-		"ipv6=1,labels=1,loopback=%d", word_of_listen(o->listen),
+		"ipv6=1,labels=1,loopback=%d%s", word_of_listen(o->listen),
 		o->stack == STACK_SESSION ? "session" : "thread",
-		!o->no_loopback) < 0) {
+		!o->no_loopback, o->strict ? ",strict=1" : "") < 0) {
 		/* What asprintf() could not write stays NULL or is left over
 		 * for a caller that gives up anyway. */
 		free(list);

@@ -316,6 +316,12 @@ launch_run(const struct options *o)
 		    "--publish" : "--socks, -L or -R");
 		return LAUNCH_FAILED;
 	}
+	if (r == SW_OK && o->session_only != NULL) {
+		say("cannot give --%s to a session that is up already; leave it "
+		    "out, or make a session of its own with --via",
+		    o->session_only);
+		return LAUNCH_FAILED;
+	}
 	if (r == SW_ERR_REFUSED && o->name == NULL) {
 		if (o->via_n == 0) {
 			explain_no_tunnel();

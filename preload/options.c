@@ -30,7 +30,7 @@ const struct options_text_fact options_texts[OPTIONS_TEXTS] = {
 enum {
 	OPT_TEXT = 256,
 	OPT_VIA = OPT_TEXT + OPTIONS_TEXTS, OPT_PUBLISH, OPT_LISTEN, OPT_STACK,
-	OPT_NO_SEATBELT, OPT_NO_DRAIN, OPT_NO_LOOPBACK, OPT_INHERIT,
+	OPT_NO_SEATBELT, OPT_NO_DRAIN, OPT_NO_LOOPBACK, OPT_STRICT, OPT_INHERIT,
 	OPT_INSECURE, OPT_WAIT, OPT_HELP, OPT_VERSION,
 };
 
@@ -44,6 +44,7 @@ static const struct option longs_but_texts[] = {
 	{ "no-seatbelt", no_argument, NULL, OPT_NO_SEATBELT },
 	{ "no-drain", no_argument, NULL, OPT_NO_DRAIN },
 	{ "no-loopback", no_argument, NULL, OPT_NO_LOOPBACK },
+	{ "strict", no_argument, NULL, OPT_STRICT },
 	{ "inherit", no_argument, NULL, OPT_INHERIT },
 	{ "insecure", no_argument, NULL, OPT_INSECURE },
 	{ "wait", no_argument, NULL, OPT_WAIT },
@@ -287,6 +288,7 @@ take(struct options *o, int opt, const char *arg, char why[static 256])
 	case OPT_NO_SEATBELT: o->no_seatbelt = true; return SW_OK;
 	case OPT_NO_DRAIN: o->no_drain = true; return SW_OK;
 	case OPT_NO_LOOPBACK: o->no_loopback = true; return SW_OK;
+	case OPT_STRICT: o->strict = true; return SW_OK;
 	case OPT_INHERIT: o->inherit = true; return SW_OK;
 	case OPT_INSECURE: o->insecure = true; return SW_OK;
 	case OPT_WAIT: o->wait = true; return SW_OK;
@@ -348,6 +350,18 @@ is_command(const char *word, enum options_command *out)
 	return false;
 }
 
+/* What a session that is up cannot be told any more. */
+static const char *
+session_only(const struct options *o)
+{
+	for (size_t t = 0; t < OPTIONS_TEXTS; t++)
+		if (o->texts[t] != NULL && t != TEXT_SOCKS &&
+		    t != TEXT_SOCKS_AUTH)
+			return options_texts[t].name;
+	return o->insecure ? "insecure" : o->wait ? "wait" :
+	    o->no_drain ? "no-drain" : NULL;
+}
+
 int
 options_parse(struct options *o, int argc, char **argv, char why[static 256])
 {
@@ -378,6 +392,7 @@ options_parse(struct options *o, int argc, char **argv, char why[static 256])
 		}
 	}
 	o->argv = argv + optind;
+	o->session_only = session_only(o);
 	if (o->command == COMMAND_RUN && *o->argv == NULL) {
 		if (!options_has_services(o)) {
 			snprintf(why, 256, "no program is given");

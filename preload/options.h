@@ -77,6 +77,10 @@ struct options {
 	bool via_is_default;	/* `via` is nobody's wish but the file's */
 	bool verbose, no_seatbelt, no_drain, no_loopback, wait, inherit;
 	bool insecure;
+	bool strict;		/* refuse internet sockets passed in */
+	/* The first option of the command line that only a new session can
+	 * heed, without its dashes; NULL for none. */
+	const char *session_only;
 };
 
 /* SW_OK, or SW_ERR_CONFIG with one line of English in `why`. */

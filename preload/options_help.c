@@ -25,6 +25,7 @@ const char options_help[] =
     "  --stack thread|session  where the program's network stack runs\n"
     "  --dns HOST              resolver, seen from the server, for raw queries\n"
     "  --no-loopback           no way to services of this machine either\n"
+    "  --strict                refuse internet sockets that others pass in\n"
     "  --inherit               accept internet sockets inherited from the caller\n"
     "  --no-drain              do not wait for unsent data after the program's end\n"
     "  --no-seatbelt           debugging only: what is not caught may leak\n"

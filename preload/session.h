@@ -65,6 +65,7 @@ struct session {
 	struct hosted *hosted;		/* owners that run here */
 	struct question *questions;
 	size_t question_n;
+	uint32_t noted;			/* bits by enum session_reason */
 
 	uint64_t bytes_in, bytes_out;	/* to and from the programs */
 };

@@ -320,6 +320,12 @@ do_stop(struct session *s, struct control_msg *m)
 	s->loop.stop = true;
 }
 
+static void
+do_note(struct session *s, struct control_msg *m)
+{
+	session_note(s, m->head.arg);
+}
+
 void
 control_handle(struct session *s, struct control_msg *m)
 {
@@ -333,6 +339,7 @@ control_handle(struct session *s, struct control_msg *m)
 		[SESSION_LOOPBACK] = do_loopback,
 		[SESSION_STATUS] = do_status,
 		[SESSION_STOP] = do_stop,
+		[SESSION_NOTE] = do_note,
 	};
 	size_t op = m->head.op;
 

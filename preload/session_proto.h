@@ -60,6 +60,24 @@ enum session_op {
 	/* Command line only. */
 	SESSION_STATUS,			/* payload: text, one "key value" a line */
 	SESSION_STOP,			/* end the session; answered when it will */
+
+	/* Something was refused: arg = enum session_reason.  No answer; the
+	 * session logs each reason once. */
+	SESSION_NOTE,
+};
+
+/* Why a program did not get what it asked for.  No more is told: the log holds
+ * no destination, name or path. */
+enum session_reason {
+	REASON_FAMILY = 1,	/* socket() of a family or type that is refused */
+	REASON_DESTINATION,	/* an address that policy refuses */
+	REASON_PROGRAM,		/* exec of a static, foreign or set-ID program */
+	REASON_ENVIRONMENT,	/* exec with an environment without ours */
+	REASON_PASSED,		/* it was sent an internet socket */
+	REASON_RING,		/* io_uring */
+	REASON_OPTION,		/* a socket option nobody knows */
+	REASON_PATH,		/* a local socket that acts for others */
+	REASONS
 };
 
 enum session_flag {

@@ -92,6 +92,7 @@ struct shim_config {
 	bool udp;			/* false: DNS only (udp=dns) */
 	bool ipv6;
 	bool loopback;			/* loopback destinations are allowed */
+	bool strict;			/* no inet socket may be passed in */
 	bool single_labels;		/* the exit may know names without a dot */
 	/* "NAME=value" to put back into a child's environment; NULL-ended.
 	 * LD_PRELOAD holds our own entry only. */
@@ -124,6 +125,17 @@ int shim_ctl(void);
 int shim_session_request(const struct session_msg *m, const void *payload,
     size_t len, const int *fds, unsigned nfds, struct session_reply *rep,
     void *buf, size_t cap, int *fd_out, int timeout_ms);
+
+/* Tell whoever reads the log that something was refused, and why; once for
+ * each reason.  Safe where shim_session_request() is. shim_note.c */
+void shim_note(enum session_reason reason);
+
+/*
+ * Descriptors that a message has brought: internet sockets that lead past the
+ * tunnel are noted; where policy says so they are closed, all that came, and
+ * the answer is -EACCES.  m: after a successful recvmsg(2).  shim_passed.c
+ */
+int shim_judge_passed(struct msghdr *m);
 
 /* ---- identity: the tag a descriptor carries, shim_tag.c ---------------- */
 

@@ -117,6 +117,8 @@ take_policy(struct shim_config *c, const char *s, size_t n)
 		c->ipv6 = false;
 	else if (word_is(s, n, "loopback=0"))
 		c->loopback = false;
+	else if (word_is(s, n, "strict=1"))
+		c->strict = true;
 	else if (word_is(s, n, "labels=1"))
 		c->single_labels = true;
 }

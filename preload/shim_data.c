@@ -326,6 +326,15 @@ recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *sa,
 	return shim_ret(r);
 }
 
+static ssize_t
+recvmsg_foreign(int fd, struct msghdr *m, int flags)
+{
+	ssize_t n = shim_libc()->recvmsg(fd, m, flags);
+	int r = n < 0 ? 0 : shim_judge_passed(m);
+
+	return r < 0 ? shim_ret(r) : n;
+}
+
 SW_EXPORT ssize_t
 recvmsg(int fd, struct msghdr *m, int flags)
 {
@@ -334,7 +343,7 @@ recvmsg(int fd, struct msghdr *m, int flags)
 	if (m == NULL)
 		return shim_ret(-EFAULT);
 	if (!shim_tag_get(fd, &t))
-		return shim_libc()->recvmsg(fd, m, flags);
+		return recvmsg_foreign(fd, m, flags);
 	return shim_ret(recv_ours(fd, t, m, flags));
 }
 
@@ -348,6 +357,18 @@ is_past(const struct timespec *until)
 	    now.tv_nsec >= until->tv_nsec);
 }
 
+static int
+recvmmsg_foreign(int fd, struct mmsghdr *v, unsigned n, int flags,
+    struct timespec *timeout)
+{
+	int got = shim_libc()->recvmmsg(fd, v, n, flags, timeout), r = 0;
+
+	for (int i = 0; i < got; i++)
+		if (shim_judge_passed(&v[i].msg_hdr) < 0)
+			r = -EACCES;
+	return r < 0 ? (int)shim_ret(r) : got;
+}
+
 SW_EXPORT int
 recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags,
     struct timespec *timeout)
@@ -357,7 +378,7 @@ recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags,
 	struct shim_tag t;
 
 	if (!shim_tag_get(fd, &t))
-		return shim_libc()->recvmmsg(fd, v, n, flags, timeout);
+		return recvmmsg_foreign(fd, v, n, flags, timeout);
 	if (timeout != NULL) {
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += timeout->tv_sec;

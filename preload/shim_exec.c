@@ -71,6 +71,8 @@ shim_exec_at(int dirfd, const char *path, char *const *argv, char *const *envp,
 		return -EFAULT;
 	if ((env = execenv_make(&e, cfg->env, envp)) == NULL && envp != NULL)
 		return -ENOMEM;
+	if (env != envp)
+		shim_note(REASON_ENVIRONMENT);
 	keep_control(cfg);
 	if (looks_executable(dirfd, path, flags)) {
 		exec_explain(dirfd, path, flags);

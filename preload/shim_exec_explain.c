@@ -55,7 +55,8 @@ reason_in(int fd)
 static void
 put_line(const char *reason)
 {
-	const char *path = execenv_get(environ, "SMOLWRAP_LOG_FILE");
+	const char *path = execenv_get((char *const *)(uintptr_t)
+	    shim_config()->env, "SMOLWRAP_LOG_FILE");
 	const struct iovec line[] = {
 		{ (char *)(uintptr_t)"shim: exec: the program ", 24 },
 		{ (char *)(uintptr_t)reason, strlen(reason) },
@@ -92,6 +93,8 @@ exec_explain(int dirfd, const char *path, int flags)
 		return;
 	reason = reason_in((int)fd);
 	sys_close((int)fd);
-	if (reason != NULL)
+	if (reason != NULL) {
+		shim_note(REASON_PROGRAM);
 		put_line(reason);
+	}
 }

@@ -32,6 +32,8 @@ spawn(const char *symbol, pid_t *pid, const char *path,
 	if (call == NULL)
 		return ENOSYS;
 	env = execenv_make(&e, shim_config()->env, envp);
+	if (env != envp)
+		shim_note(REASON_ENVIRONMENT);
 	if (env == NULL && envp != NULL)
 		return ENOMEM;
 	shim_exec_prepare();

@@ -97,8 +97,12 @@ shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias)
 		*a = net.dns;
 		return WHERE_TUNNEL;
 	}
-	if (addr_is_loopback(a))
-		return c->loopback ? WHERE_LOOPBACK : -EACCES;
+	if (addr_is_loopback(a)) {
+		if (c->loopback)
+			return WHERE_LOOPBACK;
+		shim_note(REASON_DESTINATION);
+		return -EACCES;
+	}
 	if (is_broadcast(a) && (t.flags & SHIM_DGRAM) &&
 	    !(t.flags & SHIM_BROADCAST))
 		return -EACCES;
@@ -143,6 +147,8 @@ shim_judge_native(const struct sockaddr *sa, socklen_t len)
 		return 0;
 	if (!addr_is_loopback(&a) && !addr_is_any(&a))
 		return -ENETUNREACH;
+	if (!shim_config()->loopback)
+		shim_note(REASON_DESTINATION);
 	if (is_resolver_port(a.port) || !shim_config()->loopback)
 		return -EACCES;
 	return 0;

@@ -221,8 +221,10 @@ do_setsockopt(int fd, struct shim_tag t, int level, int name, const void *val,
 
 	if ((int)len < 0)
 		return -EINVAL;
-	if (r == NULL)
+	if (r == NULL) {
+		shim_note(REASON_OPTION);
 		return missing(t, level, false);
+	}
 	/* A group or a source address is longer than any number. */
 	if (r->set == ENODEV && len < GROUP_MIN)
 		return -EINVAL;

@@ -122,7 +122,12 @@ do_socket(int domain, int type, int protocol)
 SW_EXPORT int
 socket(int domain, int type, int protocol)
 {
-	return (int)shim_ret(do_socket(domain, type, protocol));
+	long r = do_socket(domain, type, protocol);
+
+	/* What the kernel would have refused as well is no news. */
+	if (r == -EPERM || r == -EAFNOSUPPORT || r == -EPROTONOSUPPORT)
+		shim_note(REASON_FAMILY);
+	return (int)shim_ret(r);
 }
 
 /* ---- bind ------------------------------------------------------------------ */

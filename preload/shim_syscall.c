@@ -40,6 +40,7 @@ const uint8_t shim_syscall_route[SHIM_SYSCALL_MAX] = {
 	[SYS_execve] = ROUTE_EXECVE,
 	[SYS_execveat] = ROUTE_EXECVEAT,
 	[SYS_exit_group] = ROUTE_EXIT_GROUP,
+	[SYS_io_uring_setup] = ROUTE_RING,
 };
 
 long
@@ -107,6 +108,9 @@ shim_syscall_routed(long nr, long a, long b, long c, long d, long e, long f)
 		    (char **)d, (int)e));
 	case ROUTE_EXIT_GROUP:
 		_exit(fd);
+	case ROUTE_RING:
+		shim_note(REASON_RING);
+		return shim_ret(sys_call3(SYS_io_uring_setup, a, b, 0));
 	case ROUTE_NONE:
 		break;
 	}

@@ -90,10 +90,16 @@ shim_judge_unix(const struct sockaddr *sa, socklen_t len)
 		return 0;		/* the kernel refuses it */
 	memcpy(path, (const char *)sa + head, n);
 	path[n] = '\0';
-	if (path[0] == '\0')		/* abstract: the same names */
-		return is_denied(path + 1) ? -ECONNREFUSED : 0;
+	if (path[0] == '\0') {		/* abstract: the same names */
+		if (!is_denied(path + 1))
+			return 0;
+		shim_note(REASON_PATH);
+		return -ECONNREFUSED;
+	}
 	if (is_denied(path) ||
-	    (resolve(path, real, sizeof(real)) && is_denied(real)))
+	    (resolve(path, real, sizeof(real)) && is_denied(real))) {
+		shim_note(REASON_PATH);
 		return -ENOENT;
+	}
 	return 0;
 }

@@ -87,6 +87,13 @@ is "$(on client "$SW" sh -c "$SW up -s more --via ssh://x" 2>&1)" \
 like "$(on client "$SW" --publish 8080 true 2>&1)" \
     "smolwrap: cannot add --publish to a session that is up*" \
     "a session publishes what it was told when it was made"
+for option in "-i $KEY" "--known-hosts $KNOWN" "--dns 192.0.2.1" --no-drain \
+    --wait; do
+	# shellcheck disable=SC2086 # an option and its value
+	like "$(on client "$SW" $option true 2>&1)" \
+	    "smolwrap: cannot give --* to a session that is up already*" \
+	    "${option%% *} is not silently ignored by a session that is up"
+done
 
 # --- many processes ------------------------------------------------------
 cat >"$T/Makefile" <<END

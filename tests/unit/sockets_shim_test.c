@@ -33,6 +33,14 @@ shim_config(void)
 	return &config;
 }
 
+static uint32_t noted;
+
+void
+shim_note(enum session_reason reason)
+{
+	noted |= 1u << reason;
+}
+
 int
 shim_owner_config(struct link_config *out)
 {

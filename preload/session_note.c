@@ -1,0 +1,32 @@
+/*
+ * What the programs of this session were refused: a line for each reason, once.
+ */
+#include "preload/session_control.h"
+
+#include "base/log.h"
+
+static const char *const texts[REASONS] = {
+	[REASON_FAMILY] = "a program asked for a socket that no tunnel carries "
+	    "(raw, packet, or another family)",
+	[REASON_DESTINATION] = "a program was refused a destination: "
+	    "this machine itself (--no-loopback)",
+	[REASON_PROGRAM] = "a program was started that the library cannot enter "
+	    "(static, set-ID, another machine's): it has no network",
+	[REASON_ENVIRONMENT] = "a program was started with an environment "
+	    "without the library, which was put back",
+	[REASON_PASSED] = "a program was passed an internet socket that leads "
+	    "past the tunnel (--strict refuses them)",
+	[REASON_RING] = "a program asked for io_uring and was refused",
+	[REASON_OPTION] = "a program set a socket option that is not known",
+	[REASON_PATH] = "a program was refused a local service that would use "
+	    "the network for it",
+};
+
+void
+session_note(struct session *s, uint32_t reason)
+{
+	if (reason == 0 || reason >= REASONS || (s->noted & 1u << reason) != 0)
+		return;
+	s->noted |= 1u << reason;
+	log_warn("session: %s", texts[reason]);
+}

@@ -1,0 +1,96 @@
+#!/bin/sh
+# What programs are refused is told once, in the log, without any name; and
+# internet sockets that others pass in.
+
+. "${0%/*}/../lib/net.sh"
+
+hosts && services small || exit 1
+product || skip_all "smolwrap is not built"
+PY=/usr/bin/python3
+[ -x $PY ] || skip_all "python3 is not installed"
+
+# noted COMMAND...: runs it wrapped; its output in $T/out, the log in $T/log.
+noted() {
+	rm -f "$T/log"
+	# shellcheck disable=SC2086 # VIA is a list of words
+	on client env SMOLWRAP_LOG=warn SMOLWRAP_LOG_FILE="$T/log" \
+	    "$B/smolwrap" $OPTIONS $VIA -- "$@" >"$T/out" 2>"$T/err"
+	noted_status=$?
+	within 5 no_sessions
+	return $noted_status
+}
+lines() { grep -c "$1" "$T/log" 2>/dev/null; }
+OPTIONS=
+
+noted $PY -c "
+import socket
+for i in range(3):
+    try: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)
+    except OSError as e: print(e.errno)
+s = socket.socket()
+try: s.setsockopt(socket.SOL_SOCKET, 9999, 1)
+except OSError as e: print(e.errno)
+u = socket.socket(socket.AF_UNIX)
+try: u.connect('/run/nscd/socket')
+except OSError as e: print(e.errno)
+"
+is "$(tr '\n' ' ' <"$T/out")" "1 1 1 92 2 " "refusals look like the kernel's"
+is "$(lines 'no tunnel carries')" 1 "a refused family is noted, once"
+is "$(lines 'option that is not known')" 1 "an unknown option is noted"
+is "$(lines 'local service')" 1 "a refused local service is noted"
+is "$(lines nscd)" 0 "and not named"
+
+OPTIONS=--no-loopback noted sh -c "
+	for i in 1 2 3; do $PY -c 'import socket
+try: socket.create_connection((\"127.0.0.1\", 7))
+except OSError as e: print(e.errno)'; done"
+is "$(tr '\n' ' ' <"$T/out")" "13 13 13 " "loopback is refused"
+is "$(lines 'refused a destination')" 1 "which is noted once for many processes"
+
+noted env -i $PY -c "print('ran')"
+is "$(cat "$T/out")" ran "a program with an empty environment runs"
+is "$(lines 'environment without')" 1 "and that it was put back is noted"
+noted true
+is "$(wc -l 2>/dev/null <"$T/log" || echo 0)" 0 "nothing is noted without a cause"
+
+# --- descriptors that others pass -------------------------------------------
+cat >"$T/pass.py" <<'END'
+import os, socket, sys, array
+at, kind = sys.argv[1:]
+server = socket.socket(socket.AF_UNIX)
+server.bind(at + ".new"); server.listen()
+os.rename(at + ".new", at)
+if kind == "udp":
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+else:
+    s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
+while True:
+    c = server.accept()[0]
+    c.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+        array.array("i", [s.fileno()]))])
+END
+cat >"$T/take.py" <<'END'
+import os, socket, sys
+before = len(os.listdir("/proc/self/fd"))
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
+try:
+    fds = socket.recv_fds(s, 10, 4)[1]
+    print("got", len(fds))
+except OSError as e:
+    print("errno", e.errno)
+    s.close()
+    print("open", len(os.listdir("/proc/self/fd")) - before)
+END
+spawn client $PY "$T/pass.py" "$T/udp" udp
+spawn client $PY "$T/pass.py" "$T/listener" listener
+within 5 test -S "$T/udp" && within 5 test -S "$T/listener"
+noted $PY "$T/take.py" "$T/udp"
+is "$(cat "$T/out")" "got 1" "an internet socket may be passed in"
+is "$(lines 'was passed an internet socket')" 1 "which is noted"
+OPTIONS=--strict noted $PY "$T/take.py" "$T/udp"
+is "$(tr '\n' ' ' <"$T/out")" "errno 13 open 0 " \
+    "--strict closes it, and the call fails" || diag "$(cat "$T/err")"
+OPTIONS=--strict noted $PY "$T/take.py" "$T/listener"
+is "$(cat "$T/out")" "got 1" "one that this machine alone reaches is let in"
+is "$(lines 'was passed')" 0 "and is no news"
+tap_end
