@@ -331,6 +331,12 @@ fuzz-run: $(FUZZ_BIN)
 		-artifact_prefix=build/fuzz/$$n- tests/fuzz/corpus/$$n || exit 1; \
 	done
 
+# Ours against real iroh endpoints; tests/interop/iroh/README says how to get them.
+.PHONY: interop-iroh
+interop-iroh: $(B)/tests/lib/iroh_pipe
+	B=$(B) IROH_PEER=$(IROH_PEER) IROH_RELAY=$(IROH_RELAY) NODE_PATH=$(NODE_PATH) \
+	    prove -v tests/interop/iroh/run.sh
+
 # 1 GiB each way, 1,000 connections at once, 10,000 in a row.
 soak: all $(TEST_BIN)
 	B=$(B) prove --timer -v tests/bulk/bulk.sh
