@@ -57,8 +57,12 @@ udp(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 {
 	struct session_ssh *t = arg;
 
-	if (dst->port != 53 || addr_is_multicast(dst))
-		return SW_ERR_UNREACH_NET;	/* a stock server has no UDP */
+	if (addr_is_any(dst) || addr_is_multicast(dst))
+		return SW_ERR_UNREACH_NET;
+	if (addr_is_loopback(dst))
+		return SW_ERR_DENIED;
+	if (dst->port != 53)
+		return session_udp_send(t->udp, src, dst, data, len);
 	session_ask_names(&t->t, t->splice, src, dst, data, len,
 	    names_service_udp_size(data, len));
 	return SW_OK;

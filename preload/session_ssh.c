@@ -8,6 +8,7 @@
 #include "preload/session.h"
 #include "preload/session_hop.h"
 #include "preload/session_services.h"
+#include "transport/ssh_udp.h"
 
 static struct session_ssh *
 ssh_of(struct session_tunnel *t)
@@ -24,6 +25,7 @@ attach(struct session_tunnel *t, struct hop *h)
 	h->config = (struct link_config){
 		.mtu = SESSION_MTU, .port_lo = 32768, .port_hi = 60999,
 		.flags = (uint16_t)(LINK_SPLICED |
+		    (ssh_tunnel_is_smolserve(ssh_of(t)->ssh) ? LINK_UDP : 0) |
 		    (t->s->start.publish_n > 0 ? LINK_INBOUND : 0)),
 	};
 	hop_own_addresses(h);
@@ -35,6 +37,8 @@ detach(struct session_tunnel *t, struct hop *h)
 {
 	splice_forget(ssh_of(t)->splice, &h->config.inner4);
 	splice_forget(ssh_of(t)->splice, &h->config.inner6);
+	session_udp_forget(ssh_of(t)->udp, &h->config.inner4);
+	session_udp_forget(ssh_of(t)->udp, &h->config.inner6);
 }
 
 static void
@@ -239,6 +243,7 @@ ssh_free(struct session_tunnel *base)
 {
 	struct session_ssh *t = ssh_of(base);
 
+	session_udp_free(t->udp);
 	/* The splice may hold dials of both that follow. */
 	splice_free(t->splice);
 	names_service_free(t->t.names);
@@ -268,7 +273,11 @@ session_ssh_new(struct session *s, const struct tunnel_url *url,
 		goto fail;
 	t->t.dialer = ssh_tunnel_dialer(t->ssh);
 	t->t.dialer_ops = &ssh_tunnel_dialer_ops;
+	t->t.datagrams = ssh_udp(t->ssh);
+	t->t.datagram_ops = &ssh_udp_ops;
 	splice_set_dialer(t->splice, t->t.dialer, t->t.dialer_ops);
+	if ((t->udp = session_udp_new(t)) == NULL)
+		goto fail;
 	return &t->t;
 fail:
 	if (t != NULL)

@@ -44,6 +44,15 @@ splice_refuse(struct splice *s, const struct packet *head, const uint8_t *p,
 	send_made(s, &head->src, out, n);
 }
 
+void
+splice_refuse_udp(struct splice *s, const struct sw_addr *src,
+    const struct sw_addr *dst, int err)
+{
+	uint8_t out[PACKET_ICMP_LEN];
+
+	send_made(s, src, out, packet_make_udp_error(out, src, dst, err));
+}
+
 static void
 got_udp(const struct packet *head, const struct pbuf *p)
 {

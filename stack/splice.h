@@ -84,6 +84,11 @@ void splice_writable(struct splice *s, const struct sw_addr *inner);
 void splice_send_udp(struct splice *s, const struct sw_addr *src,
     const struct sw_addr *dst, const uint8_t *data, size_t len);
 
+/* A datagram that inner address `src` had sent to `dst` was refused there: tell
+ * it by the ICMP error that fits. */
+void splice_refuse_udp(struct splice *s, const struct sw_addr *src,
+    const struct sw_addr *dst, int err);
+
 /*
  * An inbound stream (SSH remote forwarding): connect from `src` to inner
  * address `dst` and join it to `d`, an opened dial whose events the splice

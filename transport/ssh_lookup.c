@@ -5,6 +5,9 @@
  *   us      ID NAME
  *   server  ID ADDR STREAM NAME ADDR DGRAM ...      nothing after ID: no such name
  *
+ * smolserve runs no commands; it has a channel that speaks the same lines
+ * (transport/serve_names.c).
+ *
  *   IDLE -> ASKING (exec requested) -> READY
  *                  \-> USELESS (no exec, no getent, a strange shell): everybody
  *                      is told UNSUPPORTED and finds out by dialling
@@ -169,7 +172,9 @@ on_answer(struct ssh_lookups *k, const struct ssh_text_line *l)
 			break;
 	if (q == NULL)			/* too late */
 		return;
-	if (!l->v4 && !l->v6)
+	if (l->unknown)
+		what.err = SW_ERR_TIMEOUT;
+	else if (!l->v4 && !l->v6)
 		what.err = k->t->l->now_ms - q->asked_ms >= SLOW_MS ?
 		    SW_ERR_TIMEOUT : SW_ERR_NO_NAME;
 	answer(k, q, true, &what);
@@ -276,26 +281,43 @@ static const struct dial_events events = {
 	.eof = on_eof, .writable = on_writable, .closed = on_closed,
 };
 
-static void
-start(struct ssh_lookups *k)
+/* smolserve answers the same questions on a channel of its own. */
+static struct dial *
+open_service(struct ssh_lookups *k, int *err)
+{
+	static const struct dial_target to = { "smolwrap-names", 1 };
+
+	snprintf(k->token, sizeof(k->token), "smolserve");
+	return ssh_tunnel_dialer_ops.open(ssh_tunnel_dialer(k->t), &to, &events,
+	    k, err);
+}
+
+static struct dial *
+run_loop(struct ssh_lookups *k, int *err)
 {
 	char command[sizeof(script) + sizeof(k->token)];
 	uint8_t r[16];
-	int err;
 
-	if (k->t->plan->no_exec || getrandom(r, sizeof(r), 0) != sizeof(r)) {
-		k->state = USELESS;
-		return;
-	}
+	if (k->t->plan->no_exec || getrandom(r, sizeof(r), 0) != sizeof(r))
+		return NULL;
 	for (size_t i = 0; i < sizeof(r); i++)
 		snprintf(k->token + 2 * i, 3, "%02x", r[i]);
 	snprintf(command, sizeof(command), script, k->token);
+	return ssh_dial_exec(k->t, command, &events, k, err);
+}
+
+static void
+start(struct ssh_lookups *k)
+{
+	int err;
+
 	k->started_ms = k->t->l->now_ms;
 	k->state = ASKING;
 	k->greeted = false;
 	k->line_len = 0;
 	k->server[0] = '\0';
-	k->d = ssh_dial_exec(k->t, command, &events, k, &err);
+	k->d = ssh_tunnel_is_smolserve(k->t) ? open_service(k, &err) :
+	    run_loop(k, &err);
 	if (k->d == NULL)
 		k->state = USELESS;
 	loop_set_timer(k->t->l, &k->timer, k->t->l->now_ms + 1000);

@@ -131,6 +131,7 @@ parse_answer(const char *p, struct ssh_text_line *out)
 	/* Each address leads two or three words that cannot be addresses. */
 	while (*p != '\0') {
 		p += strspn(p, " \t");
+		out->unknown = out->unknown || strcmp(p, "?") == 0;
 		if (take_address(p, &a) != NULL) {
 			out->v4 = out->v4 || addr_is_v4(&a);
 			out->v6 = out->v6 || !addr_is_v4(&a);

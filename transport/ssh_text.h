@@ -31,6 +31,7 @@ int ssh_text_dial_error(uint32_t reason, const char *words);
  *   "-"			nothing works here: no getent
  *   "."			ready
  *   "ID ADDR STREAM NAME ADDR DGRAM ..."  an answer; no address: no such name
+ *   "ID ?"			no answer (smolserve)
  */
 enum ssh_text_kind {
 	SSH_TEXT_OTHER, SSH_TEXT_HELLO, SSH_TEXT_NAMESERVER, SSH_TEXT_USELESS,
@@ -43,6 +44,7 @@ struct ssh_text_line {
 	struct sw_addr server;		/* NAMESERVER */
 	uint32_t id;			/* ANSWER */
 	bool v4, v6;
+	bool unknown;			/* "?": its resolver gave no answer */
 };
 
 /* `line` has no newline; it is read as far as its NUL. */

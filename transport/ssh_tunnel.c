@@ -508,6 +508,16 @@ ssh_tunnel_state(const struct ssh_tunnel *t)
 	return t->state;
 }
 
+bool
+ssh_tunnel_is_smolserve(const struct ssh_tunnel *t)
+{
+	const char *ident = t->live == NULL ? NULL :
+	    ssh_get_serverbanner(t->live->session);
+
+	return ident != NULL && strncmp(ident, SSH_TUNNEL_SMOLSERVE,
+	    sizeof(SSH_TUNNEL_SMOLSERVE) - 1) == 0;
+}
+
 size_t
 ssh_tunnel_status(const struct ssh_tunnel *t, char *buf, size_t cap)
 {

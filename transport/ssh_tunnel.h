@@ -109,6 +109,11 @@ void ssh_tunnel_adopt(struct dial *d, const struct dial_events *ev, void *arg);
 
 enum ssh_tunnel_state ssh_tunnel_state(const struct ssh_tunnel *t);
 
+/* It is up, and the server says that it is smolserve: then it carries datagrams
+ * (ssh_udp.h), and looks names up without running a command. */
+bool ssh_tunnel_is_smolserve(const struct ssh_tunnel *t);
+#define SSH_TUNNEL_SMOLSERVE "SSH-2.0-smolserve_"
+
 /* Status as "key value" lines for `smolwrap status`; never a destination.
  * Answers the length, cut to fit `cap`. */
 size_t ssh_tunnel_status(const struct ssh_tunnel *t, char *buf, size_t cap);

@@ -43,6 +43,12 @@ is "$(says $WWW 80)" connected "an open port"
 is "$(says $WWW 1)" "Connection refused" "a refused port"
 is "$(says $NOBODY 80)" "No route to host" "a missing host"
 like "$(says 10.9.0.1 22)" "Permission denied" "a private address"
+like "$(via_smolserve curl -sS -m 20 http://neverland.test/ 2>&1)" \
+    "*Could not resolve host*" "an unknown name"
+like "$(via_smolserve curl -sS -m 20 http://v6.example.test/)" \
+    "*the page of*" "a name with an IPv6 address only"
+is "$(via_smolserve dig +short +time=5 +tries=1 example.test MX)" \
+    "10 www.example.test." "other records, by the server's own name server"
 is "$(strays client | grep -v '^tcp 10.9.0.1 2222 ')" "" \
     "nothing left beside the tunnel"
 

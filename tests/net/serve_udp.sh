@@ -1,0 +1,60 @@
+#!/bin/sh
+# Datagrams over smolserve: through the SOCKS port, and from wrapped programs.
+
+. "${0%/*}/../lib/net.sh"
+. "$SW_ROOT/tests/lib/smolserve.sh"
+
+hosts && services small dns web || exit 1
+product && [ -x "$B/smolserve" ] || skip_all "smolwrap is not built"
+cp "$KEY.pub" "$T/serve_keys"
+start_smolserve || exit 1
+watch client
+
+# shellcheck disable=SC2086 # SERVE_VIA is a list of words
+spawn client "$B/smolwrap" $SERVE_VIA --socks 127.0.0.1:1081 sleep 60
+job=$!
+within 10 hears client 1081
+cat >"$T/socks.py" <<'END'
+# socks.py HOST PORT BYTES: an echo through SOCKS5's UDP ASSOCIATE.
+import socket, struct, sys
+host, port, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+s = socket.create_connection(("127.0.0.1", 1081))
+s.sendall(b"\5\1\0")
+s.recv(2)
+s.sendall(b"\5\3\0\1" + bytes(6))
+relay = struct.unpack(">H", s.recv(64)[-2:])[0]
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.settimeout(5)
+head = b"\0\0\0\3" + bytes([len(host)]) + host.encode() + struct.pack(">H", port)
+data = bytes(i * 7 % 256 for i in range(size))
+u.sendto(head + data, ("127.0.0.1", relay))
+try:
+    got = u.recv(70000)
+except socket.timeout:
+    sys.exit("nothing came back")
+if not got.endswith(data):
+    sys.exit("something else came back")
+END
+echoes() { on client /usr/bin/python3 "$T/socks.py" "$@"; }
+ok "an echo by address" echoes $WWW 7 100
+ok "an echo by name" echoes www.example.test 7 1000
+ok "an echo by IPv6 address" echoes $WWW6 7 1000
+ok "9,000 bytes in one datagram" echoes www.example.test 7 9000
+ok "a datagram of nothing" echoes $WWW 7 0
+fails "a private address is not reached" echoes 10.9.0.1 7 10
+kill $job
+
+is "$(via_smolserve dig +short +time=5 +tries=1 @$WWW www.example.test A)" $WWW \
+    "dig at a server of its own choice"
+is "$(strays client | grep -v '^tcp 10.9.0.1 2222 ')" "" \
+    "nothing left beside the tunnel"
+fails "destinations are in no log" grep -E "example.test|$WWW|$WWW6" \
+    "$T/serve.log"
+
+stop_smolserve
+start_smolserve --no-udp || exit 1
+# shellcheck disable=SC2086
+spawn client "$B/smolwrap" $SERVE_VIA --socks 127.0.0.1:1081 sleep 60
+within 10 hears client 1081
+fails "--no-udp" echoes $WWW 7 100
+tap_end
