@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "preload/session_chain.h"
 #include "preload/session_control.h"
 #include "preload/session_hop.h"
 #include "preload/session_services.h"
@@ -197,20 +198,20 @@ static const char *
 find_missing(const struct start *st)
 {
 	static const enum options_text ssh_only[] = { TEXT_IDENTITY,
-		TEXT_KNOWN_HOSTS, TEXT_DNS, TEXT_SOCKS, TEXT_SOCKS_AUTH };
+		TEXT_KNOWN_HOSTS, TEXT_DNS, TEXT_PROXY, TEXT_TLS_CA,
+		TEXT_TLS_PIN, TEXT_TLS_NAME, TEXT_SOCKS, TEXT_SOCKS_AUTH };
 	const int n = sizeof(ssh_only) / sizeof(ssh_only[0]);
 
-	if (st->via_n > 1)
-		return "one tunnel through another";
-	if (st->url[0].kind != TUNNEL_SSH)
-		return "tunnels other than ssh://";
+	for (size_t i = 0; i < st->via_n; i++)
+		if (tunnel_is_mix(&st->url[i]))
+			return "tunnels other than SSH";
 	for (int i = 0, k = 0; i < OPTIONS_TEXTS; i++) {
 		if (k < n && (int)ssh_only[k] == i)
 			k++;
 		else if (start_text(st, (enum options_text)i) != NULL)
 			return options_texts[i].name;
 	}
-	return st->insecure ? "--insecure" : NULL;
+	return NULL;
 }
 
 int
@@ -245,9 +246,8 @@ session_init(struct session *s, int ctl_fd, char why[static 256])
 		s->program_lives = watch(s, &s->program_watch,
 		    (int)syscall(SYS_pidfd_open, s->start.pid, 0), program_gone,
 		    EPOLLIN);
-	if ((s->tunnel = session_ssh_new(s, &s->start.url[0], NULL,
-	    why)) == NULL)
-		return SW_ERR_SYS;
+	if ((r = chain_open(s, why)) != SW_OK)
+		return r;
 	if ((r = services_open(&s->services, s, why)) != SW_OK)
 		return r;
 	session_tunnel_progress(s->tunnel, "connecting");
@@ -263,9 +263,7 @@ session_wipe(struct session *s)
 		hop_free(h);
 	}
 	services_free(s->services);
-	if (s->tunnel != NULL)
-		s->tunnel->ops->free(s->tunnel);
-	s->tunnel = NULL;
+	chain_close(s);
 	for (struct question *q = s->questions, *next; q != NULL; q = next) {
 		next = q->next;
 		session_ask_done(q);

@@ -196,8 +196,55 @@ list_ports(const struct start *st,
 	return n;
 }
 
+/* How to get to the server: what the URL's scheme says, over what comes before
+ * it.  The proxy is for the first tunnel, which leaves this machine. */
+static int
+make_transport(struct session_ssh *t, const struct tunnel_url *url,
+    struct session_tunnel *below, struct transport **out,
+    char why[static 256])
+{
+	const struct start *st = &t->t.s->start;
+	struct transport_options o = {
+		.kind = url->kind == TUNNEL_SSH_TLS ? TRANSPORT_TLS :
+		    url->kind == TUNNEL_SSH_IROH ? TRANSPORT_IROH :
+		    TRANSPORT_TCP,
+		.proxy = below == NULL ? start_text(st, TEXT_PROXY) : NULL,
+		.tls = {
+			.ca = start_text(st, TEXT_TLS_CA),
+			.pin = start_text(st, TEXT_TLS_PIN),
+			.name = start_text(st, TEXT_TLS_NAME),
+			.insecure = st->insecure,
+		},
+		.iroh = {
+			.key = start_text(st, TEXT_IROH_KEY),
+			.relay = start_text(st, TEXT_IROH_RELAY),
+			.address = start_text(st, TEXT_IROH_ADDRESS),
+		},
+	};
+
+	if (below != NULL && (t->door = through_new(&t->t.s->loop,
+	    below->dialer, below->dialer_ops)) == NULL) {
+		snprintf(why, 256, "out of memory or descriptors");
+		return SW_ERR_NOMEM;
+	}
+	o.through = t->door;
+	if (o.kind == TRANSPORT_TLS && o.tls.insecure && o.tls.pin == NULL)
+		session_warn(t->t.s, "--insecure: anybody on the way may pose "
+		    "as the TLS server; only its SSH key is checked");
+	return transport_new(out, &o, why);
+}
+
 static bool
-make_tunnel(struct session_ssh *t, const struct tunnel_url *url)
+is_last(const struct session_ssh *t, const struct tunnel_url *url)
+{
+	const struct start *st = &t->t.s->start;
+
+	return url == &st->url[st->via_n - 1];
+}
+
+static int
+make_tunnel(struct session_ssh *t, const struct tunnel_url *url,
+    struct session_tunnel *below, char why[static 256])
 {
 	struct ssh_tunnel_publish publish[OPTIONS_PUBLISH_MAX +
 	    OPTIONS_FORWARD_MAX];
@@ -210,12 +257,20 @@ make_tunnel(struct session_ssh *t, const struct tunnel_url *url)
 		.identities = identities[0] != NULL ? identities : NULL,
 		.known_hosts = start_text(st, TEXT_KNOWN_HOSTS),
 		.publish = publish,
-		.npublish = list_ports(st, publish, remote),
+		.npublish = is_last(t, url) ?
+		    list_ports(st, publish, remote) : 0,
 		.patient = st->wait,
+		.asleep = below != NULL,
+		.no_exec = !is_last(t, url),	/* nobody asks it for names */
 	};
+	int r = make_transport(t, url, below, &o.transport, why);
 
+	if (r != SW_OK)
+		return r;
 	t->ssh = ssh_tunnel_new(&t->t.s->loop, &o, &tunnel_events, t);
-	return t->ssh != NULL;
+	transport_unref(o.transport);
+	snprintf(why, 256, "could not make the tunnel: out of memory");
+	return t->ssh != NULL ? SW_OK : SW_ERR_NOMEM;
 }
 
 static bool
@@ -248,14 +303,21 @@ ssh_free(struct session_tunnel *base)
 	splice_free(t->splice);
 	names_service_free(t->t.names);
 	ssh_tunnel_free(t->ssh);
+	through_close(t->door);
 	names_free(t->map);
 	free(t);
+}
+
+static void
+wake(struct session_tunnel *t)
+{
+	ssh_tunnel_wake(ssh_of(t)->ssh);
 }
 
 static const struct session_tunnel_ops ops = {
 	.kind = "ssh", .free = ssh_free, .status = status,
 	.count_unsent = count_unsent, .attach = attach, .detach = detach,
-	.input = input, .writable = writable,
+	.input = input, .writable = writable, .wake = wake,
 };
 
 struct session_tunnel *
@@ -264,24 +326,28 @@ session_ssh_new(struct session *s, const struct tunnel_url *url,
 {
 	struct session_ssh *t = calloc(1, sizeof(*t));
 
-	(void)below;			/* chains: not yet */
+	snprintf(why, 256, "could not make the tunnel: out of memory");
 	if (t == NULL)
-		goto fail;
+		return NULL;
 	t->t = (struct session_tunnel){ .ops = &ops, .s = s };
-	t->splice = splice_new(&s->loop, &session_flow_ops, t);
-	if (t->splice == NULL || !make_tunnel(t, url) || !make_names(t))
+	/* Owners and their names are the last tunnel's business. */
+	if (is_last(t, url) && (t->splice = splice_new(&s->loop,
+	    &session_flow_ops, t)) == NULL)
+		goto fail;
+	if (make_tunnel(t, url, below, why) != SW_OK ||
+	    (is_last(t, url) && !make_names(t)))
 		goto fail;
 	t->t.dialer = ssh_tunnel_dialer(t->ssh);
 	t->t.dialer_ops = &ssh_tunnel_dialer_ops;
 	t->t.datagrams = ssh_udp(t->ssh);
 	t->t.datagram_ops = &ssh_udp_ops;
+	if (t->splice == NULL)
+		return &t->t;
 	splice_set_dialer(t->splice, t->t.dialer, t->t.dialer_ops);
 	if ((t->udp = session_udp_new(t)) == NULL)
 		goto fail;
 	return &t->t;
 fail:
-	if (t != NULL)
-		ssh_free(&t->t);
-	snprintf(why, 256, "could not make the tunnel: out of memory");
+	ssh_free(&t->t);
 	return NULL;
 }

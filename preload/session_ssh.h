@@ -13,12 +13,14 @@
 #include "stack/splice.h"
 #include "transport/names_service.h"
 #include "transport/ssh_tunnel.h"
+#include "transport/through.h"
 
 struct session_udp;
 
 struct session_ssh {
 	struct session_tunnel t;	/* first */
 	struct ssh_tunnel *ssh;
+	struct through *door;		/* to the tunnel before it; or NULL */
 	struct names *map;		/* virtual addresses */
 	struct splice *splice;
 	struct session_udp *udp;

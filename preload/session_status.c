@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 
-#include "preload/session.h"
+#include "preload/session_chain.h"
 #include "preload/session_hop.h"
 #include "preload/session_services.h"
 
@@ -35,6 +35,7 @@ session_status(const struct session *s, char *buf, size_t cap)
 		    sw_strerror(t->err));
 		n += used < 0 || (size_t)used > cap - n ? 0 : (size_t)used;
 	}
+	n += chain_status(s, buf + n, cap - n);
 	if (s->services != NULL)
 		n += services_status(s->services, buf + n, cap - n);
 	return n + t->ops->status(t, buf + n, cap - n);

@@ -97,6 +97,8 @@ session_tunnel_tell(struct session_tunnel *t, enum session_tunnel_state state,
 			tell_hops(s, true);
 			tell_ready(s);
 		}
+		if (t->above != NULL && t->above->ops->wake != NULL)
+			t->above->ops->wake(t->above);
 		break;
 	case STATE_DOWN:
 		log_warn("%s tunnel: down, will try again", t->ops->kind);

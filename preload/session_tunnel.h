@@ -59,11 +59,15 @@ struct session_tunnel_ops {
 	    struct link_frame *f);
 	/* hop_send() has room again, after SW_AGAIN. */
 	void (*writable)(struct session_tunnel *t, struct hop *h);
+
+	/* The tunnel before it has come up: try now.  May be NULL. */
+	void (*wake)(struct session_tunnel *t);
 };
 
 struct session_tunnel {
 	const struct session_tunnel_ops *ops;
 	struct session *s;
+	struct session_tunnel *below, *above;	/* in the chain; or NULL */
 	enum session_tunnel_state state;
 	int err;			/* why it is not up; SW_OK if it is */
 
@@ -73,7 +77,7 @@ struct session_tunnel {
 	struct datagrams *datagrams;	/* NULL: it carries no UDP */
 	const struct datagram_ops *datagram_ops;
 
-	struct names_service *names;
+	struct names_service *names;	/* of the last tunnel; else may be NULL */
 };
 
 /*

@@ -38,6 +38,7 @@ ssh_live_free(struct ssh_live *v)
 	/* Frees the channels and closes the session's own descriptor. */
 	ssh_free(v->session);
 	ssh_set_log_userdata(NULL);
+	ssh_command_end(v->command);
 	if (v->fd >= 0)
 		close(v->fd);
 	ssh_dial_drop_arrivals(v);

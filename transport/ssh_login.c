@@ -123,18 +123,19 @@ share_fd(struct ssh_login *g, int fd)
 	return go;
 }
 
-/* ProxyCommand, or ProxyJump, which libssh turns into `ssh -W`. */
-static bool
-has_proxy_command(ssh_session s)
+/* ProxyCommand, or ProxyJump, which libssh turns into `ssh -W`; the caller's to
+ * free, NULL when there is none. */
+static char *
+proxy_command(ssh_session s)
 {
 	char *command = NULL;
-	bool has;
 
 	if (ssh_options_get(s, SSH_OPTIONS_PROXYCOMMAND, &command) != SSH_OK)
-		return false;
-	has = command[0] != '\0' && strcmp(command, "none") != 0;
+		return NULL;
+	if (command[0] != '\0' && strcmp(command, "none") != 0)
+		return command;
 	ssh_string_free_char(command);
-	return has;
+	return NULL;
 }
 
 static int
@@ -160,27 +161,40 @@ reach(struct ssh_login *g, int *fd)
 }
 
 static int
-make_stream(struct ssh_login *g)
+run_command(struct ssh_login *g, const char *command, int *fd)
 {
-	ssh_session s = g->live->session;
-	int fd = -1, r;
+	int r = SW_ERR_CONFIG;
 
-	if (has_proxy_command(s)) {
-		g->proxied = transport_is_direct(g->plan->transport);
-		if (g->proxied)
-			return SW_OK;	/* the library has its descriptor */
+	if (transport_is_direct(g->plan->transport))
+		r = ssh_command_start(g->live->session, g->plan, command, fd,
+		    &g->live->command, g->why);
+	else
 		snprintf(g->why, sizeof(g->why), "ssh_config has a ProxyJump or "
 		    "ProxyCommand for this host, which goes with plain ssh:// "
 		    "only, without --proxy; reach the first host with a --via "
 		    "of its own instead");
-		g->fatal = true;
-		return SW_ERR_CONFIG;
-	}
-	if ((r = reach(g, &fd)) != SW_OK) {
+	g->proxied = r == SW_OK;
+	g->fatal = r == SW_ERR_CONFIG;
+	return r;
+}
+
+static int
+make_stream(struct ssh_login *g)
+{
+	ssh_session s = g->live->session;
+	char *command = proxy_command(s);
+	int fd = -1, r;
+
+	if (command != NULL) {
+		r = run_command(g, command, &fd);
+		ssh_string_free_char(command);
+	} else {
+		r = reach(g, &fd);
 		/* A certificate that is wrong stays wrong. */
 		g->fatal = r == SW_ERR_AUTH && !g->again;
-		return r;
 	}
+	if (r != SW_OK)
+		return r;
 	if (ssh_options_set(s, SSH_OPTIONS_FD, &fd) != SSH_OK) {
 		close(fd);
 		return bad_option(g, "the connection");

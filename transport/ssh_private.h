@@ -46,6 +46,7 @@ struct ssh_live {
 	ssh_session session;
 	ssh_event event;		/* made by the loop's thread */
 	int fd;				/* a duplicate of the session's, ours */
+	pid_t command;			/* what it runs over; 0: no command */
 	struct ssh_counter_struct wire, raw;
 	struct ssh_wire gathered;	/* while the loop has it */
 	uint32_t last_id;		/* number of the channel made last */
@@ -110,6 +111,17 @@ int ssh_hostkey_check(ssh_session s, const struct ssh_plan *p,
     char why[static SSH_TUNNEL_WHY_LEN]) SW_MUST_CHECK;
 int ssh_auth_run(ssh_session s, const struct ssh_plan *p, int64_t deadline_ms,
     char why[static SSH_TUNNEL_WHY_LEN]) SW_MUST_CHECK;
+
+/* ---- ssh_command.c ---- */
+
+/* Run the ProxyCommand of ssh_config: *fd leads to it, *pid is to be ended.
+ * SW_OK, or SW_ERR_CONFIG or _SYS with why[]. */
+int ssh_command_start(ssh_session s, const struct ssh_plan *p,
+    const char *command, int *fd, pid_t *pid,
+    char why[static SSH_TUNNEL_WHY_LEN]) SW_MUST_CHECK;
+
+/* End it, by force if it must be; half a second at most.  0 is fine. */
+void ssh_command_end(pid_t pid);
 
 /* ---- ssh_dial.c ---- */
 

@@ -523,9 +523,10 @@ ssh_tunnel_status(const struct ssh_tunnel *t, char *buf, size_t cap)
 {
 	static const char *const name[] = { "connecting", "up", "down", "failed" };
 	int n = snprintf(buf, cap,
-	    "tunnel ssh\nstate %s\nserver %s\nsessions %llu\n"
+	    "tunnel ssh\nstate %s\nserver %s\ntransport %s\nsessions %llu\n"
 	    "channels %zu\nopening %zu\nopened %llu\nrefused %llu\n",
-	    name[t->state], t->plan->host, (unsigned long long)t->sessions,
+	    name[t->state], t->plan->host,
+	    transport_name(t->plan->transport), (unsigned long long)t->sessions,
 	    t->dials.nopen, t->dials.npending,
 	    (unsigned long long)t->dials.opened,
 	    (unsigned long long)t->dials.failed);

@@ -41,6 +41,14 @@ net_send(void *arg, const unsigned char *buf, size_t len)
 	return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 }
 
+/* mbedTLS sometimes says "want read" with a message in hand that it has put off
+ * (tickets): only an empty socket is a reason to wait. */
+static bool
+is_put_off(const struct tls_stream *s, int r)
+{
+	return r == MBEDTLS_ERR_SSL_WANT_READ && !s->net_empty;
+}
+
 /* mbedTLS asks for a header, then for the record: read ahead, so that this is
  * not two system calls. */
 static int
@@ -53,10 +61,11 @@ net_recv(void *arg, unsigned char *buf, size_t len)
 		ssize_t n = recv(s->net.fd, s->ahead, sizeof(s->ahead),
 		    MSG_DONTWAIT);
 
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR ?
-			    MBEDTLS_ERR_SSL_WANT_READ :
+		if (n < 0) {
+			s->net_empty = errno == EAGAIN || errno == EINTR;
+			return s->net_empty ? MBEDTLS_ERR_SSL_WANT_READ :
 			    MBEDTLS_ERR_SSL_CONN_EOF;
+		}
 		if (n == 0)
 			return 0;
 		s->ahead_at = 0;
@@ -130,8 +139,12 @@ tls_stream_free(struct tls_stream *s)
 int
 tls_stream_handshake(struct tls_stream *s, short *events, int *mbed_err)
 {
-	int r = mbedtls_ssl_handshake(&s->ssl);
+	int r;
 
+	do {
+		s->net_empty = false;
+		r = mbedtls_ssl_handshake(&s->ssl);
+	} while (is_put_off(s, r));
 	*mbed_err = r;
 	*events = r == MBEDTLS_ERR_SSL_WANT_WRITE ? POLLOUT : POLLIN;
 	s->net_full = false;
@@ -182,9 +195,10 @@ move_out(struct tls_stream *s, int *err)
 		    errno != EINTR);
 	}
 	while (s->out_at < s->out_len) {
+		s->net_empty = false;
 		r = mbedtls_ssl_write(&s->ssl, s->out + s->out_at,
 		    s->out_len - s->out_at);
-		if (r < 0 && heard_ticket(s, r))
+		if (r < 0 && (heard_ticket(s, r) || is_put_off(s, r)))
 			continue;
 		if (r < 0) {
 			if (r != MBEDTLS_ERR_SSL_WANT_WRITE &&
@@ -206,11 +220,13 @@ move_out(struct tls_stream *s, int *err)
 static void
 open_record(struct tls_stream *s, bool *again, int *err)
 {
-	int r = mbedtls_ssl_read(&s->ssl, s->in, sizeof(s->in));
+	int r;
 
+	s->net_empty = false;
+	r = mbedtls_ssl_read(&s->ssl, s->in, sizeof(s->in));
 	if (r > 0) {
 		s->in_len = (size_t)r;
-	} else if (heard_ticket(s, r)) {
+	} else if (heard_ticket(s, r) || is_put_off(s, r)) {
 		*again = true;
 	} else if (r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
 		s->net_eof = true;

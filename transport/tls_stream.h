@@ -39,7 +39,7 @@ struct tls_stream {
 	bool net_eof;			/* close_notify, or an end without one */
 	bool told_app, told_net;	/* their ends, passed on */
 	bool app_eof, app_gone;		/* shut down; closed altogether */
-	bool net_full;			/* the socket takes no more now */
+	bool net_full, net_empty;	/* the socket takes, has no more now */
 	size_t in_at, in_len, out_at, out_len, ahead_at, ahead_len;
 	uint8_t in[TLS_RECORD_MAX];	/* plain, for the app */
 	uint8_t out[TLS_RECORD_MAX];	/* plain, from the app */
