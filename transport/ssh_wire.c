@@ -11,7 +11,18 @@
 #define SEEN_BY_LIBRARIES __attribute__((visibility("default")))
 #define SHORT 4096		/* longer messages are not copied to wait */
 
-static _Thread_local struct ssh_wire *wire;
+/* Of this thread; more than one where a tunnel leads through another. */
+static _Thread_local struct ssh_wire *wires;
+
+static struct ssh_wire *
+find(int fd)
+{
+	struct ssh_wire *w = wires;
+
+	while (w != NULL && w->fd != fd)
+		w = w->next;
+	return w;
+}
 
 void
 ssh_wire_attach(struct ssh_wire *w, int fd)
@@ -19,22 +30,27 @@ ssh_wire_attach(struct ssh_wire *w, int fd)
 	w->fd = fd;
 	w->at = w->len = w->held = w->patient = 0;
 	w->ended = w->stuck = false;
-	wire = w;
+	w->next = wires;
+	wires = w;
 }
 
 void
 ssh_wire_detach(struct ssh_wire *w)
 {
-	if (wire != w)
+	struct ssh_wire **at = &wires;
+
+	while (*at != NULL && *at != w)
+		at = &(*at)->next;
+	if (*at == NULL)
 		return;
 	(void)ssh_wire_flush(w);
-	wire = NULL;
+	*at = w->next;
 }
 
 bool
 ssh_wire_is_attached(void)
 {
-	return wire != NULL;
+	return wires != NULL;
 }
 
 bool
@@ -119,9 +135,9 @@ as_libc(ssize_t r)
 SEEN_BY_LIBRARIES ssize_t
 recv(int fd, void *buf, size_t n, int flags)
 {
-	struct ssh_wire *w = wire;
+	struct ssh_wire *w = find(fd);
 
-	if (w == NULL || fd != w->fd || flags != 0 || !ssh_wire_waiting(w))
+	if (w == NULL || flags != 0 || !ssh_wire_waiting(w))
 		return as_libc(sys_recv(fd, buf, n, flags));
 	if (n > w->len - w->at)
 		n = w->len - w->at;
@@ -135,11 +151,11 @@ recv(int fd, void *buf, size_t n, int flags)
 SEEN_BY_LIBRARIES ssize_t
 send(int fd, const void *buf, size_t n, int flags)
 {
-	struct ssh_wire *w = wire;
+	struct ssh_wire *w = find(fd);
 	size_t held;
 	ssize_t r;
 
-	if (w == NULL || fd != w->fd)
+	if (w == NULL)
 		return as_libc(sys_send(fd, buf, n, flags));
 	held = w->held;
 	if (n <= SHORT && n <= sizeof(w->out) - held) {
@@ -161,14 +177,14 @@ send(int fd, const void *buf, size_t n, int flags)
 SEEN_BY_LIBRARIES int
 poll(struct pollfd *p, nfds_t n, int timeout_ms)
 {
-	const struct ssh_wire *w = wire;
 	const struct pollfd *asked = p;
+	const struct ssh_wire *w;
 	int can;
 
 	/* glibc declares the array as written only; gcc believes it. */
 	__asm__("" : "+r"(asked));
-	if (w == NULL || n != 1 || timeout_ms != 0 || asked->fd != w->fd ||
-	    (w->ended && !ssh_wire_waiting(w)))
+	w = n == 1 && timeout_ms == 0 ? find(asked->fd) : NULL;
+	if (w == NULL || (w->ended && !ssh_wire_waiting(w)))
 		return (int)as_libc(sys_poll(p, (unsigned)n, timeout_ms));
 	can = asked->events & (ssh_wire_waiting(w) ? POLLIN | POLLOUT : POLLOUT);
 	p->revents = (short)can;

@@ -4,7 +4,7 @@
  * libssh reads its socket 4 KB at a time with a poll(2) before each piece
  * (260,000 system calls for 512 MiB), and writes each message by itself.  So
  * recv(), poll() and send(), which it calls through the dynamic linker, are
- * defined here: on the one socket that is attached they read from what was
+ * defined here: on a socket that is attached they read from what was
  * fetched in one piece, and keep short messages until the turn of the loop
  * ends.  Everything else goes straight to the kernel.
  */
@@ -19,6 +19,7 @@
 #define SSH_WIRE_OUT ((size_t)16 * 1024)
 
 struct ssh_wire {
+	struct ssh_wire *next;	/* attached by the same thread */
 	int fd;			/* libssh's, non-blocking */
 	bool ended;		/* nothing more to read: libssh is to find out */
 	bool stuck;		/* the socket had no room for all of `out` */
@@ -29,7 +30,7 @@ struct ssh_wire {
 	uint8_t in[SSH_WIRE_IN];
 };
 
-/* From now on this thread's calls about `fd` concern `w`.  One at a time. */
+/* From now on this thread's calls about `fd` concern `w`. */
 void ssh_wire_attach(struct ssh_wire *w, int fd);
 
 /* Send what goes, forget the rest; calls about the socket reach the kernel
