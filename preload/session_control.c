@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -12,7 +11,6 @@
 #include "stack/owner.h"
 
 #define MSGS_PER_EVENT 32
-#define HANDOVER_WAIT_S 3
 
 struct control {
 	struct session *s;
@@ -23,7 +21,8 @@ struct control {
 /* An owner whose flows this process runs. */
 struct hosted {
 	struct session *s;
-	struct owner *owner;
+	struct owner *owner;		/* NULL while it is on its way: */
+	struct owner_import *import;
 	struct hosted *prev, *next;
 };
 
@@ -92,6 +91,7 @@ free_hosted(struct hosted *h)
 		h->s->hosted = h->next;
 	if (h->next != NULL)
 		h->next->prev = h->prev;
+	owner_import_cancel(h->import);
 	owner_free(h->owner);
 	free(h);
 }
@@ -193,30 +193,40 @@ do_attach(struct session *s, struct control_msg *m)
 	    -1);
 }
 
-/* The process waits in exec or exit until it has written all of it, so the
- * loop may read on the spot; but not for ever, should it be stopped. */
+static void
+imported(void *arg, struct owner *o)
+{
+	struct hosted *h = arg;
+
+	h->import = NULL;
+	h->owner = o;
+	if (o != NULL)
+		return;
+	log_warn("session: a handover was incomplete, its flows are reset");
+	free_hosted(h);
+}
+
+/* What is said to this owner meanwhile waits in its link. */
 static void
 do_handover(struct session *s, struct control_msg *m)
 {
-	struct timeval wait = { .tv_sec = HANDOVER_WAIT_S };
 	struct hop *hop = hop_find_owner(s, m->head.owner);
 	struct hosted *h;
-	int fd = m->fd_n > 0 ? m->fds[0] : -1;
+	int fd = take_fd(m, 0);
 
-	if (fd < 0 || !is_packet_socket(fd) || (h = new_hosted(s)) == NULL)
+	if (fd < 0)
 		return;
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	h->owner = owner_import(&s->loop, fd, &owner_events, h);
-	if (h->owner == NULL) {
-		log_warn("session: a handover was incomplete, its flows are "
-		    "reset");
-		free_hosted(h);
-		answer(m, SW_ERR_FORMAT);
+	if (hop == NULL || hop->hosted || !is_packet_socket(fd) ||
+	    (h = new_hosted(s)) == NULL) {
+		close(fd);
 		return;
 	}
-	if (hop != NULL)
+	h->import = owner_import_start(&s->loop, fd, m->head.owner,
+	    &hop->config, &owner_events, h, imported);
+	if (h->import == NULL)
+		free_hosted(h);
+	else
 		hop->hosted = true;
-	answer(m, SW_OK);
 }
 
 static void

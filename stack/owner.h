@@ -62,13 +62,26 @@ size_t owner_count_flows(const struct owner *o);
 int owner_export(struct owner *o, int fd) SW_MUST_CHECK;
 
 /*
- * owner_import() - the other half, in the session.  Reads from `fd` (borrowed,
- * blocking or not) until the end marker.  NULL on malformed input or no memory;
- * what had arrived is closed.
+ * owner_import_start() - the other half, in the session, while its loop goes on.
+ *
+ * fd       taken: the other end of what owner_export() writes to.
+ * id       the owner that it must be.
+ * granted  in, copied: the addresses that this owner was given.  What the
+ *          image says of them is not believed.
+ * ev, arg  the new owner's, as in owner_new().
+ * done     called once, from the loop, with the owner; or with NULL when the
+ *          image is malformed, too large, late (IMAGE_WHOLE_MS), or memory is
+ *          out: what had arrived is closed.  The import is gone then.
+ *
+ * NULL when it cannot even start; done is not called then.
  */
-struct owner *owner_import(struct loop *l, int fd,
-    const struct owner_events *ev, void *arg);
+struct owner_import;
+struct owner_import *owner_import_start(struct loop *l, int fd, uint32_t id,
+    const struct link_config *granted, const struct owner_events *ev,
+    void *arg, void (*done)(void *arg, struct owner *o)) SW_MUST_CHECK;
 
+/* Give it up: what has arrived is closed, done is not called.  NULL is fine. */
+void owner_import_cancel(struct owner_import *i);
 /*
  * stack_forget() - in a forked child, before anything else here: forget the
  * parent's owners, flows and memory, in whatever state the fork caught them,

@@ -13,7 +13,8 @@
 
 #define IMAGE_MAGIC 0x53774933u		/* "SwI3": changes with the structs */
 #define IMAGE_DATA_MAX 60000		/* bytes of one IMAGE_TX or IMAGE_RX */
-#define IMAGE_TIMEOUT_MS 5000		/* between two messages */
+#define IMAGE_TIMEOUT_MS 5000		/* for room for the next message */
+#define IMAGE_WHOLE_MS 20000		/* from the first to the last */
 #define IMAGE_FDS 2
 
 enum image_kind {
@@ -74,6 +75,21 @@ struct image_option {
 struct image_drain {
 	uint32_t left_ms;
 };
+
+/* A message as it came. */
+struct image_record {
+	struct image_record *next;
+	struct image_head head;
+	int fds[IMAGE_FDS];		/* -1: none, or taken */
+	uint8_t data[];			/* head.len bytes */
+};
+
+/* owner_rebuild.c: the owner that the records describe, or NULL when they
+ * contradict themselves, are of another owner than `id`, or memory is out.
+ * granted: its addresses, whatever the records say. */
+struct owner *rebuild_owner(struct loop *l, struct image_record *first,
+    uint32_t id, const struct link_config *granted,
+    const struct owner_events *ev, void *arg) SW_MUST_CHECK;
 
 /* owner_resume.c: bring the connection of `f` back to life, whose bytes have
  * all been read.  SW_OK or SW_ERR_NOMEM. */

@@ -1,328 +1,183 @@
 /*
- * Reads what owner_export.c wrote.
+ * Collects what owner_export.c wrote, as it comes: the loop has others to
+ * serve, and the writer may be slow, stopped, or hostile.  Nothing is made of
+ * it before its end has come, because half an owner would reset the
+ * connections that are still on their way.
  */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "stack/arena.h"
 #include "stack/owner_image.h"
 
-#include "lwip/priv/tcp_priv.h"
+#define BYTES_MAX ((size_t)256 << 20)
+#define RECORDS_MAX 500000u
+#define BURST 64		/* messages before others get a turn */
 
-struct reader {
+struct owner_import {
 	struct loop *loop;
 	const struct owner_events *ev;
 	void *arg;
-	struct owner *owner;
-	struct flow *flow;		/* the one being described */
-	struct image_flow im;
-	uint32_t tx_got, rx_got;
-	int fds[IMAGE_FDS];		/* of the current message; -1: none */
+	void (*done)(void *arg, struct owner *o);
+	struct loop_fd w;
+	struct loop_timer late;
+	uint32_t id;
+	struct link_config granted;
+	struct image_record *first, **last;
+	size_t bytes;
+	uint32_t count;
 	uint8_t buf[IMAGE_DATA_MAX + sizeof(struct image_head)];
 };
 
-static int
-take_fd(struct reader *r)
+static void
+drop_records(struct owner_import *i)
 {
-	int fd = r->fds[0];
+	struct image_record *r;
 
-	r->fds[0] = r->fds[1];
-	r->fds[1] = -1;
-	return fd;
+	while ((r = i->first) != NULL) {
+		i->first = r->next;
+		for (unsigned k = 0; k < IMAGE_FDS; k++)
+			if (r->fds[k] >= 0)
+				sys_close(r->fds[k]);
+		arena_put(r);
+	}
 }
 
-/* One message into r->buf; its payload length, or an SW_ERR_*. */
-static int
-receive(struct reader *r, int fd, struct image_head *h)
+void
+owner_import_cancel(struct owner_import *i)
+{
+	if (i == NULL)
+		return;
+	loop_del(i->loop, &i->w);
+	loop_set_timer(i->loop, &i->late, SW_NEVER);
+	sys_close(i->w.fd);
+	drop_records(i);
+	arena_put(i);
+}
+
+static void
+finish(struct owner_import *i, bool whole)
+{
+	void (*done)(void *, struct owner *) = i->done;
+	void *arg = i->arg;
+	struct owner *o = whole ? rebuild_owner(i->loop, i->first, i->id,
+	    &i->granted, i->ev, i->arg) : NULL;
+
+	owner_import_cancel(i);
+	done(arg, o);
+}
+
+/* One message into i->buf: its length, or -errno; 0 at the end. */
+static ssize_t
+receive(struct owner_import *i, int fds[static IMAGE_FDS])
 {
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(IMAGE_FDS * sizeof(int))];
 	} u = { .room = { 0 } };
-	struct iovec iov = { r->buf, sizeof(r->buf) };
-	struct msghdr m;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct iovec iov = { i->buf, sizeof(i->buf) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.room,
+		.msg_controllen = CMSG_LEN(IMAGE_FDS * sizeof(int)),
+	};
+	ssize_t n = sys_recvmsg(i->w.fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c;
-	ssize_t n;
 
-	do {
-		if (sys_poll(&p, 1, IMAGE_TIMEOUT_MS) == 0)
-			return SW_ERR_TIMEOUT;
-		m = (struct msghdr){
-			.msg_iov = &iov, .msg_iovlen = 1,
-			.msg_control = u.room,
-			.msg_controllen = CMSG_LEN(IMAGE_FDS * sizeof(int)),
-		};
-		n = sys_recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n == -EAGAIN || n == -EINTR);
 	if (n <= 0)
-		return SW_ERR_CLOSED;
+		return n;
 	c = CMSG_FIRSTHDR(&m);
 	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
 	    c->cmsg_type == SCM_RIGHTS) {
 		size_t got = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-		memcpy(r->fds, CMSG_DATA(c), got * sizeof(int));
+		memcpy(fds, CMSG_DATA(c), got * sizeof(int));
 	}
-	if ((size_t)n < sizeof(*h))
-		return SW_ERR_TRUNCATED;
-	memcpy(h, r->buf, sizeof(*h));
-	if (h->magic != IMAGE_MAGIC || h->len != (size_t)n - sizeof(*h))
-		return SW_ERR_FORMAT;
-	return SW_OK;
+	return (m.msg_flags & MSG_TRUNC) != 0 ? -EMSGSIZE : n;
 }
 
-static int
-read_owner(struct reader *r, const uint8_t *p, size_t len)
+/* Keep a message of `n` bytes and what came with it, which is taken. */
+static struct image_record *
+keep(struct owner_import *i, size_t n, const int fds[static IMAGE_FDS])
 {
-	struct image_owner im;
-	int fd;
+	struct image_record *r = NULL;
+	struct image_head h;
 
-	if (r->owner != NULL || len != sizeof(im) || r->fds[0] < 0)
-		return SW_ERR_FORMAT;
-	memcpy(&im, p, sizeof(im));
-	r->owner = owner_alloc(r->loop, im.id, r->ev, r->arg);
-	if (r->owner == NULL)
-		return SW_ERR_NOMEM;
-	r->owner->next_port = im.next_port;
-	fd = take_fd(r);
-	if (owner_use_link(r->owner, fd) != SW_OK)
-		return SW_ERR_NOMEM;
-	if (owner_use_chan(r->owner, take_fd(r)) != SW_OK)
-		return SW_ERR_NOMEM;
-	if (im.configured)
-		owner_configure(r->owner, &im.config);
-	return SW_OK;
-}
-
-static bool
-is_known_state(const struct image_flow *im)
-{
-	switch (im->tcp.state) {
-	case CLOSED: case SYN_SENT: case ESTABLISHED: case FIN_WAIT_1:
-	case FIN_WAIT_2: case CLOSE_WAIT: case CLOSING: case LAST_ACK:
-		return im->state <= OWNER_ENDED &&
-		    im->tcp.snd_scale <= 14 && im->tcp.rcv_scale <= 14;
-	default:
-		return false;
+	if (n >= sizeof(h)) {
+		memcpy(&h, i->buf, sizeof(h));
+		if (h.magic == IMAGE_MAGIC && h.len == n - sizeof(h) &&
+		    i->count < RECORDS_MAX && n < BYTES_MAX - i->bytes)
+			r = arena_get(sizeof(*r) + h.len);
 	}
-}
-
-static int
-finish_flow(struct reader *r)
-{
-	struct flow *f = r->flow, *l;
-
-	if (f == NULL)
-		return SW_OK;
-	if (r->tx_got != r->im.tx_len || r->rx_got != r->im.rx_len)
-		return SW_ERR_FORMAT;
-	r->flow = NULL;
-	if (f->dgram)
-		return SW_OK;
-	if (f->state == OWNER_LISTENING) {
-		f->state = OWNER_NEW;
-		return listen_start(f, r->im.backlog_max) == 0 ? SW_OK :
-		    SW_ERR_IN_USE;
-	}
-	if (f->app_fd >= 0) {
-		l = flow_find(r->owner, r->im.listener);
-		if (l == NULL || l->state != OWNER_LISTENING)
-			return SW_ERR_FORMAT;
-		listen_append(l, f);
-	}
-	return resume_conn(f, &r->im);
-}
-
-static int
-read_flow(struct reader *r, const uint8_t *p, size_t len)
-{
-	struct image_flow *im = &r->im;
-	struct flow *f;
-	int far = -1, e;
-
-	if ((e = finish_flow(r)) != SW_OK)
-		return e;
-	if (r->owner == NULL || len != sizeof(*im))
-		return SW_ERR_FORMAT;
-	memcpy(im, p, len);
-	if (!is_known_state(im) || im->tx_len > FLOW_TX_MAX + 65536 ||
-	    im->rx_len > TCP_WND + 65536 ||
-	    flow_find(r->owner, im->cookie) != NULL)
-		return SW_ERR_FORMAT;
-	if (im->has_far && (far = take_fd(r)) < 0)
-		return SW_ERR_FORMAT;
-	f = flow_new(r->owner, im->cookie, far, im->dgram, im->v6);
-	if (f == NULL) {
-		if (far >= 0)
-			sys_close(far);
-		return SW_ERR_NOMEM;
-	}
-	r->flow = f;
-	r->tx_got = r->rx_got = 0;
-	if (im->has_app)
-		f->app_fd = take_fd(r);
-	f->local = im->local;
-	f->peer = im->peer;
-	f->tx_bytes = im->tx_bytes;
-	f->rx_bytes = im->rx_bytes;
-	f->error = im->error;
-	f->discard = im->discard;
-	f->state = im->state;
-	f->reuse = im->reuse;
-	f->bound = im->bound;
-	f->kept = im->kept;
-	f->app_done = im->app_done;
-	f->app_gone = im->app_gone;
-	f->fin_sent = im->fin_sent;
-	f->rx_fin = im->rx_fin;
-	f->rx_fin_done = im->rx_fin_done;
-	f->rx_discard = im->rx_discard;
-	f->linger_reset = im->linger_reset;
-	f->dying = im->dying;
-	return SW_OK;
-}
-
-static int
-read_tx(struct reader *r, const uint8_t *p, size_t len)
-{
-	if (r->flow == NULL || len > r->im.tx_len - r->tx_got)
-		return SW_ERR_FORMAT;
-	r->tx_got += (uint32_t)len;
-	while (len > 0) {
-		struct chunk *c = pump_chunk(r->flow, len);
-		size_t n;
-
-		if (c == NULL)
-			return SW_ERR_NOMEM;
-		n = c->room - c->len < len ? c->room - c->len : len;
-		memcpy(c->data + c->len, p, n);
-		c->len += (uint32_t)n;
-		r->flow->tx_held += (uint32_t)n;
-		p += n;
-		len -= n;
-	}
-	return SW_OK;
-}
-
-static int
-read_rx(struct reader *r, const uint8_t *p, size_t len)
-{
-	struct pbuf *b;
-
-	if (r->flow == NULL || len > r->im.rx_len - r->rx_got)
-		return SW_ERR_FORMAT;
-	if ((b = pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_RAM)) == NULL)
-		return SW_ERR_NOMEM;
-	memcpy(b->payload, p, len);
-	pump_queue_rx(r->flow, b);
-	r->rx_got += (uint32_t)len;
-	return SW_OK;
-}
-
-static int
-read_option(struct reader *r, const uint8_t *p, size_t len)
-{
-	struct image_option im;
-
-	if (r->flow == NULL || len != sizeof(im))
-		return SW_ERR_FORMAT;
-	memcpy(&im, p, sizeof(im));
-	if (im.len > OPTION_MAX)
-		return SW_ERR_FORMAT;
-	flow_option_set(r->flow, im.level, im.name, im.value, im.len);
-	return SW_OK;
-}
-
-static int
-read_drain(struct reader *r, const uint8_t *p, size_t len)
-{
-	struct image_drain im;
-	int fd = take_fd(r);
-
-	if (r->flow == NULL || len != sizeof(im) || fd < 0 ||
-	    r->flow->dgram) {
-		if (fd >= 0)
-			sys_close(fd);
-		return SW_ERR_FORMAT;
-	}
-	memcpy(&im, p, sizeof(im));
-	if (flow_add_drain(r->flow, fd, im.left_ms) != 0)
-		chan_reply(fd, ENOMEM, NULL, NULL, 0);
-	return SW_OK;
-}
-
-static int
-read_tombs(struct reader *r, const uint8_t *p, size_t len)
-{
-	size_t n = len / sizeof(struct tomb);
-
-	if (r->owner == NULL || len % sizeof(struct tomb) != 0 || n > TOMBS)
-		return SW_ERR_FORMAT;
-	memcpy(r->owner->tombs, p, len);
-	r->owner->tomb_at = (uint32_t)n;
-	return SW_OK;
-}
-
-static int
-handle(struct reader *r, const struct image_head *h)
-{
-	const uint8_t *p = r->buf + sizeof(*h);
-
-	switch (h->kind) {
-	case IMAGE_OWNER:
-		return read_owner(r, p, h->len);
-	case IMAGE_FLOW:
-		return read_flow(r, p, h->len);
-	case IMAGE_TX:
-		return read_tx(r, p, h->len);
-	case IMAGE_RX:
-		return read_rx(r, p, h->len);
-	case IMAGE_OPTION:
-		return read_option(r, p, h->len);
-	case IMAGE_DRAIN:
-		return read_drain(r, p, h->len);
-	case IMAGE_TOMBS:
-		return read_tombs(r, p, h->len);
-	case IMAGE_END:
-		return r->owner != NULL ? finish_flow(r) : SW_ERR_FORMAT;
-	default:
-		return SW_ERR_FORMAT;
-	}
-}
-
-struct owner *
-owner_import(struct loop *l, int fd, const struct owner_events *ev, void *arg)
-{
-	struct reader *r = arena_get_zeroed(1, sizeof(*r));
-	struct image_head h = { .kind = 0 };
-	struct owner *o = NULL;
-	int e;
-
-	if (r == NULL)
+	if (r == NULL) {
+		for (unsigned k = 0; k < IMAGE_FDS; k++)
+			if (fds[k] >= 0)
+				sys_close(fds[k]);
 		return NULL;
-	r->loop = l;
-	r->ev = ev;
-	r->arg = arg;
-	do {
-		r->fds[0] = r->fds[1] = -1;
-		e = receive(r, fd, &h);
-		if (e == SW_OK)
-			e = handle(r, &h);
-		for (int i = 0; i < IMAGE_FDS; i++)
-			if (r->fds[i] >= 0)
-				sys_close(r->fds[i]);
-	} while (e == SW_OK && h.kind != IMAGE_END);
-	o = r->owner;
-	if (e != SW_OK) {
-		log_debug("owner: import failed: %s", sw_strerror(e));
-		owner_free(o);
-		o = NULL;
 	}
-	arena_put(r);
-	return o;
+	*r = (struct image_record){ .head = h };
+	memcpy(r->fds, fds, sizeof(r->fds));
+	memcpy(r->data, i->buf + sizeof(h), h.len);
+	i->bytes += n;
+	i->count++;
+	*i->last = r;
+	i->last = &r->next;
+	return r;
+}
+
+static void
+import_ready(struct loop_fd *w, uint32_t events)
+{
+	struct owner_import *i = CONTAINER_OF(w, struct owner_import, w);
+
+	(void)events;
+	for (unsigned k = 0; k < BURST; k++) {
+		int fds[IMAGE_FDS] = { -1, -1 };
+		ssize_t n = receive(i, fds);
+		struct image_record *r;
+
+		if (n == -EAGAIN)
+			return;
+		if (n == -EINTR)
+			continue;
+		r = keep(i, n > 0 ? (size_t)n : 0, fds);
+		if (r == NULL || r->head.kind == IMAGE_END) {
+			finish(i, r != NULL);
+			return;
+		}
+	}
+}
+
+static void
+import_late(struct loop_timer *t)
+{
+	log_debug("owner: an import took too long");
+	finish(CONTAINER_OF(t, struct owner_import, late), false);
+}
+
+struct owner_import *
+owner_import_start(struct loop *l, int fd, uint32_t id,
+    const struct link_config *granted, const struct owner_events *ev,
+    void *arg, void (*done)(void *arg, struct owner *o))
+{
+	struct owner_import *i = arena_get(sizeof(*i));
+
+	if (i != NULL) {
+		*i = (struct owner_import){ .loop = l, .ev = ev, .arg = arg,
+			.done = done, .id = id, .granted = *granted,
+			.w = { .fd = fd, .ready = import_ready },
+			.late = { .fire = import_late } };
+		i->last = &i->first;
+		if (loop_add(l, &i->w, EPOLLIN) == SW_OK) {
+			loop_set_timer(l, &i->late,
+			    l->now_ms + IMAGE_WHOLE_MS);
+			return i;
+		}
+	}
+	arena_put(i);
+	sys_close(fd);
+	return NULL;
 }

@@ -11,7 +11,7 @@
  *   owner_listen.c   listening and accepting
  *   owner_udp.c      datagram flows
  *   owner_option.c   socket options
- *   owner_export.c, owner_import.c, owner_resume.c   handover
+ *   owner_export.c, owner_import.c, owner_rebuild.c, owner_resume.c   handover
  */
 #ifndef SW_STACK_OWNER_PRIV_H
 #define SW_STACK_OWNER_PRIV_H

@@ -398,6 +398,26 @@ do_attach(const struct session_msg *m, int *fds, unsigned n)
 }
 
 static void
+imported(void *arg, struct owner *o)
+{
+	(void)arg;
+	if (o == NULL)
+		log_err("import failed");
+}
+
+static void
+do_handover(const struct session_msg *m, int *fds, unsigned n)
+{
+	unsigned i = 0;
+
+	while (i < HOPS && (hops[i].link == NULL || hops[i].owner != m->owner))
+		i++;
+	if (n < 1 || i == HOPS || owner_import_start(&loop, dup(fds[0]),
+	    m->owner, &hops[i].config, &owner_events, NULL, imported) == NULL)
+		log_err("no import");
+}
+
+static void
 do_loopback(const struct session_msg *m, int *fds)
 {
 	int s = socket((int)m->arg, (int)m->arg2, (int)m->arg3), e = 0;
@@ -469,8 +489,7 @@ on_ctl(struct loop_fd *w, uint32_t events)
 		do_attach(&m, fds, n);
 		break;
 	case SESSION_HANDOVER:
-		if (owner_import(&loop, fds[0], &owner_events, NULL) == NULL)
-			log_err("import failed");
+		do_handover(&m, fds, n);
 		break;
 	case SESSION_REQUEST:
 		do_request(&m, payload, fds, n);

@@ -5,6 +5,9 @@ TEST_SECONDS=${TEST_SECONDS:-3600}
 . "${0%/*}/../lib/net.sh"
 . "$SW_ROOT/tests/lib/compare.sh"
 
+# As on an ordinary machine; one test lists all numbers below the limit.
+ulimit -S -n 1024
+
 PYTHON=/usr/bin/python3
 MODULES=${MODULES:-test_socket test_asyncio test_ssl test_selectors test_epoll
     test_poll test_select test_httplib test_socketserver test_ftplib

@@ -90,13 +90,25 @@ give(void *arg)
 	return NULL;
 }
 
+static bool rig_told;
+
 static void
-hand_over(void)
+handed_over(void *arg, struct owner *o)
+{
+	(void)arg;
+	rig.owner = o;
+	rig_told = true;
+}
+
+/* As the session would, which knows what it has granted. */
+static void
+hand_over_to(uint32_t id, const struct link_config *granted)
 {
 	struct keeper k = { .in = -1 };
 	pthread_t t;
 	int fd[2];
 
+	rig_told = false;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
 	k.in = fd[1];
 	assert_int_equal(pthread_create(&t, NULL, keep, &k), 0);
@@ -108,10 +120,17 @@ hand_over(void)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
 	k.out = fd[0];
 	assert_int_equal(pthread_create(&t, NULL, give, &k), 0);
-	rig.owner = owner_import(&rig.loop, fd[1], &rig_owner_events, NULL);
-	assert_non_null(rig.owner);
+	assert_non_null(owner_import_start(&rig.loop, fd[1], id, granted,
+	    &rig_owner_events, NULL, handed_over));
+	rig_until(rig_told);
 	pthread_join(t, NULL);
-	close(fd[1]);
+}
+
+static __attribute__((unused)) void
+hand_over(void)
+{
+	hand_over_to(1, &rig.config);
+	assert_non_null(rig.owner);
 }
 
 #endif

@@ -211,6 +211,88 @@ datagrams_and_listeners_move(void **state)
 	close(l);
 }
 
+/* Heads of image messages without a body, as in stack/owner_image.h, which
+ * only those who include lwIP can: IMAGE_TOMBS and IMAGE_END. */
+static const uint32_t no_tombs[3] = { 0x53774933u, 7, 0 };
+static const uint32_t the_end[3] = { 0x53774933u, 8, 0 };
+
+/* What an image says of its addresses could be another owner's. */
+static void
+only_granted_addresses_are_believed(void **state)
+{
+	struct link_config other = rig.config;
+	int fd = rig_connect(7);
+	char c;
+
+	(void)state;
+	rig_write_all(fd, 0, 1000);
+	rig_read_all(fd, 0, 1000);
+	other.inner4.ip[15] ^= 64;
+	hand_over_to(1, &other);
+	assert_non_null(rig.owner);
+	rig_until((rig_poll(fd) & POLLHUP) != 0);
+	assert_int_equal(recv(fd, &c, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(fd);
+}
+
+static void
+an_image_of_another_owner_is_refused(void **state)
+{
+	int fd = rig_connect(7);
+
+	(void)state;
+	hand_over_to(2, &rig.config);
+	assert_null(rig.owner);
+	rig_until((rig_poll(fd) & POLLHUP) != 0);
+	close(fd);
+}
+
+static void
+a_writer_that_stops_holds_nobody_up(void **state)
+{
+	int64_t from = clock_now_ms();
+	int fd = rig_connect(7), slow[2];
+	struct owner_import *import;
+	struct owner *o = rig.owner;
+
+	(void)state;
+	rig_told = false;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, slow), 0);
+	import = owner_import_start(&rig.loop, slow[1], 5, &rig.config,
+	    &rig_owner_events, NULL, handed_over);
+	assert_non_null(import);
+	assert_int_equal(send(slow[0], no_tombs, sizeof(no_tombs), 0), 12);
+	rig_write_all(fd, 0, 100000);
+	rig_read_all(fd, 0, 100000);
+	assert_false(rig_told);
+	assert_in_range(clock_now_ms() - from, 0, 3000);
+	/* Its end without an end marker is the end of the import. */
+	close(slow[0]);
+	rig_until(rig_told);
+	assert_null(rig.owner);
+	rig.owner = o;
+	close(fd);
+}
+
+static void
+an_import_may_be_cancelled(void **state)
+{
+	struct owner_import *import;
+	int slow[2];
+
+	(void)state;
+	rig_told = false;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, slow), 0);
+	import = owner_import_start(&rig.loop, slow[1], 5, &rig.config,
+	    &rig_owner_events, NULL, handed_over);
+	assert_int_equal(send(slow[0], the_end, sizeof(the_end), 0), 12);
+	owner_import_cancel(import);
+	rig_turns(5);
+	assert_false(rig_told);
+	close(slow[0]);
+}
+
 /* In a child the memory is a copy, caught at any moment; there a new stack
  * must come up. */
 static void
@@ -253,6 +335,10 @@ main(void)
 		T(requests_in_the_channel_move),
 		T(errors_and_options_are_remembered),
 		T(datagrams_and_listeners_move),
+		T(only_granted_addresses_are_believed),
+		T(an_image_of_another_owner_is_refused),
+		T(a_writer_that_stops_holds_nobody_up),
+		T(an_import_may_be_cancelled),
 		T(a_forked_child_starts_afresh),
 	};
 
