@@ -17,6 +17,7 @@ const struct options_text_fact options_texts[OPTIONS_TEXTS] = {
 	[TEXT_IROH_KEY] = { "iroh-key", TEXT_STATE, "endpoint key file" },
 	[TEXT_IROH_RELAY] = { "iroh-relay", TEXT_PLAIN, "relay" },
 	[TEXT_IROH_ADDRESS] = { "iroh-address", TEXT_PLAIN, "address" },
+	[TEXT_IROH_ALPN] = { "iroh-alpn", TEXT_PLAIN, "protocol" },
 	[TEXT_DIRECTORY] = { "directory", TEXT_PLAIN, "directory service" },
 	[TEXT_ENTRY] = { "entry", TEXT_PLAIN, "entry gateway" },
 	[TEXT_EXIT] = { "exit", TEXT_PLAIN, "exit" },

@@ -199,7 +199,8 @@ find_missing(const struct start *st)
 {
 	static const enum options_text ssh_only[] = { TEXT_IDENTITY,
 		TEXT_KNOWN_HOSTS, TEXT_DNS, TEXT_PROXY, TEXT_TLS_CA,
-		TEXT_TLS_PIN, TEXT_TLS_NAME, TEXT_SOCKS, TEXT_SOCKS_AUTH };
+		TEXT_TLS_PIN, TEXT_TLS_NAME, TEXT_IROH_KEY, TEXT_IROH_RELAY,
+		TEXT_IROH_ADDRESS, TEXT_IROH_ALPN, TEXT_SOCKS, TEXT_SOCKS_AUTH };
 	const int n = sizeof(ssh_only) / sizeof(ssh_only[0]);
 
 	for (size_t i = 0; i < st->via_n; i++)

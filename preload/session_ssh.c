@@ -219,6 +219,7 @@ make_transport(struct session_ssh *t, const struct tunnel_url *url,
 			.key = start_text(st, TEXT_IROH_KEY),
 			.relay = start_text(st, TEXT_IROH_RELAY),
 			.address = start_text(st, TEXT_IROH_ADDRESS),
+			.alpn = start_text(st, TEXT_IROH_ALPN),
 		},
 	};
 
