@@ -3,9 +3,12 @@
  * stream to its standard input and output (an ssh ProxyCommand), or a listener
  * that joins each stream to a TCP port, or echoes.
  *
- *	iroh_pipe dial [-r RELAY] [-a ADDR]... [-p PROXY] [-A ALPN] ENDPOINT
- *	iroh_pipe listen [-k KEYFILE] [-r RELAY] [-P PORT] [-A ALPN] [-t HOST:PORT]
- *	  [-1] prints "id ...", "ticket ...", "port ..."; -1: ends after one stream
+ *	iroh_pipe dial [-r RELAY] [-a ADDR]... [-p PROXY] [-s SECONDS] ENDPOINT
+ *	iroh_pipe listen [-k KEYFILE] [-r RELAY] [-a ADDR]... [-b IP] [-P PORT]
+ *	  [-t HOST:PORT]
+ *		prints "id ...", "name ..." (z-base-32), "ticket ...", "port ...",
+ *		and "from ID direct|relayed" for each stream
+ *	-A ALPN, -c FILE (CA of the relay), -v
  */
 #include <errno.h>
 #include <netdb.h>
@@ -123,7 +126,7 @@ static void
 print_ticket(struct iroh_endpoint *ep, const char *relay, char *const *addrs,
     int naddrs)
 {
-	char text[IROH_TICKET_LEN], id[IROH_ID_TEXT_LEN];
+	char text[IROH_TICKET_LEN], id[IROH_ID_TEXT_LEN], z32[IROH_ID_Z32_LEN];
 	struct iroh_addr a = { .ndirect = 0 };
 
 	iroh_id(ep, &a.id);
@@ -132,13 +135,13 @@ print_ticket(struct iroh_endpoint *ep, const char *relay, char *const *addrs,
 	for (int i = 0; i < naddrs; i++)
 		if (iroh_addr_add_direct(&a, addrs[i]) != SW_OK)
 			die("bad address");
-	printf("id %s\nticket %s\nport %u\n", iroh_id_text(&a.id, id),
-	    iroh_addr_ticket(&a, text), iroh_port(ep));
+	printf("id %s\nname %s\nticket %s\nport %u\n", iroh_id_text(&a.id, id),
+	    iroh_id_z32(&a.id, z32), iroh_addr_ticket(&a, text), iroh_port(ep));
 	fflush(stdout);
 }
 
-static void
-listen_for(struct iroh_endpoint *ep, const char *to, bool once)
+static _Noreturn void
+listen_for(struct iroh_endpoint *ep, const char *to)
 {
 	for (;;) {
 		struct pollfd w = { iroh_accept_fd(ep), POLLIN, 0 };
@@ -154,10 +157,6 @@ listen_for(struct iroh_endpoint *ep, const char *to, bool once)
 		fflush(stdout);
 		s = malloc(sizeof(*s));
 		*s = (struct served){ in.fd, to };
-		if (once) {
-			serve(s);
-			return;
-		}
 		if (pthread_create(&t, NULL, serve, s) != 0)
 			die("no thread");
 		pthread_detach(t);
@@ -174,15 +173,14 @@ main(int argc, char **argv)
 	char why[IROH_WHY_LEN], *addrs[IROH_DIRECT_MAX];
 	const char *to = NULL, *relay = NULL;
 	int opt, naddrs = 0, fd, seconds = 20;
-	bool once = false, dial;
+	bool dial;
 
 	if (argc < 2)
 		die("dial or listen");
 	dial = strcmp(argv[1], "dial") == 0;
 	o.accept = !dial;
-	for (optind = 2; (opt = getopt(argc, argv, "1A:P:a:b:c:k:p:r:s:t:v")) != -1;)
+	for (optind = 2; (opt = getopt(argc, argv, "A:P:a:b:c:k:p:r:s:t:v")) != -1;)
 		switch (opt) {
-		case '1': once = true; break;
 		case 'A': o.alpn = optarg; break;
 		case 'P': o.port = (uint16_t)atoi(optarg); break;
 		case 'a':
@@ -205,9 +203,7 @@ main(int argc, char **argv)
 		die(why);
 	if (!dial) {
 		print_ticket(ep, relay, addrs, naddrs);
-		listen_for(ep, to, once);
-		iroh_close(ep, 3000);
-		return 0;
+		listen_for(ep, to);
 	}
 	if (optind >= argc || iroh_addr_parse(&peer, argv[optind],
 	    strlen(argv[optind])) != SW_OK)
