@@ -21,6 +21,8 @@
 #define RIDE_LEN REPLY_SURB_LEN(TOPOLOGY_LAYERS + 1)
 #define WINDOW_MS 500			/* for the rate of replies */
 #define STALL_MS 3000			/* we speak, and nothing comes back */
+#define PROBE_MS 10000			/* between questions whether it lives */
+#define DEAD_MS (IPRCLIENT_KEEPALIVE_MS + 3 * PROBE_MS)
 
 #define HELD_MAX 256			/* bundles */
 #define HOLD_FROM 256			/* bytes: smaller ones are not held */
@@ -44,6 +46,7 @@ struct iprclient {
 	uint64_t stream, request;
 	int64_t now_ms;			/* of the last tick */
 	int64_t try_ms, sent_ms;
+	int64_t alive_ms, probe_ms;	/* the exit's last word; our question */
 	uint32_t seq;
 	uint32_t expected;		/* number of the next bundle in order */
 	size_t surb_target;
@@ -56,6 +59,8 @@ struct iprclient {
 	uint8_t self4[4];
 	uint8_t version;		/* of this try, or of the connection */
 	bool blocked;
+	bool heard;			/* something since the last tick */
+	bool again;			/* we are up, and ask once more */
 };
 
 struct iprclient *
@@ -148,6 +153,7 @@ void
 iprclient_start(struct iprclient *c, int64_t now_ms)
 {
 	c->state = CONNECTING;
+	c->again = false;
 	c->tries = 0;
 	try_connect(c, now_ms);
 }
@@ -255,13 +261,14 @@ iprclient_send(struct iprclient *c, const uint8_t *pkt, size_t len)
 {
 	struct wbuf w;
 
-	if (c->state != UP)
+	if (c->state != UP && !(c->state == CONNECTING && c->again))
 		return SW_ERR_DOWN;
 	if (len + 2 > IPRMSG_BUNDLE_MAX)
 		return SW_ERR_TOO_LONG;
-	if (c->bundle_len > 0 && c->bundle_len + len + 2 > IPRMSG_BUNDLE_MAX)
+	if (c->state == UP && c->bundle_len > 0 &&
+	    c->bundle_len + len + 2 > IPRMSG_BUNDLE_MAX)
 		flush(c, c->sent_ms);
-	if (c->bundle_len + len + 2 > IPRMSG_BUNDLE_MAX ||
+	if (c->state != UP || c->bundle_len + len + 2 > IPRMSG_BUNDLE_MAX ||
 	    !has_room(c, QUEUE_PACKETS)) {
 		c->blocked = true;
 		return SW_AGAIN;
@@ -274,13 +281,14 @@ iprclient_send(struct iprclient *c, const uint8_t *pkt, size_t len)
 	return SW_OK;
 }
 
-/* A small datagram to the exit's own address, so that it remembers us: pings
- * of the protocol do not count there.  UDP to port 9 (discard). */
+/* A small datagram, so that the exit remembers us: pings of the protocol do
+ * not count there.  UDP to where no exit lets anybody go (240.0.0.1, port 9):
+ * it refuses, and says so; but only to those it knows. */
 static void
 keep_alive(struct iprclient *c)
 {
 	uint8_t pkt[28] = { 0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, 17, 0, 0,
-	    c->self4[0], c->self4[1], c->self4[2], c->self4[3], 10, 0, 0, 1,
+	    c->self4[0], c->self4[1], c->self4[2], c->self4[3], 240, 0, 0, 1,
 	    0, 9, 0, 9, 0, 8, 0, 0 };
 	uint32_t sum = 0;
 
@@ -291,6 +299,30 @@ keep_alive(struct iprclient *c)
 	pkt[10] = (uint8_t)(sum >> 8);
 	pkt[11] = (uint8_t)sum;
 	(void)!iprclient_send(c, pkt, sizeof(pkt));
+}
+
+/* Exits forget clients without a word.  One that remembers us answers what
+ * keep_alive() sends; when none does, ask to be let in again. */
+static void
+watch_exit(struct iprclient *c, int64_t now_ms)
+{
+	bool silent = now_ms - c->alive_ms >= IPRCLIENT_KEEPALIVE_MS &&
+	    now_ms - c->probe_ms >= PROBE_MS;
+
+	if (now_ms - c->alive_ms >= DEAD_MS) {
+		log_debug("iprclient: the exit says nothing any more");
+		c->again = true;
+		c->state = CONNECTING;
+		c->tries = 0;
+		c->bundle_len = 0;
+		try_connect(c, now_ms);
+		return;
+	}
+	if (c->bundle_len > 0 || (!silent &&
+	    now_ms - c->sent_ms < IPRCLIENT_KEEPALIVE_MS))
+		return;
+	c->probe_ms = now_ms;
+	keep_alive(c);
 }
 
 static void
@@ -360,14 +392,18 @@ iprclient_tick(struct iprclient *c, int64_t now_ms)
 		try_connect(c, now_ms);
 	if (c->state != UP)
 		return;
+	if (c->alive_ms == 0)
+		c->alive_ms = now_ms;
 	if (c->sent_ms == 0)
 		c->sent_ms = now_ms;
+	if (c->heard) {
+		c->heard = false;
+		c->alive_ms = now_ms;
+	}
 	watch_surbs(c, now_ms);
 	while (c->state == UP && hold_until(c) <= now_ms)
 		skip_gap(c);
-	if (c->bundle_len == 0 &&
-	    now_ms - c->sent_ms >= IPRCLIENT_KEEPALIVE_MS)
-		keep_alive(c);
+	watch_exit(c, now_ms);
 	/* While packets wait for their slots, later ones may still join. */
 	if (mixclient_queued(c->cfg.mix) < 2)
 		flush(c, now_ms);
@@ -386,12 +422,38 @@ iprclient_deadline(const struct iprclient *c)
 	if (c->state == CONNECTING)
 		return c->try_ms;
 	if (c->state == UP) {
-		int64_t at = hold_until(c);
+		int64_t at = hold_until(c), next;
 
-		return at < c->sent_ms + IPRCLIENT_KEEPALIVE_MS ? at :
-		    c->sent_ms + IPRCLIENT_KEEPALIVE_MS;
+		if ((next = c->sent_ms + IPRCLIENT_KEEPALIVE_MS) < at)
+			at = next;
+		next = c->alive_ms + IPRCLIENT_KEEPALIVE_MS;
+		if (next < c->probe_ms + PROBE_MS)
+			next = c->probe_ms + PROBE_MS;
+		return next < at ? next : at;
 	}
 	return SW_NEVER;
+}
+
+/* The exit let us in: for the first time, or anew.  One that still knew us
+ * gave us the same addresses, and nobody need hear of it. */
+static void
+enter(struct iprclient *c, const struct iprmsg_response *a)
+{
+	bool same = c->again && memcmp(c->self4, a->ip4, 4) == 0;
+	bool changed = c->again && !same;
+
+	c->state = UP;
+	c->again = false;
+	c->alive_ms = c->now_ms;
+	memset(c->held, 0, sizeof(c->held));
+	c->n_held = 0;
+	c->expected = 1;		/* an exit numbers its data from 1 */
+	memcpy(c->self4, a->ip4, sizeof(c->self4));
+	if (changed)
+		c->cfg.events->down(c->cfg.arg, SW_ERR_CLOSED);
+	if (!same && c->state == UP)
+		c->cfg.events->up(c->cfg.arg, a->ip4, a->ip6,
+		    a->mtu != 0 ? a->mtu : IPRMSG_MTU);
 }
 
 static void
@@ -400,18 +462,12 @@ take_connected(struct iprclient *c, const struct iprmsg_response *a)
 	if (c->state != CONNECTING || a->id != c->request)
 		return;
 	c->try_ms = SW_NEVER;
-	if (a->reason != IPRMSG_SUCCESS) {
-		c->state = DOWN;
-		c->cfg.events->down(c->cfg.arg, SW_ERR_REFUSED);
+	if (a->reason == IPRMSG_SUCCESS) {
+		enter(c, a);
 		return;
 	}
-	c->state = UP;
-	memset(c->held, 0, sizeof(c->held));
-	c->n_held = 0;
-	c->expected = 1;		/* an exit numbers its data from 1 */
-	memcpy(c->self4, a->ip4, sizeof(c->self4));
-	c->cfg.events->up(c->cfg.arg, a->ip4, a->ip6,
-	    a->mtu != 0 ? a->mtu : IPRMSG_MTU);
+	c->state = DOWN;
+	c->cfg.events->down(c->cfg.arg, SW_ERR_REFUSED);
 }
 
 static void
@@ -464,6 +520,7 @@ iprclient_take(struct iprclient *c, const struct nymmsg *m)
 		log_debug("iprclient: an answer that does not read");
 		return;
 	}
+	c->heard = true;
 	switch (a.kind) {
 	case IPRMSG_DATA:
 		take_data(c, s.seq, &a);

@@ -3,7 +3,9 @@
  * IP packets in, through a mixclient.
  *
  *	new -> connecting (a few tries, each on a stream of its own) -> up
- *	up -> down: the exit dropped us, or never answered
+ *	up -> down: the exit dropped us, or no longer answers
+ *	up -> connecting -> up: it was silent for long; unless our addresses
+ *	have changed, this is no news
  *
  * An exit drops requests of a version that it does not speak without a word,
  * so the tries go through the versions: 9, which all but the oldest speak, 10

@@ -26,6 +26,10 @@ struct world {
 	uint8_t last[2000];
 	size_t last_len;
 	bool deaf;			/* the world does not answer */
+	bool forgetful;			/* the exit hears no data any more */
+	bool mute;			/* its answers do not arrive */
+	uint8_t only;			/* version the exit speaks; 0: all */
+	unsigned asked[11];		/* connects by version */
 };
 
 static int
@@ -40,7 +44,10 @@ transmit(void *arg, const struct sw_addr *first, uint8_t rotation,
 static void
 client_message(void *arg, const struct nymmsg *m)
 {
-	iprclient_take(((struct world *)arg)->client, m);
+	struct world *w = arg;
+
+	if (!w->forgetful && !w->mute)
+		iprclient_take(w->client, m);
 }
 
 static void
@@ -48,8 +55,21 @@ exit_message(void *arg, const struct nymmsg *m)
 {
 	struct world *w = arg;
 
-	if (w->exit != NULL)
-		iprexit_take(w->exit, m, w->net.now_ms);
+	struct rbuf in = { m->data, m->data_len };
+	struct iprmsg_stream s;
+	struct iprmsg_request q;
+
+	(void)!iprmsg_get_stream(&in, &s);
+	if (w->exit == NULL || (in.left > 0 &&
+	    iprmsg_get_request(&q, in.p, in.left) != SW_OK))
+		return;
+	if (in.left > 0 && q.kind == IPRMSG_CONNECT)
+		w->asked[q.version]++;
+	if (in.left > 0 && w->only != 0 && q.version != w->only)
+		return;
+	if (in.left > 0 && w->forgetful && q.kind == IPRMSG_DATA)
+		return;
+	iprexit_take(w->exit, m, w->net.now_ms);
 }
 
 static const struct mixclient_events client_mix = { transmit, client_message };
@@ -234,6 +254,105 @@ packets_go_out_and_come_back(void **state)
 		assert_int_equal(w->last_len, len);
 		assert_memory_equal(w->last, back, len);
 	}
+	free_world(w);
+}
+
+static void
+every_version_carries_packets_stays_and_says_goodbye(void **state)
+{
+	uint8_t pkt[1420];
+
+	(void)state;
+	for (uint8_t v = IPRMSG_V8; v <= IPRMSG_V10; v++) {
+		struct world *w = new_world(v, 0, v);
+
+		connect_up(w);
+		assert_int_equal(w->asked[v], 1);
+		for (unsigned i = 1; i <= 40; i++) {
+			make_packet(w, pkt, sizeof(pkt), (uint8_t)i);
+			while (iprclient_send(w->client, pkt, sizeof(pkt)) !=
+			    SW_OK)
+				run(w, 5);
+			run(w, 10);
+		}
+		run(w, 1000);
+		assert_int_equal(w->got, 40);
+		assert_int_equal(w->last_len, sizeof(pkt));
+		/* Nothing to say for longer than exits remember. */
+		run(w, 150000);
+		assert_int_equal(w->gone, 0);
+		assert_int_equal(w->down, 0);
+		iprclient_stop(w->client);
+		run(w, 100);
+		assert_int_equal(w->gone, 1);
+		free_world(w);
+	}
+}
+
+static void
+a_version_that_the_exit_speaks_is_found(void **state)
+{
+	(void)state;
+	for (uint8_t v = IPRMSG_V8; v <= IPRMSG_V10; v++) {
+		struct world *w = new_world(0, 0, (uint8_t)(v + 20));
+
+		w->only = v;
+		iprclient_start(w->client, w->net.now_ms);
+		run(w, 4 * IPRCLIENT_TRY_MS);
+		assert_true(w->up);
+		assert_int_equal(w->down, 0);
+		assert_int_equal(w->asked[v], 1);
+		assert_int_equal(w->asked[IPRMSG_V9], v == IPRMSG_V9 ? 1 : 2);
+		free_world(w);
+	}
+}
+
+static void
+an_exit_that_forgot_us_is_asked_again(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 11);
+	uint8_t old[4];
+
+	(void)state;
+	connect_up(w);
+	memcpy(old, w->ip4, sizeof(old));
+	/* It hears nothing of us for a while and forgets us; that it says so
+	 * is lost, as old exits say nothing. */
+	w->forgetful = true;
+	w->up = false;
+	run(w, 72000);
+	assert_int_equal(w->gone, 1);
+	assert_int_equal(w->down, 0);
+	w->forgetful = false;
+	run(w, 10000);
+	assert_int_equal(w->down, SW_ERR_CLOSED);
+	assert_true(w->up);
+	assert_memory_not_equal(w->ip4, old, 4);
+	assert_int_equal(w->asked[IPRMSG_V9], 2);
+	/* And it stays. */
+	run(w, 100000);
+	assert_int_equal(w->gone, 1);
+	assert_int_equal(w->asked[IPRMSG_V9], 2);
+	free_world(w);
+}
+
+static void
+an_exit_that_was_only_silent_still_knows_us(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 12);
+
+	(void)state;
+	connect_up(w);
+	w->up = false;
+	w->mute = true;			/* its answers are lost */
+	run(w, 80000);
+	w->mute = false;
+	run(w, 10000);
+	assert_int_equal(w->gone, 0);
+	assert_int_equal(w->down, 0);
+	assert_false(w->up);
+	assert_in_range(w->asked[IPRMSG_V9], 2, 3);
+	assert_int_equal(iprclient_send(w->client, w->last, 40), SW_OK);
 	free_world(w);
 }
 
@@ -490,6 +609,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_go_out_and_come_back),
+		cmocka_unit_test(
+		    every_version_carries_packets_stays_and_says_goodbye),
+		cmocka_unit_test(a_version_that_the_exit_speaks_is_found),
+		cmocka_unit_test(an_exit_that_forgot_us_is_asked_again),
+		cmocka_unit_test(an_exit_that_was_only_silent_still_knows_us),
 		cmocka_unit_test(version_10_brings_the_mtu),
 		cmocka_unit_test(a_long_transfer_does_not_run_out_of_surbs),
 		cmocka_unit_test(loss_below_costs_packets_but_not_the_tunnel),
