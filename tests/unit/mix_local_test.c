@@ -13,6 +13,7 @@
 #include "mix/localnet.h"
 #include "mix/mixtunnel.h"
 #include "mix/prim.h"
+#include "mix/stream.h"
 
 struct world {
 	struct loop loop;
@@ -22,6 +23,8 @@ struct world {
 	bool up;
 	unsigned ups, downs, got, writable;
 	uint64_t got_bytes;
+	struct mixtunnel_registration registration;
+	unsigned registrations, dials;
 };
 
 static void
@@ -95,8 +98,17 @@ down(void *arg, int err)
 	w->downs++;
 }
 
+static void
+registered(void *arg, const struct mixtunnel_registration *r)
+{
+	struct world *w = arg;
+
+	w->registrations++;
+	w->registration = *r;
+}
+
 static const struct mixtunnel_events tunnel_events = {
-	up, packet, writable, down, NULL, NULL,
+	up, packet, writable, down, registered, NULL,
 };
 
 static struct world *
@@ -257,6 +269,106 @@ a_mix_that_restarts_costs_only_what_was_in_it(void **state)
 	free_world(w);
 }
 
+/* A tunnel of the test's own in place of the world's. */
+static void
+replace_tunnel(struct world *w, struct mixtunnel_config *cfg,
+    const struct mixtunnel_events *events)
+{
+	mixtunnel_free(w->tunnel);
+	w->ups = 0;
+	cfg->loop = &w->loop;
+	cfg->profile = mix_profile_find("raw");
+	cfg->events = events;
+	cfg->arg = w;
+	cfg->rng = &rng_system;
+	cfg->topology = localnet_topology(w->net);
+	cfg->exit = *localnet_exit(w->net);
+	memcpy(cfg->entry, cfg->topology->node[LOCALNET_ENTRY].identity, 32);
+	assert_int_equal(mixtunnel_new(&w->tunnel, cfg), SW_OK);
+	mixtunnel_start(w->tunnel);
+	assert_true(run_until(w, &w->ups, 1) >= 0);
+}
+
+static void
+a_registration_is_good_for_the_next_session(void **state)
+{
+	struct world *w = new_world("raw");
+	struct mixtunnel_config cfg = { .loop = NULL };
+	struct mixtunnel_registration first;
+	struct mixclient_keys keys;
+
+	(void)state;
+	rng_fill(&rng_system, &keys, sizeof(keys));
+	cfg.keys = &keys;
+	w->registrations = 0;
+	replace_tunnel(w, &cfg, &tunnel_events);
+	assert_int_equal(w->registrations, 1);
+	first = w->registration;
+	assert_memory_equal(first.gateway, cfg.entry, 32);
+	/* It proves who it is: a new registration would bring a new key. */
+	cfg.registration = &first;
+	replace_tunnel(w, &cfg, &tunnel_events);
+	assert_int_equal(w->registrations, 2);
+	assert_memory_equal(w->registration.key, first.key, 32);
+	assert_true(w->registration.last_auth > first.last_auth);
+	/* A gateway that forgot us: told, and registered with anew. */
+	first.key[0] ^= 1;
+	first.last_auth = w->registration.last_auth;
+	replace_tunnel(w, &cfg, &tunnel_events);
+	assert_memory_not_equal(w->registration.key, first.key, 32);
+	free_world(w);
+}
+
+static void
+dial(void *arg, const struct mixtunnel_endpoint *to)
+{
+	struct world *w = arg;
+
+	assert_false(to->tls);
+	assert_int_equal(to->port, to->addr.port);
+	if (w->dials++ == 0) {
+		mixtunnel_dialed(w->tunnel, -1, SW_ERR_REFUSED);
+		return;
+	}
+	mixtunnel_dialed(w->tunnel, stream_connect_fd(&to->addr), SW_OK);
+	mixtunnel_dialed(w->tunnel, -1, SW_ERR_REFUSED);	/* too late */
+}
+
+static void
+somebody_else_may_dial(void **state)
+{
+	static const struct mixtunnel_events events = {
+		up, packet, writable, down, NULL, dial,
+	};
+	struct world *w = new_world("raw");
+	struct mixtunnel_config cfg = { .loop = NULL };
+
+	(void)state;
+	replace_tunnel(w, &cfg, &events);
+	assert_int_equal(w->dials, 2);
+	assert_int_equal(w->downs, 1);
+	send_all(w, 10, 500);
+	assert_true(run_until(w, &w->got, 10) >= 0);
+	free_world(w);
+}
+
+static void
+tls_is_not_done_without_a_dialer(void **state)
+{
+	struct world *w = new_world("raw");
+	struct mixtunnel_config cfg = {
+		.loop = &w->loop, .profile = mix_profile_find("raw"),
+		.events = &tunnel_events, .arg = w, .rng = &rng_system,
+		.topology = localnet_topology(w->net), .tls = true,
+	};
+	struct mixtunnel *t;
+
+	(void)state;
+	memcpy(cfg.entry, cfg.topology->node[LOCALNET_ENTRY].identity, 32);
+	assert_int_equal(mixtunnel_new(&t, &cfg), SW_ERR_UNREACH_HOST);
+	free_world(w);
+}
+
 static void
 an_entry_that_takes_no_clients_is_refused(void **state)
 {
@@ -291,6 +403,9 @@ main(void)
 		cmocka_unit_test(the_default_profile_paces_and_delays),
 		cmocka_unit_test(a_gateway_that_restarts_is_found_again),
 		cmocka_unit_test(a_mix_that_restarts_costs_only_what_was_in_it),
+		cmocka_unit_test(a_registration_is_good_for_the_next_session),
+		cmocka_unit_test(somebody_else_may_dial),
+		cmocka_unit_test(tls_is_not_done_without_a_dialer),
 		cmocka_unit_test(an_entry_that_takes_no_clients_is_refused),
 	};
 
