@@ -1,5 +1,6 @@
 #include "stack/origin.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -39,6 +40,21 @@ static const struct stack_ops self_ops = {
 	.output = output, .udp = port_input, .icmp = got_icmp,
 	.broken = stack_broke,
 };
+
+int
+origin_code(int err)
+{
+	switch (err) {
+	case ECONNREFUSED:
+		return SW_ERR_REFUSED;
+	case EHOSTUNREACH:
+		return SW_ERR_UNREACH_HOST;
+	case ENETUNREACH:
+		return SW_ERR_UNREACH_NET;
+	default:
+		return sw_err_from_errno(err);
+	}
+}
 
 bool
 origin_address(const struct origin *o, const struct sw_addr *to,

@@ -60,6 +60,8 @@ struct origin {
 /* The one of this process, as lwIP is. */
 extern struct origin *the_origin;
 
+/* The code for an errno that an ICMP error became. */
+int origin_code(int err);
 /* Our own address of the family of `to`; false: not carried, or down. */
 bool origin_address(const struct origin *o, const struct sw_addr *to,
     struct sw_addr *out);

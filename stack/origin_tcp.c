@@ -193,7 +193,7 @@ dial_icmp(struct origin *o, const struct packet *quoted, int err)
 	if (pcb != NULL)
 		tcp_abort(pcb);
 	d->over = true;
-	d->err = sw_err_from_errno(err);
+	d->err = origin_code(err);
 	touch(d);
 }
 

@@ -44,7 +44,7 @@ port_icmp(struct origin *o, const struct packet *quoted, int err)
 	struct datagram_peer to = { .addr = quoted->dst };
 
 	if (port != NULL)
-		port->ev->refused(port->arg, &to, sw_err_from_errno(err));
+		port->ev->refused(port->arg, &to, origin_code(err));
 }
 
 static struct datagram_port *
