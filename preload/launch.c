@@ -28,6 +28,7 @@
 #include "preload/environ.h"
 #include "preload/inherit.h"
 #include "preload/orders.h"
+#include "preload/parts.h"
 #include "preload/program.h"
 #include "preload/rendezvous.h"
 #include "preload/say.h"
@@ -43,29 +44,6 @@
 
 #define CTL_FD_WANTED 1000
 #define CTL_FD_MOST 8192
-
-bool
-launch_find_part(char *buf, size_t len, const char *name,
-    const char *installed_dir)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-	int used;
-
-	if (n > 0) {
-		self[n] = '\0';
-		if ((slash = strrchr(self, '/')) != NULL) {
-			*slash = '\0';
-			used = snprintf(buf, len, "%s/%s", self, name);
-			if (used > 0 && (size_t)used < len &&
-			    access(buf, F_OK) == 0)
-				return true;
-		}
-	}
-	used = snprintf(buf, len, "%s/%s", installed_dir, name);
-	return used > 0 && (size_t)used < len;
-}
 
 static void
 explain_no_tunnel(void)
@@ -139,7 +117,7 @@ find_session(char *buf, size_t len, const struct start *s)
 	for (size_t i = 0; i < s->via_n; i++)
 		if (s->url[i].kind == TUNNEL_SSH_IROH)
 			name = "smolwrap-session-iroh";
-	return launch_find_part(buf, len, name, SW_LIBEXECDIR);
+	return parts_find(buf, len, name, SW_LIBEXECDIR);
 }
 
 static int
@@ -298,7 +276,7 @@ launch_run(const struct options *o)
 
 	if ((r = judge(o, &program)) != 0 || (r = check_inherited(o)) != 0)
 		return r;
-	if (!launch_find_part(library, sizeof(library), "libsmolwrap.so",
+	if (!parts_find(library, sizeof(library), "libsmolwrap.so",
 	    SW_LIBDIR) || access(library, R_OK) != 0) {
 		say("could not find the library \"%s\": %s", library,
 		    strerror(errno));

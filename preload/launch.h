@@ -23,9 +23,4 @@ int launch_serve(const struct options *o);
 /* `up`: start a session and leave it.  0, or the exit status; said. */
 int launch_up(const struct options *o);
 
-/* Where the parts of smolwrap lie: beside this executable when they are there
- * (a build tree), else where they were to be installed.  False if too long. */
-bool launch_find_part(char *buf, size_t len, const char *name,
-    const char *installed_dir);
-
 #endif
