@@ -146,21 +146,22 @@ $(B)/libprogram.a: $(PROG_OBJ)
 $(B)/smolwrap: $(B)/preload/main.o $(B)/libprogram.a $(BASE_OBJ)
 	$(CC) -o $@ $(filter-out %.a,$^) $(filter %.a,$^) $(LDHARD) $(LAUNCH_LD)
 $(B)/smolwrap-session: $(B)/preload/session_main.o $(B)/libprogram.a \
-    $(TRANS_OBJ) $(B)/libstack.a $(MBED_A)
-	$(CC) -o $@ $^ $(LDHARD) $(TRANS_LIBS)
+    $(TRANS_OBJ) $(B)/libmix.a $(B)/libstack.a $(MBED_A)
+	$(CC) -o $@ $^ $(LDHARD) $(TRANS_LIBS) $(MIX_LIBS)
 # The same, able to dial iroh; apart because GnuTLS takes long to load.
 $(B)/smolwrap-session-iroh: $(B)/preload/session_main.o $(IROH_OBJ) \
-    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a $(MBED_A)
-	$(CC) -o $@ $^ $(LDHARD) $(IROH_LIBS) $(TRANS_LIBS)
+    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libmix.a $(B)/libstack.a $(MBED_A)
+	$(CC) -o $@ $^ $(LDHARD) $(IROH_LIBS) $(TRANS_LIBS) $(MIX_LIBS)
 # Where the launcher looks for its parts; compiled anew when that changes, so
 # that `make` and `make install PREFIX=...` agree.
 $(B)/preload/launch.o: CFLAGS += -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
     -DSW_LIBEXECDIR='"$(LIBEXECDIR)"'
-$(B)/preload/launch.o: $(B)/.dirs
+$(B)/preload/session_mix_local.o: CFLAGS += -DSW_BINDIR='"$(PREFIX)/bin"'
+$(B)/preload/launch.o $(B)/preload/session_mix_local.o: $(B)/.dirs
 $(B)/.dirs: FORCE
 	@mkdir -p $(@D)
-	@echo '$(LIBDIR) $(LIBEXECDIR)' | cmp -s - $@ || \
-	    echo '$(LIBDIR) $(LIBEXECDIR)' >$@
+	@echo '$(LIBDIR) $(LIBEXECDIR) $(PREFIX)' | cmp -s - $@ || \
+	    echo '$(LIBDIR) $(LIBEXECDIR) $(PREFIX)' >$@
 FORCE:
 
 # The parts of the shim that export nothing are tested alone.
@@ -192,10 +193,10 @@ $(B)/tests/fuzz/iroh_%_fuzz: tests/fuzz/iroh_%_fuzz.c $(B)/libiroh.a $(TRANS_OBJ
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(filter %.a %.o,$^) \
 	    $(LDHARD) $(IROH_LIBS) $(TRANS_LIBS) -o $@
-$(B)/tests/unit/%: tests/unit/%.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ) $(MBED_A)
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libprogram.a $(B)/libmix.a $(B)/libstack.a $(TRANS_OBJ) $(MBED_A)
 	@mkdir -p $(@D)
-	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a \
-	    $(LDHARD) -lcmocka $(TRANS_LIBS) -lresolv -o $@
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libprogram.a $(TRANS_OBJ) $(B)/libmix.a \
+	    $(B)/libstack.a $(LDHARD) -lcmocka $(TRANS_LIBS) $(MIX_LIBS) -lresolv -o $@
 $(B)/tests/prop/%: tests/prop/%.c $(B)/libstack.a $(TRANS_OBJ) $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(TRANS_OBJ) $(B)/libstack.a \
@@ -206,10 +207,11 @@ $(B)/tests/fuzz/shim_%_fuzz: tests/fuzz/shim_%_fuzz.c $(SHIM_PURE) $(B)/libstack
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(FUZZ_MAIN) $(SHIM_PURE) \
 	    $(B)/libstack.a $(LDHARD) -o $@
-$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libprogram.a $(B)/libstack.a $(TRANS_OBJ) $(MBED_A)
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/libprogram.a $(B)/libmix.a $(B)/libstack.a $(TRANS_OBJ) $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $(LWIP_INC) $< $(FUZZ_MAIN) \
-	    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libstack.a $(LDHARD) $(TRANS_LIBS) -o $@
+	    $(B)/libprogram.a $(TRANS_OBJ) $(B)/libmix.a $(B)/libstack.a \
+	    $(LDHARD) $(TRANS_LIBS) $(MIX_LIBS) -o $@
 $(B)/tests/lib/%: tests/lib/%.c $(B)/libstack.a
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libstack.a -o $@ $(SAN) -ldl -lpthread

@@ -89,7 +89,7 @@ environ_build(char *const *old, const struct environ_facts *f)
 	    asprintf(&ctl, "SMOLWRAP_CTL=%d:%llu", f->ctl_fd,
 		(unsigned long long)f->ctl_ino) < 0 ||
 	    asprintf(&path, "SMOLWRAP_PATH=%s", f->path) < 0 ||
-	    asprintf(&policy, "SMOLWRAP_POLICY=listen=%s,stack=%s,udp=dns,"
+	    asprintf(&policy, "SMOLWRAP_POLICY=listen=%s,stack=%s,"
 		"ipv6=1,labels=1,loopback=%d%s", word_of_listen(o->listen),
 		o->stack == STACK_SESSION ? "session" : "thread",
 		!o->no_loopback, o->strict ? ",strict=1" : "") < 0) {

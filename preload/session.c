@@ -197,21 +197,13 @@ listen_on(struct session *s, char why[static 256])
 static const char *
 find_missing(const struct start *st)
 {
-	static const enum options_text ssh_only[] = { TEXT_IDENTITY,
-		TEXT_KNOWN_HOSTS, TEXT_DNS, TEXT_PROXY, TEXT_TLS_CA,
-		TEXT_TLS_PIN, TEXT_TLS_NAME, TEXT_IROH_KEY, TEXT_IROH_RELAY,
-		TEXT_IROH_ADDRESS, TEXT_IROH_ALPN, TEXT_SOCKS, TEXT_SOCKS_AUTH };
-	const int n = sizeof(ssh_only) / sizeof(ssh_only[0]);
+	/* Whether they mean anything to the tunnels named is theirs to say. */
+	static const enum options_text missing[] = { TEXT_DIRECTORY,
+		TEXT_MIX_IDENTITY };
 
-	for (size_t i = 0; i < st->via_n; i++)
-		if (tunnel_is_mix(&st->url[i]))
-			return "tunnels other than SSH";
-	for (int i = 0, k = 0; i < OPTIONS_TEXTS; i++) {
-		if (k < n && (int)ssh_only[k] == i)
-			k++;
-		else if (start_text(st, (enum options_text)i) != NULL)
-			return options_texts[i].name;
-	}
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
+		if (start_text(st, missing[i]) != NULL)
+			return options_texts[missing[i]].name;
 	return NULL;
 }
 
@@ -264,12 +256,15 @@ session_wipe(struct session *s)
 		hop_free(h);
 	}
 	services_free(s->services);
+	/* Nobody comes any more while the tunnel says goodbye. */
+	control_free_all(s);
+	if (s->listen_fd >= 0)
+		loop_del(&s->loop, &s->listener);
 	chain_close(s);
 	for (struct question *q = s->questions, *next; q != NULL; q = next) {
 		next = q->next;
 		session_ask_done(q);
 	}
-	control_free_all(s);
 	if (s->listen_fd >= 0) {
 		char lock[RENDEZVOUS_MAX + 8];
 

@@ -11,7 +11,8 @@ static struct session_tunnel *
 open_one(struct session *s, const struct tunnel_url *url,
     struct session_tunnel *below, char why[static 256])
 {
-	return session_ssh_new(s, url, below, why);
+	return tunnel_is_mix(url) ? session_mix_new(s, url, below, why) :
+	    session_ssh_new(s, url, below, why);
 }
 
 int

@@ -108,7 +108,7 @@ struct session_reply {
  * written by the launcher, all decimal or plain words:
  *   SMOLWRAP_CTL=FD:INODE      the control channel
  *   SMOLWRAP_PATH=/path        where it can be opened again (mode 0600 socket)
- *   SMOLWRAP_POLICY=listen=loopback,stack=thread,udp=dns,ipv6=1,labels=1,loopback=1
+ *   SMOLWRAP_POLICY=listen=loopback,stack=thread,ipv6=1,labels=1,loopback=1
  *   SMOLWRAP_LOG=LEVEL         only if the user set it
  *   LD_PRELOAD=.../libsmolwrap.so[:others]
  */

@@ -88,6 +88,9 @@ struct session_tunnel {
 struct session_tunnel *session_ssh_new(struct session *s,
     const struct tunnel_url *url, struct session_tunnel *below,
     char why[static 256]);
+struct session_tunnel *session_mix_new(struct session *s,
+    const struct tunnel_url *url, struct session_tunnel *below,
+    char why[static 256]);
 
 /*
  * The tunnel's state has changed: tell everybody whom it concerns.  err and

@@ -89,7 +89,8 @@ struct shim_config {
 	char path[108];			/* where to reconnect, or empty */
 	enum shim_listen listen;
 	bool host;			/* stack=session */
-	bool udp;			/* false: DNS only (udp=dns) */
+	bool udp;			/* false: DNS only (udp=dns), whatever
+					 * the tunnel can do */
 	bool ipv6;
 	bool loopback;			/* loopback destinations are allowed */
 	bool strict;			/* no inet socket may be passed in */

@@ -74,6 +74,16 @@ name_loopback(struct sw_addr *a)
 	}
 }
 
+/* Only the session knows what its tunnel can do. */
+static bool
+carries_udp(const struct shim_config *c)
+{
+	struct link_config net;
+
+	return c->udp && shim_owner_config(&net) == 0 &&
+	    (net.flags & LINK_UDP) != 0;
+}
+
 int
 shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias)
 {
@@ -112,7 +122,7 @@ shim_judge(struct shim_tag t, struct sw_addr *a, bool *alias)
 		return -ENETUNREACH;
 	if (!addr_is_v4(a) && !c->ipv6)
 		return -ENETUNREACH;
-	if ((t.flags & SHIM_DGRAM) && !c->udp && a->port != 53)
+	if ((t.flags & SHIM_DGRAM) && a->port != 53 && !carries_udp(c))
 		return -ENETUNREACH;
 	if (!c->wrapped)
 		return -ENETUNREACH;

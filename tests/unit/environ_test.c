@@ -55,7 +55,7 @@ adds_what_the_library_needs(void **state)
 	assert_string_equal(get(env, "SMOLWRAP_CTL"), "1000:42");
 	assert_string_equal(get(env, "SMOLWRAP_PATH"), "/run/s");
 	assert_string_equal(get(env, "SMOLWRAP_POLICY"),
-	    "listen=loopback,stack=thread,udp=dns,ipv6=1,labels=1,loopback=1");
+	    "listen=loopback,stack=thread,ipv6=1,labels=1,loopback=1");
 }
 
 static void
@@ -93,7 +93,7 @@ policy_follows_the_options(void **state)
 	o.stack = STACK_SESSION;
 	o.no_loopback = true;
 	assert_string_equal(get(BUILD("A=1"), "SMOLWRAP_POLICY"),
-	    "listen=tunnel,stack=session,udp=dns,ipv6=1,labels=1,loopback=0");
+	    "listen=tunnel,stack=session,ipv6=1,labels=1,loopback=0");
 	memset(&o, 0, sizeof(o));
 }
 

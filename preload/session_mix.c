@@ -1,0 +1,371 @@
+#include "preload/session_mix.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/container.h"
+#include "base/log.h"
+#include "mix/netdir.h"
+#include "mix/prim.h"
+#include "preload/session_hop.h"
+
+#define FIRST_MS 45000			/* to be up for the first time */
+#define GOODBYE_TURNS 20		/* of 10 ms, for what leaves last */
+
+static struct session_mix *
+mix_of(struct session_tunnel *t)
+{
+	return (struct session_mix *)(void *)t;
+}
+
+/* --- state --------------------------------------------------------------- */
+
+void
+mix_fail(struct session_mix *t, int err, const char *why)
+{
+	bool give_up = !t->was_up && !t->t.s->start.wait;
+
+	if (t->t.state == STATE_FAILED)
+		return;
+	session_tunnel_tell(&t->t, give_up ? STATE_FAILED : STATE_DOWN, err,
+	    why);
+}
+
+void
+mix_is_up(struct session_mix *t)
+{
+	loop_set_timer(&t->t.s->loop, &t->first, SW_NEVER);
+	t->was_up = true;
+	session_tunnel_tell(&t->t, STATE_UP, SW_OK, NULL);
+}
+
+static void
+first_is_late(struct loop_timer *timer)
+{
+	struct session_mix *t = CONTAINER_OF(timer, struct session_mix, first);
+
+	mix_fail(t, SW_ERR_TIMEOUT, t->mix == NULL ?
+	    "could not learn the network in time" :
+	    "could not reach the exit through the mixnet in time; try another "
+	    "with --exit, or another gateway with --entry");
+}
+
+static void
+went_up(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6,
+    uint16_t mtu)
+{
+	struct session_mix *t = arg;
+
+	mix_packets_up(t, ip4, ip6, mtu);
+	if (t->was_up)
+		mix_is_up(t);
+	else
+		mix_names_probe(t);
+}
+
+static void
+got_packet(void *arg, const uint8_t *pkt, size_t len)
+{
+	mix_packets_input(arg, pkt, len);
+}
+
+static void
+got_room(void *arg)
+{
+	mix_packets_drain(arg);
+}
+
+static void
+went_down(void *arg, int err)
+{
+	struct session_mix *t = arg;
+	char why[256], ip[SW_ADDR_TEXT_LEN];
+	struct mixtunnel_stats st;
+
+	mix_names_stop(t);
+	mix_packets_down(t);
+	mixtunnel_stats(t->mix, &st);
+	if (err == SW_ERR_AUTH)
+		snprintf(why, sizeof(why), "the entry gateway does not accept "
+		    "us; try another with --entry");
+	else if (err == SW_ERR_TIMEOUT && st.mix.sent > 0)
+		snprintf(why, sizeof(why), "the exit does not answer; try "
+		    "another with --exit");
+	else
+		snprintf(why, sizeof(why), "could not reach the entry gateway "
+		    "%s port %u: %s", addr_ip_text(&t->entry->ws, ip),
+		    t->entry->ws.port, sw_strerror(err));
+	mix_fail(t, err, why);
+}
+
+static const struct mixtunnel_events mix_events = {
+	.up = went_up, .packet = got_packet, .writable = got_room,
+	.down = went_down,
+};
+
+/* --- the network --------------------------------------------------------- */
+
+static size_t add(char *buf, size_t cap, size_t at, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static size_t
+add(char *buf, size_t cap, size_t at, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(buf + at, cap - at, fmt, ap);
+	va_end(ap);
+	return n < 0 || (size_t)n >= cap - at ? at : at + (size_t)n;
+}
+
+static size_t
+add_node(char *buf, size_t cap, size_t at, const struct sw_addr *a)
+{
+	char ip[SW_ADDR_TEXT_LEN];
+
+	return add(buf, cap, at, addr_is_v4(a) ? "%s:%u" : "[%s]:%u",
+	    addr_ip_text(a, ip), a->port);
+}
+
+/* "entry ADDRESS", "mix-1 ADDRESS" (or how many there are to choose from for
+ * each packet), ..., "exit ADDRESS": one a line. */
+static size_t
+add_route(const struct session_mix *t, char *buf, size_t cap)
+{
+	const struct topology *net = t->topology;
+	const struct topology_node *exit;
+	size_t at = 0;
+
+	if (t->mix == NULL)
+		return 0;
+	at = add(buf, cap, at, "entry ");
+	at = add_node(buf, cap, at, &t->entry->ws);
+	for (unsigned i = 0; i < TOPOLOGY_LAYERS; i++) {
+		at = add(buf, cap, at, "\nmix-%u ", i + 1);
+		if (net->n_layer[i] == 1)
+			at = add_node(buf, cap, at,
+			    &net->node[net->layer[i][0]].mix);
+		else
+			at = add(buf, cap, at, "one-of-%zu", net->n_layer[i]);
+	}
+	if ((exit = topology_find(net, t->exit.gateway)) != NULL) {
+		at = add(buf, cap, at, "\nexit ");
+		at = add_node(buf, cap, at, &exit->mix);
+	}
+	return add(buf, cap, at, "\n");
+}
+
+static void
+log_route(const struct session_mix *t)
+{
+	char text[1024], *line = text, *end;
+	size_t n = add_route(t, text, sizeof(text) - 1);
+
+	text[n] = '\0';
+	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		*end = '\0';
+		log_info("route: %s", line);
+	}
+}
+
+/* Which gateway and which exit; false: said why. */
+static bool
+choose(struct session_mix *t, char why[static 256])
+{
+	const struct start *st = &t->t.s->start;
+	const char *entry = start_text(st, TEXT_ENTRY);
+	const char *exit = start_text(st, TEXT_EXIT);
+	int r;
+
+	if (!topology_is_routable(t->topology)) {
+		snprintf(why, 256, "the network has no mix in some layer");
+		return false;
+	}
+	r = netdir_choose_exit(t->topology, exit, &rng_system, &t->exit);
+	if (r != SW_OK) {
+		snprintf(why, 256, exit == NULL ?
+		    "the network names no exit; give one with --exit" :
+		    r == SW_ERR_FORMAT ? "--exit is not an exit's address" :
+		    "the exit that --exit names is not in the network");
+		return false;
+	}
+	/* One gateway that is both sees who speaks with whom; better than no
+	 * way at all only where there is no other. */
+	r = netdir_choose_entry(t->topology, entry, false, t->exit.gateway,
+	    &rng_system, &t->entry);
+	if (r == SW_ERR_UNREACH_HOST && entry == NULL)
+		r = netdir_choose_entry(t->topology, entry, false, NULL,
+		    &rng_system, &t->entry);
+	if (r != SW_OK)
+		snprintf(why, 256, entry == NULL ?
+		    "the network names no gateway that takes clients" :
+		    r == SW_ERR_FORMAT ? "--entry is not a gateway's identity" :
+		    "the gateway that --entry names is not in the network");
+	return r == SW_OK;
+}
+
+void
+mix_connect(struct session_mix *t, struct topology *topology)
+{
+	const char *traffic = start_text(&t->t.s->start, TEXT_TRAFFIC);
+	struct mixtunnel_config cfg = {
+		.loop = &t->t.s->loop,
+		.profile = mix_profile_find(traffic == NULL ? "default" :
+		    traffic),
+		.events = &mix_events, .arg = t, .rng = &rng_system,
+	};
+	char why[256] = "could not make the tunnel: out of memory";
+
+	mix_disconnect(t, SW_OK, NULL);
+	t->topology = topology;
+	if (!choose(t, why)) {
+		mix_fail(t, SW_ERR_CONFIG, why);
+		return;
+	}
+	cfg.topology = t->topology;
+	memcpy(cfg.entry, t->entry->identity, sizeof(cfg.entry));
+	cfg.exit = t->exit;
+	if (mixtunnel_new(&t->mix, &cfg) != SW_OK) {
+		mix_fail(t, SW_ERR_NOMEM, why);
+		return;
+	}
+	log_route(t);
+	session_tunnel_progress(&t->t, "connecting through the mixnet");
+	mixtunnel_start(t->mix);
+}
+
+void
+mix_disconnect(struct session_mix *t, int err, const char *why)
+{
+	mix_names_stop(t);
+	mix_packets_down(t);
+	mixtunnel_free(t->mix);
+	t->mix = NULL;
+	t->entry = NULL;
+	topology_free(t->topology);
+	t->topology = NULL;
+	if (err != SW_OK)
+		mix_fail(t, err, why);
+}
+
+/* --- status -------------------------------------------------------------- */
+
+static size_t
+status(const struct session_tunnel *base, char *buf, size_t cap)
+{
+	const struct session_mix *t = (const struct session_mix *)base;
+	const char *traffic = start_text(&base->s->start, TEXT_TRAFFIC);
+	struct mixtunnel_stats st;
+	size_t at = add_route(t, buf, cap);
+
+	at = add(buf, cap, at, "traffic %s\n", traffic == NULL ? "default" :
+	    traffic);
+	if (t->mix == NULL)
+		return at;
+	mixtunnel_stats(t->mix, &st);
+	return add(buf, cap, at, "links %llu\npackets-sent %llu\n"
+	    "packets-again %llu\ncover %llu\nacknowledged %llu\n"
+	    "packets-received %llu\ndropped %llu\n",
+	    (unsigned long long)st.links, (unsigned long long)st.mix.sent,
+	    (unsigned long long)st.mix.resent,
+	    (unsigned long long)st.mix.cover,
+	    (unsigned long long)st.mix.acked,
+	    (unsigned long long)st.mix.received,
+	    (unsigned long long)t->dropped);
+}
+
+static size_t
+count_unsent(const struct session_tunnel *t)
+{
+	return mix_packets_unsent((const struct session_mix *)t);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+/* The exit keeps our address for the next client all the sooner, and what was
+ * sent last still leaves. */
+static void
+say_goodbye(struct session_mix *t)
+{
+	mixtunnel_stop(t->mix);
+	for (int i = 0; i < GOODBYE_TURNS; i++)
+		if (loop_run_once(&t->t.s->loop, 10) != SW_OK)
+			break;
+}
+
+static void
+mix_free(struct session_tunnel *base)
+{
+	struct session_mix *t = mix_of(base);
+	struct loop *l = &base->s->loop;
+
+	if (t->mix != NULL && base->state == STATE_UP)
+		say_goodbye(t);
+	mix_net_stop(t);
+	loop_set_timer(l, &t->first, SW_NEVER);
+	/* The splice may hold streams of the names service. */
+	splice_free(t->splice);
+	t->splice = NULL;
+	mix_names_wipe(t);
+	mixtunnel_free(t->mix);
+	mix_packets_wipe(t);
+	topology_free(t->topology);
+	free(t);
+}
+
+static const struct session_tunnel_ops ops = {
+	.kind = "mix", .free = mix_free, .status = status,
+	.count_unsent = count_unsent, .attach = mix_hop_attach,
+	.detach = mix_hop_detach, .input = mix_hop_input,
+	.writable = mix_hop_writable,
+};
+
+/* What cannot be done over the mixnet, or not yet. */
+static const char *
+find_refused(const struct session *s, const struct session_tunnel *below)
+{
+	const char *traffic = start_text(&s->start, TEXT_TRAFFIC);
+
+	if (below != NULL)
+		return "a mixnet inside another tunnel is not possible yet";
+	if (s->start.publish_n > 0)
+		return "cannot publish a port through the mixnet: its exits "
+		    "take no connections for their clients";
+	if (traffic != NULL && mix_profile_find(traffic) == NULL)
+		return "--traffic is one of default, fast and raw";
+	return NULL;
+}
+
+struct session_tunnel *
+session_mix_new(struct session *s, const struct tunnel_url *url,
+    struct session_tunnel *below, char why[static 256])
+{
+	const char *refused = find_refused(s, below);
+	struct session_mix *t;
+
+	if (refused != NULL) {
+		snprintf(why, 256, "%s", refused);
+		return NULL;
+	}
+	snprintf(why, 256, "could not make the tunnel: out of memory");
+	if (prim_init() != SW_OK || (t = calloc(1, sizeof(*t))) == NULL)
+		return NULL;
+	t->t = (struct session_tunnel){ .ops = &ops, .s = s };
+	t->url = url;
+	t->carries_owners = url == &s->start.url[s->start.via_n - 1];
+	t->first.fire = first_is_late;
+	t->local.out.fd = -1;
+	if (mix_packets_init(t) != SW_OK || mix_names_init(t) != SW_OK ||
+	    mix_net_start(t, why) != SW_OK) {
+		mix_free(&t->t);
+		return NULL;
+	}
+	if (!s->start.wait)
+		loop_set_timer(&s->loop, &t->first, s->loop.now_ms + FIRST_MS);
+	return &t->t;
+}
