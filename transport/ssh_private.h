@@ -132,6 +132,12 @@ enum ssh_dial_state {
 	DIAL_ENDED,		/* the user was told, or asked for it: to reap */
 };
 
+/* Received bytes that the user may keep (stack/dialer.h). */
+struct ssh_block {
+	struct dial_block lent;
+	uint8_t bytes[];
+};
+
 struct dial {
 	LIST_LINK(dial) link;		/* in the tunnel's pending or open list */
 	LIST_LINK(dial) ready;	/* in its queue, if queued */
@@ -149,7 +155,7 @@ struct dial {
 	bool got_eof, got_close;	/* from the server */
 	bool told_eof, sent_eof;
 	size_t avail;			/* bytes libssh holds for us */
-	uint8_t *held;			/* bytes we hold: held_at..held_len */
+	struct ssh_block *held;		/* bytes we hold: held_at..held_len */
 	size_t held_at, held_len;
 	size_t window, since;		/* aim; bytes read since the last refill */
 	size_t streak;			/* bytes taken since mark_us */
