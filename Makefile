@@ -34,7 +34,7 @@ PROG_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/shim_% \
 LAUNCH_LD := $(if $(SAN),,-static -no-pie -Wl,-z,noseparate-code)
 TRANS_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out transport/iroh% transport/serve_%,$(wildcard transport/*.c)))
 IROH_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard transport/iroh*.c))
-IROH_LIBS := -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls -lwslay
+IROH_LIBS := -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls -lwslay -lresolv
 TRANS_LIBS = -lssh $(MBED_LIBS) -lpthread
 
 LWIP_SRC := $(addprefix $(LWIP)/src/core/,def.c inet_chksum.c init.c ip.c \
@@ -225,13 +225,12 @@ $(B)/tests/%: tests/%.c
 
 # smolserve: an SSH engine of its own, without libssh.
 SERVE_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out transport/serve_main.c, \
-	      $(wildcard transport/serve_*.c)))
+	      $(wildcard transport/serve_*.c))) $(B)/transport/udp_channel.o
 SERVE_LIBS  = -lsodium $(MBED_LIBS) -lpthread
 $(B)/transport/serve_%_crypto.o: BASIC += $(MBED_INC)
 $(patsubst %.c,$(B)/%.o,$(wildcard transport/serve_*_crypto.c)): | \
     $(if $(MBED_A),$(MBEDTLS)/.complete)
-$(B)/libserve.a: $(SERVE_OBJ) $(filter-out $(B)/transport/ssh_%,$(TRANS_OBJ)) \
-    $(BASE_OBJ)
+$(B)/libserve.a: $(SERVE_OBJ) $(BASE_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 $(B)/smolserve: $(B)/transport/serve_main.o $(B)/libserve.a $(MBED_A)

@@ -84,7 +84,16 @@ iroh_cid_add(struct iroh_cid_table *t, const uint8_t *id, size_t len, struct iro
 	if ((t->used + 1) * 2 > t->size && rebuild(t) != SW_OK)
 		return SW_ERR_NOMEM;
 	put(t, id, len, c);
+	c->ncids++;
 	return SW_OK;
+}
+
+static void
+bury(struct iroh_cid_slot *s)
+{
+	s->conn->ncids--;
+	s->len = TOMB;
+	s->conn = NULL;
 }
 
 void
@@ -92,10 +101,16 @@ iroh_cid_remove(struct iroh_cid_table *t, const uint8_t *id, size_t len)
 {
 	struct iroh_cid_slot *s = find(t, id, len);
 
-	if (s == NULL)
-		return;
-	s->len = TOMB;
-	s->conn = NULL;
+	if (s != NULL)
+		bury(s);
+}
+
+void
+iroh_cid_remove_all(struct iroh_cid_table *t, struct iroh_conn *c)
+{
+	for (size_t i = 0; i < t->size && c->ncids > 0; i++)
+		if (t->slots[i].conn == c)
+			bury(&t->slots[i]);
 }
 
 struct iroh_conn *

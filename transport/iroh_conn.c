@@ -345,6 +345,10 @@ on_relay_lag(struct loop_timer *t)
 {
 	struct iroh_conn *c = CONTAINER_OF(t, struct iroh_conn, relay_lag);
 
+	if (c->state == CONN_OPEN) {
+		iroh_path_upgrade(c);
+		return;
+	}
 	c->relay_allowed = true;
 	send_flight(c);
 }
@@ -447,29 +451,6 @@ iroh_conn_accept(struct iroh_endpoint *ep, const ngtcp2_pkt_hd *hd,
 	return c;
 }
 
-/* Forget every id it is known by. */
-static void
-forget_cids(struct iroh_conn *c)
-{
-	struct iroh_cid_table *t = &c->ep->cids;
-	ngtcp2_cid cids[32];
-	const ngtcp2_cid *first;
-	size_t n;
-
-	if (c->q == NULL)
-		return;
-	n = ngtcp2_conn_get_num_scid(c->q);
-	if (n <= sizeof(cids) / sizeof(*cids)) {
-		n = ngtcp2_conn_get_scid(c->q, cids);
-		for (size_t i = 0; i < n; i++)
-			if (iroh_cid_find(t, cids[i].data, cids[i].datalen) == c)
-				iroh_cid_remove(t, cids[i].data, cids[i].datalen);
-	}
-	first = ngtcp2_conn_get_client_initial_dcid(c->q);
-	if (iroh_cid_find(t, first->data, first->datalen) == c)
-		iroh_cid_remove(t, first->data, first->datalen);
-}
-
 void
 iroh_conn_free(struct iroh_conn *c)
 {
@@ -480,7 +461,7 @@ iroh_conn_free(struct iroh_conn *c)
 	tell_dial(c, SW_ERR_DOWN, -1, "the endpoint was closed");
 	iroh_conn_over(c);
 	iroh_stream_end(c);
-	forget_cids(c);
+	iroh_cid_remove_all(&ep->cids, c);
 	c->dead = true;
 	if (c->prev != NULL)
 		c->prev->next = c->next;

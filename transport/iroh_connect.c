@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "transport/iroh.h"
+#include "transport/iroh_dns.h"
 
 #define STOP_LINGER_MS 500
 
@@ -107,9 +108,12 @@ connect_stream(void *state, const struct transport_options *o, const char *host,
 	struct iroh_addr peer;
 	int r;
 
-	(void)o;
 	(void)port;			/* an endpoint has none */
 	if ((r = peer_of(c, host, &peer, why)) != SW_OK)
+		return r;
+	/* Behind a proxy or another tunnel nothing is asked here. */
+	if (peer.relay[0] == '\0' && peer.ndirect == 0 && o->proxy == NULL &&
+	    o->through == NULL && (r = iroh_dns_lookup(&peer, why)) != SW_OK)
 		return r;
 	return iroh_dial(c->ep, &peer, until, fd, why);
 }

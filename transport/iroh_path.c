@@ -128,8 +128,17 @@ iroh_path_upgrade(struct iroh_conn *c)
 	ngtcp2_path_storage ps;
 
 	if (c->server || c->via != VIA_RELAY || c->moved || c->ep->no_udp ||
-	    c->next_direct >= c->peer.ndirect)
+	    c->peer.ndirect == 0)
 		return;
+	if (c->next_direct >= c->peer.ndirect) {
+		c->next_direct = 0;
+		c->upgrade_ms = c->upgrade_ms == 0 ? UPGRADE_MIN_MS :
+		    c->upgrade_ms * 2 > UPGRADE_MAX_MS ? UPGRADE_MAX_MS :
+		    c->upgrade_ms * 2;
+		loop_set_timer(&c->ep->loop, &c->relay_lag,
+		    c->ep->loop.now_ms + c->upgrade_ms);
+		return;
+	}
 	set_path(&ps, &any, &c->peer.direct[c->next_direct++]);
 	/* It fails only when the peer has given no spare connection id. */
 	(void)ngtcp2_conn_initiate_migration(c->q, &ps.path, iroh_now_ns());

@@ -37,6 +37,8 @@
 #define KEEPALIVE_MS 5000
 #define LINGER_MS 5000			/* to deliver what a closed stream holds */
 #define RELAY_LAG_MS 300		/* that direct addresses are ahead */
+#define UPGRADE_MIN_MS 5000		/* a relayed client tries to move ... */
+#define UPGRADE_MAX_MS 300000		/* ... this often, ever more seldom */
 #define RELAY_HOLD_MS 150		/* that a relayed Initial waits for them */
 #define HALF_OPEN_MAX 64		/* handshakes before Retry is asked for */
 #define TX_RING (2u << 20)
@@ -105,6 +107,7 @@ struct iroh_conn {
 	enum conn_state state;
 	ngtcp2_conn *q;
 	struct iroh_tls tls;
+	size_t ncids;			/* entries of the table that lead here */
 	struct loop_timer timer;	/* ngtcp2's */
 	struct loop_timer limit;	/* ours, by state */
 	struct iroh_stream stream;
@@ -113,10 +116,11 @@ struct iroh_conn {
 	enum iroh_via via;
 	struct iroh_origin first;	/* for VIA_UDP, VIA_RELAY */
 	struct iroh_relay *relay;	/* client: the peer's; may be NULL */
-	struct loop_timer relay_lag;
+	struct loop_timer relay_lag;	/* then: until a move is tried again */
 	bool relay_allowed;		/* its lag is over */
 	struct iroh_addr peer;		/* client */
 	size_t next_direct;		/* client: to try to move to */
+	int64_t upgrade_ms;		/* between two rounds of that */
 	bool moved;			/* validated on UDP: the relay is done */
 	uint8_t flight[1500];		/* client: the last Initial, for the relay */
 	size_t flight_len;
@@ -227,6 +231,8 @@ int iroh_cid_add(struct iroh_cid_table *t, const uint8_t *id, size_t len,
 void iroh_cid_remove(struct iroh_cid_table *t, const uint8_t *id, size_t len);
 struct iroh_conn *iroh_cid_find(const struct iroh_cid_table *t, const uint8_t *id,
     size_t len);
+/* Every id of this connection.  Looks at the whole table. */
+void iroh_cid_remove_all(struct iroh_cid_table *t, struct iroh_conn *c);
 void iroh_cid_wipe(struct iroh_cid_table *t);
 
 /* --- iroh_route.c --- */
