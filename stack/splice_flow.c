@@ -110,7 +110,6 @@ joint_orphan(struct joint *j)
 	joint_drop_pcb(j);
 	if (pcb != NULL)
 		tcp_abandon(pcb, 0);
-	joint_take_back(j);
 	unhash(j);
 	j->orphan = true;
 	j->timer.fire = orphan_late;
@@ -130,7 +129,6 @@ joint_free(struct joint *j)
 	joint_drop_pcb(j);
 	if (pcb != NULL)
 		tcp_abort(pcb);
-	joint_take_back(j);
 	j->dial = NULL;
 	if (dial != NULL)
 		j->ops->abort(dial);
@@ -197,7 +195,7 @@ work_joined(struct joint *j)
 	}
 	send_fin(j);
 	/* Both FINs are on their way: lwIP ends the pcb by itself. */
-	if (j->pcb != NULL && j->fin_sent && j->rx_fin && j->lent == NULL)
+	if (j->pcb != NULL && j->fin_sent && j->rx_fin)
 		joint_drop_pcb(j);
 }
 
@@ -209,8 +207,6 @@ work_closed(struct joint *j)
 	if (j->dial_error == SW_OK && j->rx == NULL && j->fin_sent &&
 	    j->pcb != NULL) {
 		tcp_set_flags(j->pcb, TF_RXCLOSED);
-		if (j->lent != NULL)
-			return;		/* until all of it is acknowledged */
 		joint_drop_pcb(j);
 	}
 	joint_free(j);

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "transport/iroh.h"
+#include "transport/iroh_dns.h"
 
 static void
 die(const char *what)
@@ -211,6 +212,9 @@ main(int argc, char **argv)
 	for (int i = 0; i < naddrs; i++)
 		if (iroh_addr_add_direct(&peer, addrs[i]) != SW_OK)
 			die("bad address");
+	if (peer.ndirect == 0 && peer.relay[0] == '\0' && relay == NULL &&
+	    iroh_dns_lookup(&peer, why) != SW_OK)
+		die(why);
 	until.deadline_ms = clock_now_ms() + seconds * 1000;
 	if (iroh_dial(ep, &peer, &until, &fd, why) != SW_OK)
 		die(why);

@@ -97,6 +97,24 @@ touch "$T/go"
 wait $wrapped_pid
 like "$(cat "$T/out")" "*$page*" "the tunnel comes back after the server's death"
 
+# A relayed connection moves to an address that begins to answer.
+relayed_port=$(sed -n 's/^port //p' "$T/relayed")
+iroh "$id_relayed" --iroh-relay "$RELAY" --iroh-address "$SSHD:4502" -- sh -c '
+	curl -sS http://www.example.test/ >/dev/null && echo up >"$0"
+	while [ ! -e "$1" ]; do sleep 0.2; done
+	curl -sS --max-time 15 http://www.example.test/' "$T/up2" "$T/go2" \
+	>"$T/out" 2>&1 &
+wrapped_pid=$!
+within 20 test -e "$T/up2"
+spawn server /usr/bin/python3 "$SW_ROOT/tests/lib/udp_forward.py" \
+    "$SSHD" 4502 "$relayed_port" "$T/forwarded"
+within 30 test -e "$T/forwarded"
+kill -STOP "$pid_relay_py"
+touch "$T/go2"
+wait $wrapped_pid
+like "$(cat "$T/out")" "*$page*" "a relayed connection moves to a direct address"
+kill -CONT "$pid_relay_py"
+
 # Proxies.  far has an address that client cannot reach.
 if command -v danted >/dev/null; then
 	cat >"$T/danted.conf" <<-END
@@ -152,6 +170,17 @@ if command -v tinyproxy >/dev/null; then
 else
 	skip "no tinyproxy" "a relay through an HTTP proxy"
 fi
+# What an endpoint has published in the DNS, asked for by the server's machine.
+name_near=$(sed -n 's/^name //p' "$T/near")
+spawn server dnsmasq -d -u root -g root -C /dev/null --pid-file= -R -h \
+    -a 127.0.0.1 -i lo --local=/#/ \
+    --txt-record="_iroh.$name_near.dns.iroh.link,addr=$SSHD:4433"
+within 10 hears server 53
+echo "nameserver 127.0.0.1" >"$T/etc-server/resolv.conf"
+like "$(on server sh -c "sleep 2 | '$PIPE' dial '$id_near'" 2>&1)" "SSH-2.0*" \
+    "an endpoint is found by the DNS"
+like "$(on server "$PIPE" dial "$id_far" 2>&1)" "*has not published*" \
+    "and one that has published nothing is not"
 }
 ok "no session stays behind" within 20 no_sessions
 tap_end
