@@ -225,12 +225,13 @@ $(B)/tests/%: tests/%.c
 
 # smolserve: an SSH engine of its own, without libssh.
 SERVE_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out transport/serve_main.c, \
-	      $(wildcard transport/serve_*.c))) $(B)/transport/udp_channel.o
+	      $(wildcard transport/serve_*.c)))
 SERVE_LIBS  = -lsodium $(MBED_LIBS) -lpthread
 $(B)/transport/serve_%_crypto.o: BASIC += $(MBED_INC)
 $(patsubst %.c,$(B)/%.o,$(wildcard transport/serve_*_crypto.c)): | \
     $(if $(MBED_A),$(MBEDTLS)/.complete)
-$(B)/libserve.a: $(SERVE_OBJ) $(BASE_OBJ)
+$(B)/libserve.a: $(SERVE_OBJ) $(filter-out $(B)/transport/ssh_%,$(TRANS_OBJ)) \
+    $(BASE_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 $(B)/smolserve: $(B)/transport/serve_main.o $(B)/libserve.a $(MBED_A)

@@ -33,6 +33,20 @@ struct dial_target {
 struct dialer;		/* an implementation's own */
 struct dial;
 
+/* Memory that received bytes lie in.  Who wants to keep them takes a reference
+ * instead of a copy.  The loop's thread alone. */
+struct dial_block {
+	uint32_t refs;
+	void (*release)(struct dial_block *b);	/* the last one was given back */
+};
+
+static inline void
+dial_block_unref(struct dial_block *b)
+{
+	if (b != NULL && --b->refs == 0)
+		b->release(b);
+}
+
 struct dial_events {
 	/* The far side answered: bytes may flow. */
 	void (*opened)(void *arg);
@@ -48,6 +62,10 @@ struct dial_events {
 	void (*writable)(void *arg);
 	/* The stream is gone both ways: SW_OK after a clean end, else why. */
 	void (*closed)(void *arg, int err);
+	/* As data(), for bytes that lie in `b`.  NULL: the user has no use for
+	 * that, and data() is called for all; many dialers call no other. */
+	size_t (*data_kept)(void *arg, struct dial_block *b, const uint8_t *buf,
+	    size_t len);
 };
 
 struct dialer_ops {

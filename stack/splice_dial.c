@@ -1,7 +1,14 @@
 /*
  * The dialer's side of a joint: what it says is noted, and worked on soon.
+ *
+ * Bytes are the exception: they go to TCP at once, by copy, or by reference to
+ * the dialer's memory where that is worth it.  On the hop large segments leave
+ * straight from there.
  */
+#include "stack/arena.h"
 #include "stack/splice_priv.h"
+
+#define LEND_MIN 8192			/* shorter pieces are copied */
 
 /* Bytes of the far side that TCP will take now. */
 static size_t
@@ -40,9 +47,89 @@ dial_failed(void *arg, int err)
 	joint_touch(j);
 }
 
-/* Bytes are the one thing done at once: they are the caller's. */
+static void
+drop_first(struct joint *j)
+{
+	struct lent *l = j->lent;
+
+	j->lent = l->next;
+	if (j->lent == NULL)
+		j->lent_last = NULL;
+	dial_block_unref(l->b);
+	arena_put(l);
+}
+
+void
+joint_acked(struct joint *j, size_t n)
+{
+	struct lent *l;
+
+	while ((l = j->lent) != NULL && n >= l->left) {
+		n -= l->left;
+		drop_first(j);
+	}
+	if (l != NULL)
+		l->left -= n;
+}
+
+void
+joint_take_back(struct joint *j)
+{
+	while (j->lent != NULL)
+		drop_first(j);
+}
+
+static bool
+append(struct joint *j, struct dial_block *b, size_t left)
+{
+	struct lent *l = arena_get(sizeof(*l));
+
+	if (l == NULL)
+		return false;
+	*l = (struct lent){ .b = b, .left = left };
+	if (b != NULL)
+		b->refs++;
+	if (j->lent_last != NULL)
+		j->lent_last->next = l;
+	else
+		j->lent = l;
+	j->lent_last = l;
+	return true;
+}
+
+/* See that what TCP is given next, in `b`, is counted by the last of `lent`.
+ * Copied bytes need no count while no others are under way.  False: no memory. */
+static bool
+count_by(struct joint *j, struct dial_block *b)
+{
+	uint32_t before = TCP_SND_BUF - j->pcb->snd_buf;
+
+	if (j->lent == NULL) {
+		if (b == NULL)
+			return true;
+		if (before > 0 && !append(j, NULL, before))
+			return false;
+	}
+	return (j->lent_last != NULL && j->lent_last->b == b) ||
+	    append(j, b, 0);
+}
+
+/* Give TCP a piece.  False: it has no room. */
+static bool
+give(struct joint *j, struct dial_block *b, const uint8_t *buf, size_t n)
+{
+	if (n < LEND_MIN || j->splice->far_path)
+		b = NULL;
+	if (!count_by(j, b) || tcp_write(j->pcb, buf, (u16_t)n,
+	    b == NULL ? TCP_WRITE_FLAG_COPY : 0) != ERR_OK)
+		return false;
+	if (j->lent_last != NULL)
+		j->lent_last->left += n;
+	return true;
+}
+
 static size_t
-dial_data(void *arg, const uint8_t *buf, size_t len)
+dial_data_kept(void *arg, struct dial_block *b, const uint8_t *buf, size_t len)
 {
 	struct joint *j = arg;
 	size_t done = 0;
@@ -56,8 +143,7 @@ dial_data(void *arg, const uint8_t *buf, size_t len)
 			n = room(j);
 		if (n > 0xffff)
 			n = 0xffff;
-		if (n == 0 || tcp_write(j->pcb, buf + done, (u16_t)n,
-		    TCP_WRITE_FLAG_COPY) != ERR_OK)
+		if (n == 0 || !give(j, b, buf + done, n))
 			break;
 		done += n;
 	}
@@ -66,6 +152,12 @@ dial_data(void *arg, const uint8_t *buf, size_t len)
 	if (done < len)
 		j->data_full = true;
 	return done;
+}
+
+static size_t
+dial_data(void *arg, const uint8_t *buf, size_t len)
+{
+	return dial_data_kept(arg, NULL, buf, len);
 }
 
 static void
@@ -101,6 +193,7 @@ const struct dial_events joint_dial_events = {
 	.opened = dial_opened,
 	.failed = dial_failed,
 	.data = dial_data,
+	.data_kept = dial_data_kept,
 	.eof = dial_eof,
 	.writable = dial_writable,
 	.closed = dial_closed,

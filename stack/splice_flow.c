@@ -110,6 +110,7 @@ joint_orphan(struct joint *j)
 	joint_drop_pcb(j);
 	if (pcb != NULL)
 		tcp_abandon(pcb, 0);
+	joint_take_back(j);
 	unhash(j);
 	j->orphan = true;
 	j->timer.fire = orphan_late;
@@ -129,6 +130,7 @@ joint_free(struct joint *j)
 	joint_drop_pcb(j);
 	if (pcb != NULL)
 		tcp_abort(pcb);
+	joint_take_back(j);
 	j->dial = NULL;
 	if (dial != NULL)
 		j->ops->abort(dial);
@@ -195,7 +197,7 @@ work_joined(struct joint *j)
 	}
 	send_fin(j);
 	/* Both FINs are on their way: lwIP ends the pcb by itself. */
-	if (j->pcb != NULL && j->fin_sent && j->rx_fin)
+	if (j->pcb != NULL && j->fin_sent && j->rx_fin && j->lent == NULL)
 		joint_drop_pcb(j);
 }
 
@@ -207,6 +209,8 @@ work_closed(struct joint *j)
 	if (j->dial_error == SW_OK && j->rx == NULL && j->fin_sent &&
 	    j->pcb != NULL) {
 		tcp_set_flags(j->pcb, TF_RXCLOSED);
+		if (j->lent != NULL)
+			return;		/* until all of it is acknowledged */
 		joint_drop_pcb(j);
 	}
 	joint_free(j);

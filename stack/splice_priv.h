@@ -23,6 +23,14 @@
  */
 enum joint_state { DIALING, ACCEPTING, CONNECTING, JOINED, OVER };
 
+/* What TCP sends from memory of the dialer's, in order; b is NULL for bytes
+ * that lwIP has copied. */
+struct lent {
+	struct lent *next;
+	struct dial_block *b;
+	size_t left;			/* bytes not acknowledged */
+};
+
 struct joint {
 	struct joint *hash_next, *prev, *next, *dirty_next;
 	struct splice *splice;
@@ -40,6 +48,7 @@ struct joint {
 	bool dial_opened, dial_failed, dial_closed, dial_eof;
 	bool write_full;		/* it took less than it was given */
 	bool data_full;			/* we took less; resume() is due */
+	struct lent *lent, *lent_last;	/* lwIP refers to it: see joint_acked */
 	bool fin_sent;
 	bool reset;			/* the program reset, or TCP gave up */
 	struct pbuf *rx, *rx_last;	/* from the program, not yet written */
@@ -82,6 +91,10 @@ void joint_dial(struct joint *j);	/* start; may free it */
 void joint_refuse(struct joint *j, int code);	/* while DIALING; frees */
 /* Is there enough room in TCP to make resume() worth it? */
 bool joint_has_room(const struct joint *j);
+/* TCP needs `n` bytes no more.  As long as j->lent is not NULL the joint must
+ * not let go of its pcb, unless that ends. */
+void joint_acked(struct joint *j, size_t n);
+void joint_take_back(struct joint *j);	/* the pcb is gone: all of them */
 
 /* splice_tcp.c */
 err_t joint_accepted(void *arg, struct tcp_pcb *pcb, err_t e);

@@ -90,8 +90,12 @@ acked(void *arg, struct tcp_pcb *pcb, u16_t len)
 	struct joint *j = arg;
 
 	(void)pcb;
-	(void)len;
-	if (j != NULL && j->data_full && joint_has_room(j))
+	if (j == NULL)
+		return ERR_OK;
+	joint_acked(j, len);
+	/* Whose end waited for the last of it, too. */
+	if ((j->data_full && joint_has_room(j)) ||
+	    (j->fin_sent && j->lent == NULL))
 		joint_touch(j);
 	return ERR_OK;
 }
@@ -104,6 +108,7 @@ pcb_gone(void *arg, err_t e)
 	if (j == NULL)
 		return;
 	j->pcb = NULL;
+	joint_take_back(j);
 	if (e != ERR_CLSD)
 		j->reset = true;
 	joint_touch(j);

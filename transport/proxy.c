@@ -107,7 +107,7 @@ on_method(struct proxy_talk *t)
 		t->state = PROXY_PASSWORD;
 		return SW_AGAIN;
 	}
-	if (t->in[1] != METHOD_NO)
+	if (t->in[1] != METHOD_NO && t->in[1] != METHOD_PASSWORD)
 		return fail(t, SW_ERR_UNSUPPORTED, "the proxy wants an "
 		    "authentication that is not supported");
 	return fail(t, SW_ERR_AUTH, t->url->has_user ? "the proxy takes no "

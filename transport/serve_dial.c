@@ -1,6 +1,9 @@
 /*
  *   start -> [resolver] -> addresses in turn, STAGGER_MS apart, TRIES_MAX at a
  *   time -> the first that connects; or the most telling of their errors
+ *
+ * With an outbound proxy it is the proxy's addresses that are tried, and then
+ * the proxy that is asked for the target, by name.
  */
 #include "transport/serve_dial.h"
 
@@ -13,6 +16,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
+#include "transport/serve_outbound.h"
 
 #define TRIES_MAX 4
 #define STAGGER_MS 250
@@ -33,6 +38,8 @@ struct serve_dial {
 	size_t n, next, ntries;
 	struct try tries[TRIES_MAX];
 	struct loop_timer step, deadline;
+	struct serve_outbound *talk;	/* with the proxy, on fd */
+	int fd;
 	int err;			/* so far */
 };
 
@@ -54,6 +61,9 @@ serve_dial_cancel(struct serve_dial *d)
 			drop_try(d, &d->tries[i], true);
 	if (d->query != NULL)
 		serve_resolve_cancel(d->query);
+	serve_outbound_free(d->talk);
+	if (d->fd >= 0)
+		close(d->fd);
 	loop_set_timer(d->g->l, &d->step, SW_NEVER);
 	loop_set_timer(d->g->l, &d->deadline, SW_NEVER);
 	free(d);
@@ -96,10 +106,40 @@ note(struct serve_dial *d, int err)
 }
 
 static void
+on_proxied(void *arg, int err)
+{
+	struct serve_dial *d = arg;
+	int fd = d->fd;
+
+	d->talk = NULL;
+	if (err == SW_OK)
+		d->fd = -1;
+	finish(d, err == SW_ERR_AUTH ? SW_ERR_DENIED : err, fd);
+}
+
+static void
+connected(struct serve_dial *d, int fd)
+{
+	if (d->g->outbound == NULL) {
+		finish(d, SW_OK, fd);
+		return;
+	}
+	/* The others are not needed any more. */
+	for (size_t i = 0; i < TRIES_MAX; i++)
+		if (d->tries[i].d != NULL)
+			drop_try(d, &d->tries[i], true);
+	loop_set_timer(d->g->l, &d->step, SW_NEVER);
+	d->fd = fd;
+	d->talk = serve_outbound_start(d->g->l, fd, d->g->outbound, &d->to,
+	    on_proxied, d);
+	if (d->talk == NULL)
+		finish(d, SW_ERR_NOMEM, -1);
+}
+
+static void
 on_connected(struct loop_fd *w, uint32_t events)
 {
-	struct try *t = (struct try *)(void *)((char *)w -
-	    offsetof(struct try, w));
+	struct try *t = CONTAINER_OF(w, struct try, w);
 	struct serve_dial *d = t->d;
 	socklen_t len = sizeof(int);
 	int e = 0, fd = w->fd;
@@ -109,7 +149,7 @@ on_connected(struct loop_fd *w, uint32_t events)
 		e = errno;
 	drop_try(d, t, e != 0);
 	if (e == 0) {
-		finish(d, SW_OK, fd);
+		connected(d, fd);
 		return;
 	}
 	note(d, sw_err_from_errno(e));
@@ -160,8 +200,8 @@ begin_try(struct serve_dial *d, struct try *t, const struct sw_addr *a)
 static void
 on_step(struct loop_timer *timer)
 {
-	struct serve_dial *d = (struct serve_dial *)(void *)((char *)timer -
-	    offsetof(struct serve_dial, step));
+	struct serve_dial *d = CONTAINER_OF(timer,
+	    struct serve_dial, step);
 
 	while (d->next < d->n) {
 		struct try *t = unused_try(d);
@@ -171,8 +211,10 @@ on_step(struct loop_timer *timer)
 		if (t == NULL)
 			return;		/* one of them will end and step */
 		a = d->addrs[d->next++];
-		a.port = d->to.port;
-		err = serve_policy_allows(d->g->policy, d->to.host, &a, a.port) ?
+		a.port = d->g->outbound != NULL ? d->g->outbound->port :
+		    d->to.port;
+		err = d->g->outbound != NULL ||
+		    serve_policy_allows(d->g->policy, d->to.host, &a, a.port) ?
 		    begin_try(d, t, &a) : SW_ERR_DENIED;
 		if (err == SW_OK) {
 			loop_set_timer(d->g->l, &d->step,
@@ -188,8 +230,8 @@ on_step(struct loop_timer *timer)
 static void
 on_deadline(struct loop_timer *timer)
 {
-	struct serve_dial *d = (struct serve_dial *)(void *)((char *)timer -
-	    offsetof(struct serve_dial, deadline));
+	struct serve_dial *d = CONTAINER_OF(timer,
+	    struct serve_dial, deadline);
 
 	finish(d, SW_ERR_TIMEOUT, -1);
 }
@@ -226,15 +268,28 @@ on_resolved(void *arg, int err, const struct sw_addr *addrs, size_t n)
 	on_step(&d->step);
 }
 
+/* By an address that the client gave; a name is the proxy's to look up. */
+static bool
+may_proxy(const struct serve_dialing *g, const struct dial_target *to)
+{
+	struct sw_addr a;
+
+	if (addr_parse_ip(&a, to->host) != SW_OK)
+		return serve_policy_allows(g->policy, to->host, NULL, to->port);
+	return serve_policy_allows(g->policy, to->host, &a, to->port);
+}
+
 struct serve_dial *
 serve_dial_start(const struct serve_dialing *g, const void *owner,
     const struct dial_target *to, serve_dialled *done, void *arg)
 {
+	const char *host = g->outbound != NULL ? g->outbound->host : to->host;
 	struct serve_dial *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
 	d->g = g;
+	d->fd = -1;
 	d->done = done;
 	d->arg = arg;
 	d->to = *to;
@@ -242,11 +297,12 @@ serve_dial_start(const struct serve_dialing *g, const void *owner,
 	d->deadline.fire = on_deadline;
 	d->step.at_ms = d->deadline.at_ms = SW_NEVER;
 	loop_set_timer(g->l, &d->deadline, g->l->now_ms + SERVE_DIAL_MS);
-	if (addr_parse_ip(&d->addrs[0], to->host) == SW_OK) {
+	if (g->outbound != NULL && !may_proxy(g, to)) {
+		d->err = SW_ERR_DENIED;
+	} else if (addr_parse_ip(&d->addrs[0], host) == SW_OK) {
 		d->n = 1;
 	} else {
-		d->query = serve_resolve(g->resolver, owner, to->host,
-		    on_resolved, d);
+		d->query = serve_resolve(g->resolver, owner, host, on_resolved, d);
 		if (d->query != NULL)
 			return d;
 		d->err = SW_ERR_LIMIT;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "stack/dialer.h"
+#include "transport/proxy.h"
 #include "transport/serve_policy.h"
 #include "transport/serve_resolve.h"
 
@@ -20,6 +21,7 @@ struct serve_dialing {
 	struct loop *l;
 	struct serve_resolver *resolver;
 	const struct serve_policy *policy;
+	const struct proxy_url *outbound;	/* NULL: none */
 };
 
 struct serve_dial;

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
+#include "transport/serve_front.h"
 
 #define BACKLOG 1024
 #define ACCEPTS_A_TURN 64
@@ -27,6 +29,7 @@ struct serve_socket {
 
 struct serve_listening {
 	struct serve_server *v;
+	struct serve_front *front;
 	struct serve_socket at[SOCKETS_MAX];
 	size_t n;
 };
@@ -40,14 +43,18 @@ arrive(struct serve_socket *k, int fd, const struct sw_addr *from)
 	who.addr = *from;
 	(void)addr_ip_text(from, who.peer);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	serve_session_start(k->g->v, fd, &who, NULL, 0);
+	if (k->kind == SERVE_TCP)
+		serve_session_start(k->g->v, fd, &who, NULL, 0);
+	else if (serve_is_crowded(k->g->v, &who))
+		close(fd);
+	else
+		serve_front_take(k->g->front, fd, &who);
 }
 
 static void
 on_ready(struct loop_fd *w, uint32_t events)
 {
-	struct serve_socket *k = (struct serve_socket *)(void *)((char *)w -
-	    offsetof(struct serve_socket, w));
+	struct serve_socket *k = CONTAINER_OF(w, struct serve_socket, w);
 	struct loop *l = &k->g->v->l;
 
 	(void)events;
@@ -80,8 +87,7 @@ on_ready(struct loop_fd *w, uint32_t events)
 static void
 on_pause(struct loop_timer *t)
 {
-	struct serve_socket *k = (struct serve_socket *)(void *)((char *)t -
-	    offsetof(struct serve_socket, pause));
+	struct serve_socket *k = CONTAINER_OF(t, struct serve_socket, pause);
 
 	loop_mod(&k->g->v->l, &k->w, EPOLLIN);
 }
@@ -159,8 +165,8 @@ open_one(struct serve_listening *g, const struct serve_listen *one, int out,
 }
 
 struct serve_listening *
-serve_listening_new(struct serve_server *v, const struct serve_options *o,
-    int out, char why[static 256])
+serve_listening_new(struct serve_server *v, struct serve_front *front,
+    const struct serve_options *o, int out, char why[static 256])
 {
 	struct serve_listening *g = calloc(1, sizeof(*g));
 
@@ -169,6 +175,7 @@ serve_listening_new(struct serve_server *v, const struct serve_options *o,
 		return NULL;
 	}
 	g->v = v;
+	g->front = front;
 	for (size_t i = 0; i < o->nlisten; i++)
 		if (open_one(g, &o->listen[i], out, why) != SW_OK) {
 			serve_listening_free(g);

@@ -7,14 +7,17 @@
 #include "transport/serve.h"
 #include "transport/serve_options.h"
 
+struct serve_front;
 struct serve_listening;
 
 /*
  * Open one listener for each option; say "listen KIND ADDRESS:PORT" on `out`
- * for each socket.  NULL: one line in why[].
+ * for each socket.  front: for those of TLS, borrowed.  NULL: one line in
+ * why[].
  */
 struct serve_listening *serve_listening_new(struct serve_server *v,
-    const struct serve_options *o, int out, char why[static 256]);
+    struct serve_front *front, const struct serve_options *o, int out,
+    char why[static 256]);
 void serve_listening_free(struct serve_listening *g);	/* NULL is fine */
 
 #endif

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "transport/serve.h"
 #include "transport/serve_cipher.h"
+#include "transport/serve_front.h"
 #include "transport/serve_listen.h"
 #include "transport/serve_options.h"
 #include "transport/serve_sandbox.h"
@@ -27,6 +28,7 @@
 #define IDENT "SSH-2.0-smolserve_" VERSION
 #define DRAIN_LOOK_MS 50
 #define BYE_MS 2000
+#define TLS_TAIL_MS 300			/* for the last bytes to pass through TLS */
 #define OPENING_MAX 64
 
 enum { EXIT_FAIL = 1, EXIT_USAGE = 2 };
@@ -34,11 +36,13 @@ enum { EXIT_FAIL = 1, EXIT_USAGE = 2 };
 static struct {
 	struct serve_server server;
 	struct serve_listening *listening;
+	struct serve_front *front;	/* NULL: no TLS */
+	struct proxy_url outbound;
 	struct serve_options options;
 	struct loop_fd signals;
 	struct loop_timer drain;
 	int64_t drain_until_ms;
-	bool leaving;
+	bool leaving, gone;		/* good-byes are said; sessions are over */
 	int argc;
 	char **argv;
 } self;
@@ -151,6 +155,9 @@ reload(void)
 		self.server.keys = k;
 		adopt_policy(&self.server, &o);
 		log_info("keys and rules were read again");
+		if (self.front != NULL &&
+		    serve_front_reload(self.front, why) != SW_OK)
+			log_err("the certificate stays: %s", why);
 	}
 	serve_options_wipe(&o);
 }
@@ -170,7 +177,11 @@ on_drain(struct loop_timer *t)
 		self.drain_until_ms = now + BYE_MS;
 		serve_sessions_bye(v);
 	}
-	if (self.leaving && (v->nsessions == 0 || now >= self.drain_until_ms))
+	if (self.leaving && !self.gone && v->nsessions == 0) {
+		self.gone = true;
+		self.drain_until_ms = self.front != NULL ? now + TLS_TAIL_MS : now;
+	}
+	if (self.leaving && now >= self.drain_until_ms)
 		v->l.stop = true;
 }
 
@@ -293,6 +304,36 @@ configure(struct serve_server *v, struct serve_options *o)
 }
 
 static int
+open_front(struct serve_server *v, const struct serve_options *o,
+    char why[static 256])
+{
+	const struct serve_front_options front = {
+		.cert = o->tls_cert, .key = o->tls_key, .web = o->web,
+	};
+
+	if (o->tls_cert == NULL)
+		return SW_OK;
+	self.front = serve_front_new(v, &front, why);
+	return self.front != NULL ? SW_OK : SW_ERR_CONFIG;
+}
+
+/* Then nothing is looked up or sent past it. */
+static int
+use_proxy(struct serve_server *v, const struct serve_options *o,
+    char why[static 256])
+{
+	int r;
+
+	if (o->outbound == NULL)
+		return SW_OK;
+	if ((r = proxy_url_parse(&self.outbound, o->outbound, why)) != SW_OK)
+		return r;
+	v->dialing.outbound = &self.outbound;
+	v->no_udp = true;
+	return SW_OK;
+}
+
+static int
 start(char why[static 256])
 {
 	struct serve_server *v = &self.server;
@@ -310,7 +351,11 @@ start(char why[static 256])
 	snprintf(why, 256, "could not read who may log in; see above");
 	if ((v->keys = read_keys(o)) == NULL)
 		return SW_ERR_CONFIG;
-	self.listening = serve_listening_new(v, o, STDOUT_FILENO, why);
+	if ((r = open_front(v, o, why)) != SW_OK ||
+	    (r = use_proxy(v, o, why)) != SW_OK)
+		return r;
+	self.listening = serve_listening_new(v, self.front, o, STDOUT_FILENO,
+	    why);
 	if (self.listening == NULL)
 		return SW_ERR_SYS;
 	if ((r = serve_sandbox_drop(o->user, why)) != SW_OK)
@@ -354,7 +399,9 @@ main(int argc, char **argv)
 		r = loop_run(&self.server.l);
 	}
 	serve_listening_free(self.listening);
+	serve_front_free(self.front);
 	serve_server_wipe(&self.server);
+	proxy_url_wipe(&self.outbound);
 	serve_options_wipe(&self.options);
 	return r == SW_OK ? 0 : EXIT_FAIL;
 }

@@ -19,6 +19,7 @@
 #include <linux/errqueue.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "transport/udp_channel.h"
 
 #define PEERS_MAX 64
@@ -191,8 +192,7 @@ take_datagram(struct serve_ports *o, size_t len, const struct sw_addr *from)
 static void
 on_socket(struct loop_fd *w, uint32_t events)
 {
-	struct serve_ports *o = ((struct udp_socket *)(void *)((char *)w -
-	    offsetof(struct udp_socket, w)))->o;
+	struct serve_ports *o = (CONTAINER_OF(w, struct udp_socket, w))->o;
 	uint8_t *data = o->v->far + UDP_CHANNEL_HEAD_MAX;
 
 	if ((events & EPOLLERR) != 0)

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 
 #define READ_MAX SERVE_FAR
 #define READS_A_TURN 4
@@ -240,8 +241,7 @@ park(struct serve_relay *r)
 static void
 on_far(struct loop_fd *w, uint32_t events)
 {
-	struct serve_relay *r = (struct serve_relay *)(void *)((char *)w -
-	    offsetof(struct serve_relay, w));
+	struct serve_relay *r = CONTAINER_OF(w, struct serve_relay, w);
 
 	if ((events & EPOLLOUT) != 0 && !flush_held(r))
 		return;
@@ -310,8 +310,7 @@ on_writable(struct serve_end *e)
 static void
 on_linger(struct loop_timer *t)
 {
-	cut((struct serve_relay *)(void *)((char *)t -
-	    offsetof(struct serve_relay, linger)));
+	cut(CONTAINER_OF(t, struct serve_relay, linger));
 }
 
 /* Finish without the session. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <netinet/in.h>
 
+#include "base/container.h"
 #include "base/log.h"
 
 #define LISTENERS_MAX 32		/* of one session */
@@ -44,8 +45,7 @@ listener_free(struct serve_listener *o)
 static void
 on_ready(struct loop_fd *w, uint32_t events)
 {
-	struct serve_listener *o = ((struct socket_watch *)(void *)((char *)w -
-	    offsetof(struct socket_watch, w)))->o;
+	struct serve_listener *o = (CONTAINER_OF(w, struct socket_watch, w))->o;
 
 	(void)events;
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {

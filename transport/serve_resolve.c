@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "transport/list.h"
 
 #define THREADS 12
@@ -183,8 +184,7 @@ work(void *arg)
 static void
 on_done(struct loop_fd *w, uint32_t events)
 {
-	struct serve_resolver *r = (struct serve_resolver *)(void *)((char *)w -
-	    offsetof(struct serve_resolver, w));
+	struct serve_resolver *r = CONTAINER_OF(w, struct serve_resolver, w);
 	struct serve_shared *s = r->s;
 	struct serve_query *q;
 	uint64_t count;

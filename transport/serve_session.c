@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 
 #define MISSES_MAX 3
@@ -190,8 +191,7 @@ flush(struct serve_session *s)
 static void
 on_turn(struct loop_turn *t)
 {
-	struct serve_server *v = (struct serve_server *)(void *)((char *)t -
-	    offsetof(struct serve_server, turn));
+	struct serve_server *v = CONTAINER_OF(t, struct serve_server, turn);
 	struct serve_session *s;
 
 	while ((s = LIST_FIRST(&v->dirty)) != NULL) {
@@ -233,8 +233,7 @@ feed(struct serve_session *s, size_t len)
 static void
 on_ready(struct loop_fd *w, uint32_t events)
 {
-	struct serve_session *s = (struct serve_session *)(void *)((char *)w -
-	    offsetof(struct serve_session, w));
+	struct serve_session *s = CONTAINER_OF(w, struct serve_session, w);
 	uint8_t *p = s->v->scratch;
 	ssize_t n;
 
@@ -265,8 +264,7 @@ on_ready(struct loop_fd *w, uint32_t events)
 static void
 on_grace(struct loop_timer *t)
 {
-	struct serve_session *s = (struct serve_session *)(void *)((char *)t -
-	    offsetof(struct serve_session, grace));
+	struct serve_session *s = CONTAINER_OF(t, struct serve_session, grace);
 	char ip[SW_ADDR_TEXT_LEN];
 
 	if (!s->hung_up)
@@ -278,8 +276,7 @@ on_grace(struct loop_timer *t)
 static void
 on_alive(struct loop_timer *t)
 {
-	struct serve_session *s = (struct serve_session *)(void *)((char *)t -
-	    offsetof(struct serve_session, alive));
+	struct serve_session *s = CONTAINER_OF(t, struct serve_session, alive);
 	uint64_t heard = serve_ssh_input(s->ssh);
 
 	loop_set_timer(&s->v->l, t, s->v->l.now_ms +
@@ -345,7 +342,11 @@ on_open(void *arg, struct serve_chan *c, const struct serve_open *what)
 	} else if (what->kind == SERVE_OPEN_UDP) {
 		serve_ports_open(s, c);
 	} else if (what->kind == SERVE_OPEN_NAMES) {
-		serve_names_open(s, c);
+		if (s->v->dialing.outbound != NULL)
+			serve_chan_refuse(c, SERVE_PROHIBITED,
+			    "names are looked up elsewhere");
+		else
+			serve_names_open(s, c);
 	} else if (what->to.port == 0 || !serve_permits_has(&s->grant->open,
 	    what->to.host, what->to.port)) {
 		serve_chan_refuse(c, SERVE_PROHIBITED,

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/container.h"
+
 void
 ssh_dial_queue(struct dial *d)
 {
@@ -103,7 +105,7 @@ void
 ssh_dial_free(struct dial *d)
 {
 	free(d->command);
-	free(d->held);
+	ssh_dial_let_go(d);
 	free(d);
 }
 
@@ -119,16 +121,31 @@ ssh_dial_end_channel(struct dial *d, bool was_open)
 	d->ch = NULL;
 }
 
+static void
+release(struct dial_block *b)
+{
+	free(CONTAINER_OF(b, struct ssh_block, lent));
+}
+
 bool
 ssh_dial_hold(struct dial *d, const uint8_t *buf, size_t len)
 {
-	if ((d->held = malloc(len)) == NULL)
+	if ((d->held = malloc(sizeof(*d->held) + len)) == NULL)
 		return false;
+	d->held->lent = (struct dial_block){ .refs = 1, .release = release };
 	if (buf != NULL)
-		memcpy(d->held, buf, len);
+		memcpy(d->held->bytes, buf, len);
 	d->held_at = 0;
 	d->held_len = len;
 	return true;
+}
+
+void
+ssh_dial_let_go(struct dial *d)
+{
+	if (d->held != NULL)
+		dial_block_unref(&d->held->lent);
+	d->held = NULL;
 }
 
 void

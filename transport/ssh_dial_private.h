@@ -30,6 +30,7 @@ void ssh_dial_stop_waiting(struct dial *d);	/* for room to write */
 /* Keep `len` bytes (of buf; NULL: to be filled) for the user; false without
  * memory.  Nothing may be held already. */
 bool ssh_dial_hold(struct dial *d, const uint8_t *buf, size_t len);
+void ssh_dial_let_go(struct dial *d);
 
 /* Send EOF and close, and let libssh forget the channel when the server has
  * closed it as well.  One that never was open has no number at the server, and

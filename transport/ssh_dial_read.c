@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 
+#define KEEP_MIN ((size_t)16 * 1024)	/* worth a block of its own */
 #define WINDOW_MAX ((size_t)16 * 1024 * 1024)
 #define WINDOWS_MAX ((size_t)512 * 1024 * 1024)	/* above the first, in all */
 #define WINDOW_PER_US 40u	/* bytes for each microsecond of round trip */
@@ -58,11 +59,15 @@ ssh_dial_widen(struct dial *d)
 	ssh_dial_queue(d);
 }
 
-/* Offer bytes; false when the user has had enough (or is gone). */
+/* Offer bytes, in `b` if that is not NULL; false when the user has had enough
+ * (or is gone). */
 static bool
-give(struct dial *d, const uint8_t *buf, size_t len, size_t *taken)
+give(struct dial *d, struct ssh_block *b, const uint8_t *buf, size_t len,
+    size_t *taken)
 {
-	*taken = d->ev->data(d->arg, buf, len);
+	*taken = b != NULL && d->ev->data_kept != NULL ?
+	    d->ev->data_kept(d->arg, &b->lent, buf, len) :
+	    d->ev->data(d->arg, buf, len);
 	assert(*taken <= len);
 	d->streak += *taken;
 	d->choosy = *taken < len;
@@ -80,12 +85,12 @@ give_held(struct dial *d)
 
 	if (d->held == NULL)
 		return true;
-	(void)give(d, d->held + d->held_at, d->held_len - d->held_at, &n);
+	(void)give(d, d->held, d->held->bytes + d->held_at,
+	    d->held_len - d->held_at, &n);
 	d->held_at += n;
 	if (d->held_at < d->held_len)
 		return false;
-	free(d->held);
-	d->held = NULL;
+	ssh_dial_let_go(d);
 	return d->ev != NULL;
 }
 
@@ -120,18 +125,19 @@ take(struct dial *d)
 	size_t here = d->avail, n;
 	int got;
 
-	/* Too much is taken out whole (see the rules in ssh_private.h); and who
-	 * took but a part the last time will again: no need to copy twice. */
-	if (here > SSH_DIAL_SCRATCH_LEN || d->choosy) {
+	/* Too much is taken out whole (see the rules in ssh_private.h); who took
+	 * but a part the last time will again, and who can keep a block spares
+	 * us, and itself, a copy. */
+	if (here > SSH_DIAL_SCRATCH_LEN || d->choosy ||
+	    (here >= KEEP_MIN && d->ev->data_kept != NULL)) {
 		if (!ssh_dial_hold(d, NULL, here))
 			return false;
-		to = d->held;
+		to = d->held->bytes;
 	}
 	got = ssh_channel_read_timeout(d->ch, to, read_count(d, here), 0, 0);
 	if (got <= 0) {
 		d->avail = 0;
-		free(d->held);
-		d->held = NULL;
+		ssh_dial_let_go(d);
 		return false;
 	}
 	d->avail = here > (size_t)got ? here - (size_t)got : 0;
@@ -140,7 +146,7 @@ take(struct dial *d)
 		d->held_len = (size_t)got;
 		return true;
 	}
-	if (give(d, to, (size_t)got, &n))
+	if (give(d, NULL, to, (size_t)got, &n))
 		return true;
 	if (n < (size_t)got && d->ev != NULL &&
 	    !ssh_dial_hold(d, to + n, (size_t)got - n)) {

@@ -123,6 +123,14 @@ int ssh_command_start(ssh_session s, const struct ssh_plan *p,
 /* End it, by force if it must be; half a second at most.  0 is fine. */
 void ssh_command_end(pid_t pid);
 
+/* ---- ssh_alive.c: does the server live; does it listen where it should ---- */
+
+void ssh_alive_init(struct ssh_tunnel *t);
+void ssh_alive_begin(struct ssh_tunnel *t);	/* a session is there */
+void ssh_alive_end(struct ssh_tunnel *t);
+void ssh_alive_heard(struct ssh_tunnel *t);	/* perhaps: bytes came */
+void ssh_alive_spoke(struct ssh_tunnel *t);	/* perhaps: bytes went */
+
 /* ---- ssh_dial.c ---- */
 
 enum ssh_dial_state {
@@ -130,6 +138,12 @@ enum ssh_dial_state {
 	DIAL_REQUESTING,	/* exec only: open, the command not yet granted */
 	DIAL_OPEN,
 	DIAL_ENDED,		/* the user was told, or asked for it: to reap */
+};
+
+/* Received bytes that the user may keep (stack/dialer.h). */
+struct ssh_block {
+	struct dial_block lent;
+	uint8_t bytes[];
 };
 
 struct dial {
@@ -149,7 +163,7 @@ struct dial {
 	bool got_eof, got_close;	/* from the server */
 	bool told_eof, sent_eof;
 	size_t avail;			/* bytes libssh holds for us */
-	uint8_t *held;			/* bytes we hold: held_at..held_len */
+	struct ssh_block *held;		/* bytes we hold: held_at..held_len */
 	size_t held_at, held_len;
 	size_t window, since;		/* aim; bytes read since the last refill */
 	size_t streak;			/* bytes taken since mark_us */
@@ -218,9 +232,15 @@ struct ssh_tunnel {
 	struct ssh_lookups *lookups;
 	unsigned attempt;		/* since it was last up */
 	bool listening;			/* a tcpip-forward is unanswered */
-	unsigned misses;		/* keepalives without an answer */
-	int64_t heard_ms;		/* when bytes came last */
-	uint64_t heard_bytes;		/* as counted then */
+	struct ssh_life {
+		unsigned misses;	/* questions without an answer */
+		int64_t heard_ms;	/* when bytes came last */
+		uint64_t heard_bytes;	/* as counted then */
+		uint64_t said_bytes;	/* sent by then */
+		bool waiting;		/* something was sent since */
+		int64_t since_ms;	/* when; or when we asked last */
+		int unsent;		/* in the socket, when we asked last */
+	} life;
 	uint64_t sessions;		/* logins that succeeded */
 	int64_t up_since_ms;
 	bool broken;			/* libssh said so; handled in process */
@@ -231,6 +251,12 @@ struct ssh_tunnel {
 
 /* Something is queued: process it in this turn of the loop. */
 void ssh_tunnel_schedule(struct ssh_tunnel *t);
+
+/* The session is lost: taken down where nothing of libssh is on the stack. */
+void ssh_tunnel_break(struct ssh_tunnel *t, const char *why);
+
+/* Deliver, flush, and wait for what is to be waited for. */
+void ssh_tunnel_serve(struct ssh_tunnel *t);
 
 /* Bytes wait in libssh for the socket to take them. */
 bool ssh_tunnel_is_clogged(struct ssh_tunnel *t);

@@ -22,11 +22,8 @@
 #include "base/log.h"
 
 #define BACKOFF_MAX_S 30
-#define KEEPALIVE_MISSES 3
 #define SMALL_INPUT 4096		/* bytes in a turn */
 #define LINGER_MS 1			/* for messages that may wait */
-#define LISTEN_AGAIN_MS 3000
-#define LISTEN_POLL_MS 200
 
 static void connect_now(struct ssh_tunnel *t);
 
@@ -68,9 +65,8 @@ close_live(struct ssh_tunnel *t)
 		return;
 	t->live = NULL;
 	loop_del(t->l, &t->wire_w);
-	loop_set_timer(t->l, &t->alive, SW_NEVER);
+	ssh_alive_end(t);
 	loop_set_timer(t->l, &t->work, SW_NEVER);
-	loop_set_timer(t->l, &t->listen, SW_NEVER);
 	loop_set_timer(t->l, &t->linger, SW_NEVER);
 	ssh_lookups_down(t->lookups);
 	ssh_dial_end_all(t);
@@ -89,8 +85,8 @@ lose(struct ssh_tunnel *t)
 	back_off(t, SW_ERR_DOWN);
 }
 
-static void
-mark_broken(struct ssh_tunnel *t, const char *why)
+void
+ssh_tunnel_break(struct ssh_tunnel *t, const char *why)
 {
 	if (t->broken)
 		return;
@@ -128,12 +124,12 @@ check_health(struct ssh_tunnel *t)
 
 	if (!ssh_is_connected(s) ||
 	    (ssh_get_status(s) & (SSH_CLOSED | SSH_CLOSED_ERROR)) != 0)
-		mark_broken(t, ssh_get_error(s));
+		ssh_tunnel_break(t, ssh_get_error(s));
 }
 
 /* Deliver, flush, and wait for what is to be waited for. */
-static void
-serve(struct ssh_tunnel *t)
+void
+ssh_tunnel_serve(struct ssh_tunnel *t)
 {
 	uint32_t want = EPOLLIN;
 
@@ -184,6 +180,7 @@ end_of_turn(struct loop_turn *h)
 
 	if (t->live == NULL)
 		return;
+	ssh_alive_spoke(t);
 	if (ssh_wire_may_wait(&t->live->gathered)) {
 		if (t->linger.at_ms == SW_NEVER)
 			loop_set_timer(t->l, &t->linger,
@@ -202,19 +199,7 @@ on_work(struct loop_timer *timer)
 	    offsetof(struct ssh_tunnel, work));
 
 	if (t->live != NULL)
-		serve(t);
-}
-
-/* Note that the server lives; also for bytes that were read from within other
- * calls of the library. */
-static void
-listen_for_life(struct ssh_tunnel *t)
-{
-	if (t->live->wire.in_bytes == t->heard_bytes)
-		return;
-	t->heard_bytes = t->live->wire.in_bytes;
-	t->heard_ms = t->l->now_ms;
-	t->misses = 0;
+		ssh_tunnel_serve(t);
 }
 
 static void
@@ -231,7 +216,7 @@ on_wire(struct loop_fd *w, uint32_t events)
 	ssh_wire_fetch(&v->gathered);
 	do {
 		if (ssh_event_dopoll(v->event, 0) == SSH_ERROR) {
-			mark_broken(t, ssh_get_error(v->session));
+			ssh_tunnel_break(t, ssh_get_error(v->session));
 			break;
 		}
 	} while (ssh_wire_waiting(&v->gathered));
@@ -239,87 +224,8 @@ on_wire(struct loop_fd *w, uint32_t events)
 	 * server of a large transfer does wait for that. */
 	if (v->wire.in_bytes - before < SMALL_INPUT && LIST_IS_EMPTY(&v->arrivals))
 		ssh_wire_excuse(&v->gathered, held);
-	listen_for_life(t);
-	serve(t);
-}
-
-/* The library sends no question while it has not handed out the answer to the
- * one before; asking once more does that. */
-static void
-ask_for_life(struct ssh_live *v)
-{
-	uint64_t before = v->raw.out_packets;
-
-	ssh_live_enter(v);
-	(void)ssh_send_keepalive(v->session);
-	if (v->raw.out_packets == before)
-		(void)ssh_send_keepalive(v->session);
-}
-
-/*
- * Published ports that the server would not listen on when we came back: again,
- * every few seconds.  Global requests are answered in order and the library
- * keeps track of one at a time, so none of these is sent while a keepalive may
- * be out, and no keepalive while one of these is: its answer will do.
- */
-static void
-ask_to_listen(struct ssh_tunnel *t)
-{
-	struct ssh_live *v = t->live;
-	const struct ssh_tunnel_publish *p;
-	uint64_t before = v->raw.out_packets;
-	int r;
-
-	if (v->nunheard == 0)
-		return;
-	p = &t->plan->publish[v->unheard[v->nunheard - 1]];
-	ssh_live_enter(v);
-	r = ssh_channel_listen_forward(v->session, ssh_publish_bind(p), p->port,
-	    NULL);
-	if (!t->listening && v->raw.out_packets == before)
-		return;			/* that was a keepalive's answer */
-	t->listening = r == SSH_AGAIN;
-	if (r != SSH_OK)
-		return;
-	log_info("ssh: the server listens on port %u again", p->port);
-	v->nunheard--;
-}
-
-static void
-on_listen(struct loop_timer *timer)
-{
-	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)timer -
-	    offsetof(struct ssh_tunnel, listen));
-
-	ask_to_listen(t);
-	if (t->live->nunheard > 0)
-		loop_set_timer(t->l, &t->listen, t->l->now_ms +
-		    (t->listening ? LISTEN_POLL_MS : LISTEN_AGAIN_MS));
-	serve(t);
-}
-
-/* A quarter of a minute of silence: ask.  Silence after three questions, each
- * with as long to answer: the server is gone, or the way to it. */
-static void
-on_alive(struct loop_timer *timer)
-{
-	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)timer -
-	    offsetof(struct ssh_tunnel, alive));
-	const int64_t interval_ms = (int64_t)t->plan->keepalive_s * 1000;
-
-	listen_for_life(t);
-	if (t->l->now_ms - t->heard_ms < interval_ms) {
-		loop_set_timer(t->l, &t->alive, t->heard_ms + interval_ms);
-		return;
-	}
-	if (t->misses++ >= KEEPALIVE_MISSES) {
-		mark_broken(t, "it no longer answers");
-	} else {
-		loop_set_timer(t->l, &t->alive, t->l->now_ms + interval_ms);
-		if (!t->listening)
-			ask_for_life(t->live);
-	}
-	serve(t);
+	ssh_alive_heard(t);
+	ssh_tunnel_serve(t);
 }
 
 /* ---- coming up ---- */
@@ -355,23 +261,14 @@ adopt_live(struct ssh_tunnel *t, struct ssh_live *v)
 		return SW_ERR_SYS;
 	t->live = v;
 	t->broken = false;
-	t->attempt = t->misses = 0;
-	t->heard_ms = t->l->now_ms;
+	t->attempt = 0;
 	t->sessions++;
 	t->up_since_ms = t->l->now_ms;
-	t->listening = false;
 	settle_ports(t, v);
-	if (v->nunheard > 0) {
-		log_warn("ssh: the server does not yet listen on %zu published "
-		    "port(s) again", v->nunheard);
-		loop_set_timer(t->l, &t->listen, t->l->now_ms + LISTEN_AGAIN_MS);
-	}
+	ssh_alive_begin(t);
 	t->why[0] = '\0';
 	snprintf(t->cipher, sizeof(t->cipher), "%s",
 	    cipher != NULL ? cipher : "?");
-	if (t->plan->keepalive_s > 0)
-		loop_set_timer(t->l, &t->alive, t->l->now_ms +
-		    (int64_t)t->plan->keepalive_s * 1000);
 	return SW_OK;
 }
 
@@ -451,12 +348,11 @@ ssh_tunnel_new(struct loop *l, const struct ssh_tunnel_options *o,
 	t->arg = arg;
 	t->work.fire = on_work;
 	t->retry.fire = on_retry;
-	t->alive.fire = on_alive;
-	t->listen.fire = on_listen;
+	ssh_alive_init(t);
 	t->turn = (struct loop_turn){ .run = end_of_turn, .late = true };
 	loop_add_turn(l, &t->turn);
 	t->linger.fire = on_linger;
-	t->work.at_ms = t->retry.at_ms = t->alive.at_ms = t->listen.at_ms =
+	t->work.at_ms = t->retry.at_ms =
 	    t->linger.at_ms = SW_NEVER;
 	t->login_w.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->login_w.ready = on_login;
@@ -482,9 +378,8 @@ ssh_tunnel_free(struct ssh_tunnel *t)
 	if (t->login_w.fd >= 0)
 		close(t->login_w.fd);
 	loop_set_timer(t->l, &t->retry, SW_NEVER);
-	loop_set_timer(t->l, &t->alive, SW_NEVER);
+	ssh_alive_end(t);
 	loop_set_timer(t->l, &t->work, SW_NEVER);
-	loop_set_timer(t->l, &t->listen, SW_NEVER);
 	loop_set_timer(t->l, &t->linger, SW_NEVER);
 	loop_del_turn(t->l, &t->turn);
 	if (t->live != NULL)

@@ -99,7 +99,7 @@ case $status in
 18 | 28 | 52 | 56) pass "a silent cut is noticed (status $status)" ;;
 *) fail "a silent cut: status $status"; diag "$(tail -n 3 "$T/err")" ;;
 esac
-ok "a silent cut is noticed within 75 s ($tenths tenths)" test "$tenths" -lt 750
+ok "a silent cut is noticed within 25 s ($tenths tenths)" test "$tenths" -lt 250
 
 # Upload: what the far server got must not look whole.  More than any machine
 # sends before the cut.

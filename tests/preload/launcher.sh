@@ -25,12 +25,12 @@ says 125 'smolwrap: unknown option "--nonsense"*' "unknown option" \
     "$SW" --nonsense true
 says 125 'smolwrap: no tunnel is given*--via ssh://*config*' "no tunnel" \
     "$SW" true
-says 125 'smolwrap: this build does not have: *' "two tunnels" \
-    "$SW" --via ssh://a --via ssh://b true
-for scheme in mix: ssh+tls://a@b ssh+iroh://a@b; do
-	says 125 'smolwrap: this build does not have: *' \
-	    "$scheme" "$SW" --via $scheme true
-done
+says 125 'smolwrap: *"nowhere.invalid"*' "two tunnels, the first not there" \
+    "$SW" --via ssh://nowhere.invalid --via ssh://b true
+says 125 'smolwrap: *"nowhere.invalid"*' "SSH over TLS, not there" \
+    "$SW" --via ssh+tls://a@nowhere.invalid --insecure true
+says 125 'smolwrap: *socks5://HOST:PORT*' "a proxy of no known kind" \
+    "$SW" --via ssh://a --proxy ftp://b true
 says 125 'smolwrap: could not read key file "/nonexistent": No such file*' \
     "no key file" "$SW" --via ssh://a -i /nonexistent true
 says 0 '' "help" "$SW" --help

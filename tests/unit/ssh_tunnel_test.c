@@ -182,7 +182,8 @@ s_closed(void *arg, int err)
 }
 
 static const struct dial_events stream_events = {
-	s_opened, s_failed, s_data, s_eof, s_writable, s_closed
+	.opened = s_opened, .failed = s_failed, .data = s_data, .eof = s_eof,
+	.writable = s_writable, .closed = s_closed,
 };
 
 static const struct dialer_ops *const ops = &ssh_tunnel_dialer_ops;

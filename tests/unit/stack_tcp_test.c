@@ -88,6 +88,60 @@ download_arrives_whole_then_ends(void **state)
 	rig_until(owner_count_flows(rig.owner) == 0);
 }
 
+/* What the exit lends is whole when it arrives, and given back however the
+ * connection ends. */
+static void
+lent_bytes_are_given_back(void **state)
+{
+	int fd;
+
+	(void)state;
+	rig.lends = true;
+	rig.source_bytes = 3000000;
+	fd = rig_connect(19);
+	rig_read_all(fd, 0, 3000000);
+	rig_until((rig_poll(fd) & POLLRDHUP) != 0);
+	close(fd);
+	rig_until(rig.blocks == 0);
+	rig_until(owner_count_flows(rig.owner) == 0);
+}
+
+static void
+lent_bytes_outlive_the_stream(void **state)
+{
+	int fd;
+
+	(void)state;
+	rig.lends = true;
+	rig.source_bytes = 200000;
+	fd = rig_connect(19);
+	shutdown(fd, SHUT_WR);		/* so that the exit closes at its end */
+	rig_until(rig.dials->gone);
+	rig_read_all(fd, 0, 200000);
+	rig_until((rig_poll(fd) & POLLRDHUP) != 0);
+	assert_int_equal(recv(fd, (char[1]){ 0 }, 1, MSG_DONTWAIT), 0);
+	close(fd);
+	rig_until(rig.blocks == 0);
+	rig_until(owner_count_flows(rig.owner) == 0);
+}
+
+static void
+lent_bytes_come_back_from_a_reset(void **state)
+{
+	int fd;
+
+	(void)state;
+	rig.lends = true;
+	rig.source_bytes = 3000000;
+	fd = rig_connect(19);
+	rig_read_all(fd, 0, 1000);
+	assert_int_not_equal(rig.blocks, 0);
+	close(fd);			/* with bytes unread */
+	rig_until(rig.dials->gone);
+	rig_until(rig.blocks == 0);
+	rig_until(owner_count_flows(rig.owner) == 0);
+}
+
 /* A SYN is all that an owner says until there is something to say; and what
  * the splice took as acknowledged is not sent again. */
 static void
@@ -516,6 +570,9 @@ main(void)
 		T(connects_over_ipv6),
 		T(upload_arrives_whole_and_in_order),
 		T(download_arrives_whole_then_ends),
+		T(lent_bytes_are_given_back),
+		T(lent_bytes_outlive_the_stream),
+		T(lent_bytes_come_back_from_a_reset),
 		T(a_handshake_has_two_packets),
 		T(one_that_is_no_splice_hears_all_three),
 		T(errors_come_through),

@@ -27,11 +27,34 @@ struct tls_rig {
 	struct loop_fd listen_w, stop_w;
 	struct tls_server *server;
 	pthread_t thread;
+	/* The next three under the lock: rig_last(), rig_patience(). */
+	pthread_mutex_t lock;
 	int64_t handshake_ms;
-	/* Of the handshake that ended last; read after a byte was echoed. */
-	struct tls_peer peer;
+	struct tls_peer peer;		/* of the handshake that ended last */
 	int last_err;
 };
+
+/* What the server saw last; a byte was echoed since. */
+static inline struct tls_peer
+rig_last(struct tls_rig *r, int *err)
+{
+	struct tls_peer peer;
+
+	pthread_mutex_lock(&r->lock);
+	peer = r->peer;
+	if (err != NULL)
+		*err = r->last_err;
+	pthread_mutex_unlock(&r->lock);
+	return peer;
+}
+
+static inline void
+rig_patience(struct tls_rig *r, int64_t ms)
+{
+	pthread_mutex_lock(&r->lock);
+	r->handshake_ms = ms;
+	pthread_mutex_unlock(&r->lock);
+}
 
 static inline void
 rig_run(const char *dir, const char *command)
@@ -104,8 +127,10 @@ rig_on_done(void *arg, int err, int fd, const struct tls_peer *peer,
 	pthread_t id;
 
 	(void)why;
+	pthread_mutex_lock(&r->lock);
 	r->last_err = err;
 	r->peer = *peer;
+	pthread_mutex_unlock(&r->lock);
 	if (err == SW_ERR_FORMAT) {
 		(void)!write(fd, "plain\n", 6);
 		close(fd);
@@ -123,9 +148,14 @@ rig_on_listen(struct loop_fd *w, uint32_t events)
 	    offsetof(struct tls_rig, listen_w));
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC);
 
+	int64_t patience;
+
 	(void)events;
+	pthread_mutex_lock(&r->lock);
+	patience = r->handshake_ms;
+	pthread_mutex_unlock(&r->lock);
 	if (fd >= 0 && tls_accept_start(&r->l, r->server, fd, r->l.now_ms +
-	    r->handshake_ms, &ev, r) == NULL)
+	    patience, &ev, r) == NULL)
 		abort();
 }
 
@@ -136,13 +166,17 @@ rig_on_stop(struct loop_fd *w, uint32_t events)
 	struct tls_rig *r = (struct tls_rig *)(void *)((char *)w -
 	    offsetof(struct tls_rig, stop_w));
 	char why[TLS_WHY_LEN], wish = 's';
+	int err = SW_OK;
 
 	(void)events;
 	(void)!read(w->fd, &wish, 1);
 	if (wish == 's')
 		r->l.stop = true;
 	else
-		r->last_err = tls_server_reload(r->server, why);
+		err = tls_server_reload(r->server, why);
+	pthread_mutex_lock(&r->lock);
+	r->last_err = err;
+	pthread_mutex_unlock(&r->lock);
 	(void)!write(w->fd, &wish, 1);
 }
 
@@ -191,6 +225,7 @@ rig_serve(struct tls_rig *r)
 		fprintf(stderr, "%s\n", why);
 		abort();
 	}
+	pthread_mutex_init(&r->lock, NULL);
 	r->handshake_ms = 10000;
 	r->listen_w = (struct loop_fd){ .fd = r->listen_fd,
 	    .ready = rig_on_listen };

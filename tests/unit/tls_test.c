@@ -85,9 +85,9 @@ bytes_and_ends_go_both_ways(void **state)
 	assert_int_equal(got, TOTAL);
 	assert_memory_equal(in, out, TOTAL);
 	assert_int_equal(read(fd, in, 1), 0);	/* the echo's own end */
-	assert_string_equal(rig.peer.version, "TLSv1.3");
-	assert_string_equal(rig.peer.alpn, "http/1.1");
-	assert_string_equal(rig.peer.name, "one.test");
+	assert_string_equal(rig_last(&rig, NULL).version, "TLSv1.3");
+	assert_string_equal(rig_last(&rig, NULL).alpn, "http/1.1");
+	assert_string_equal(rig_last(&rig, NULL).name, "one.test");
 	close(fd);
 	free(out);
 	free(in);
@@ -154,7 +154,7 @@ address_is_looked_for_in_the_certificate_and_not_sent(void **state)
 	o.tls.name = NULL;
 	assert_int_equal(dial(&o, "127.0.0.1", &fd), SW_OK);
 	assert_true(echoes(fd, "x"));
-	assert_string_equal(rig.peer.name, "");
+	assert_string_equal(rig_last(&rig, NULL).name, "");
 	close(fd);
 	o.tls.name = "127.0.0.2";
 	assert_int_equal(dial(&o, "127.0.0.1", &fd), SW_ERR_AUTH);
@@ -170,7 +170,7 @@ name_chooses_the_certificate(void **state)
 	o.tls.name = "Any.Two.test";
 	assert_int_equal(dial(&o, "127.0.0.1", &fd), SW_OK);
 	assert_true(echoes(fd, "x"));
-	assert_string_equal(rig.peer.name, "any.two.test");
+	assert_string_equal(rig_last(&rig, NULL).name, "any.two.test");
 	close(fd);
 }
 
@@ -187,7 +187,7 @@ other_protocol_is_refused_and_none_is_taken(void **state)
 	o.tls.alpn = "";
 	assert_int_equal(dial(&o, "127.0.0.1", &fd), SW_OK);
 	assert_true(echoes(fd, "x"));
-	assert_string_equal(rig.peer.alpn, "");
+	assert_string_equal(rig_last(&rig, NULL).alpn, "");
 	close(fd);
 }
 
@@ -224,15 +224,25 @@ silence_ends_and_holds_nobody_up(void **state)
 	int silent, fd;
 
 	(void)state;
-	rig.handshake_ms = 300;
+	rig_patience(&rig, 300);
 	silent = plain();
 	assert_int_equal(write(silent, "\x16", 1), 1);
 	assert_int_equal(dial(with_ca(), "127.0.0.1", &fd), SW_OK);
 	assert_true(echoes(fd, "meanwhile"));
 	close(fd);
 	assert_int_equal(read(silent, &got, 1), 0);
-	rig.handshake_ms = 10000;
+	rig_patience(&rig, 10000);
 	close(silent);
+}
+
+static int
+reloaded(void)
+{
+	int err;
+
+	rig_wish(&rig, 'r');
+	(void)rig_last(&rig, &err);
+	return err;
 }
 
 static void
@@ -245,8 +255,7 @@ reload_shows_the_new_certificate_or_keeps_the_old(void **state)
 	assert_int_equal(dial(&o, "127.0.0.1", &before), SW_OK);
 	rig_run(rig.dir, "cp one.pem keep.pem; cp one.key keep.key; "
 	    "cp old.pem one.pem; cp old.key one.key");
-	rig_wish(&rig, 'r');
-	assert_int_equal(rig.last_err, SW_OK);
+	assert_int_equal(reloaded(), SW_OK);
 	o.tls.name = "old.test";
 	assert_int_equal(dial(&o, "127.0.0.1", &fd), SW_ERR_AUTH);
 	assert_non_null(strstr(why, "expired"));
@@ -254,13 +263,11 @@ reload_shows_the_new_certificate_or_keeps_the_old(void **state)
 	close(before);
 
 	rig_run(rig.dir, "cp keep.pem one.pem");	/* not that key's */
-	rig_wish(&rig, 'r');
-	assert_int_equal(rig.last_err, SW_ERR_CONFIG);
+	assert_int_equal(reloaded(), SW_ERR_CONFIG);
 	assert_int_equal(dial(&o, "127.0.0.1", &fd), SW_ERR_AUTH);
 	assert_non_null(strstr(why, "expired"));
 	rig_run(rig.dir, "cp keep.key one.key");
-	rig_wish(&rig, 'r');
-	assert_int_equal(rig.last_err, SW_OK);
+	assert_int_equal(reloaded(), SW_OK);
 	o.tls.name = "one.test";
 	assert_int_equal(dial(&o, "127.0.0.1", &fd), SW_OK);
 	close(fd);
