@@ -283,12 +283,6 @@ $(B)/tests/bench/mix_goodput: tests/bench/mix_goodput.c $(B)/libmix.a $(B)/libst
 NODE_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard mix/smolnode_*.c))
 $(B)/smolnode: $(NODE_OBJ) $(B)/libmix.a $(B)/libstack.a $(MBED_A)
 	$(CC) -o $@ $^ $(LDHARD) $(MIX_LIBS) -lpthread
-$(B)/tests/lib/mix_session: tests/lib/mix_session.c $(B)/libmix.a $(B)/libstack.a $(MBED_A)
-	@mkdir -p $(@D)
-	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ -o $@ $(LDHARD) $(MIX_LIBS) -lpthread
-$(B)/tests/lib/netdir_ask: tests/lib/netdir_ask.c $(B)/libmix.a $(MBED_A)
-	@mkdir -p $(@D)
-	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ -o $@ $(LDHARD) $(MIX_LIBS)
 mix-check: $(MIX_TEST) $(MIX_FUZZ)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(MIX_TEST)
 	for f in $(MIX_FUZZ); do \

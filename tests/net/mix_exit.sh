@@ -3,8 +3,8 @@
 # it refuses.  Nodes on `server`, the program on `client`.
 . "${0%/*}/../lib/net.sh"
 
-[ -x "$LIB/mix_session" ] || skip_all "$LIB/mix_session is not built"
 plan 6
+product || skip_all "smolwrap is not built"
 hosts && services small dns || { fail "hosts"; exit 1; }
 ask=$T/ask.py
 cat >"$ask" <<'E2'
@@ -41,8 +41,9 @@ network() {
 	exit=$(sed -n 's/^exit //p' "$T/node")
 }
 mix() {
-	on client timeout 60 "$LIB/mix_session" "$T/net.json" "$entry" \
-	    "$exit" "$B/libsmolwrap.so" python3 "$ask" "$@"
+	on client timeout 60 "$B/smolwrap" --via "mix:$T/net.json" \
+	    --entry "$entry" --exit "$exit" --traffic raw -- \
+	    python3 "$ask" "$@"
 }
 
 network -e || { fail "smolnode local"; exit 1; }

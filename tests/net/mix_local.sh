@@ -1,6 +1,5 @@
 #!/bin/sh
-# Real programs through a whole mixnet on loopback: the shim, the mix tunnel,
-# three mixes, two gateways, and an exit that makes real sockets.
+# mix:local - a whole mixnet made for one session, in one network namespace.
 B=${B:-build/default}
 . tests/lib/tap.sh
 
@@ -11,9 +10,9 @@ fi
 command -v curl >/dev/null && command -v python3 >/dev/null ||
 	skip_all "needs curl and python3"
 
-plan 8
 dir=$(mktemp -d)
 trap 'kill $pids 2>/dev/null; rm -rf "$dir"' EXIT
+export HOME="$dir" XDG_RUNTIME_DIR="$dir"
 ip link set lo up
 # Addresses that are not loopback's, so that the shim takes them for far away.
 ip addr add 192.0.2.1/32 dev lo
@@ -22,63 +21,48 @@ head -c 300000 /dev/urandom >"$dir/file"
 (cd "$dir" && exec python3 -m http.server 8099 --bind 192.0.2.1) \
     >/dev/null 2>&1 &
 pids=$!
-cat >"$dir/echo.py" <<'EOF'
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("192.0.2.1", 8098))
-while True:
-    data, peer = s.recvfrom(9000)
-    s.sendto(data.upper(), peer)
-EOF
-python3 "$dir/echo.py" &
-pids="$pids $!"
-"$B/smolnode" local -e -t "$dir/net.json" >"$dir/node" 2>"$dir/node.err" &
-node=$!
-pids="$pids $node"
-until grep -q ^topology "$dir/node" && curl -s -o "$dir/plain" \
-    http://192.0.2.1:8099/file; do
-	sleep 0.1
+until curl -s -o "$dir/plain" http://192.0.2.1:8099/file; do sleep 0.1; done
+
+mix() { timeout 50 "$B/smolwrap" --via mix:local "$@"; }
+
+for traffic in raw default; do
+	rm -f "$dir/got"
+	ok "a download, traffic $traffic" mix --traffic $traffic -- \
+	    curl -sS -m 45 -o "$dir/got" http://192.0.2.1:8099/file
+	ok "it is what was sent" cmp -s "$dir/got" "$dir/file"
 done
-entry=$(sed -n 's/^entry //p' "$dir/node")
-exit=$(sed -n 's/^exit //p' "$dir/node")
-
-mix()
-{
-	timeout 50 "$B/tests/lib/mix_session" "$dir/net.json" "$entry" \
-	    "$exit" "$PWD/$B/libsmolwrap.so" "$@"
-}
-
-ok "a download arrives" mix curl -sS -o "$dir/got" \
-    http://192.0.2.1:8099/file
-ok "it is what was sent" cmp "$dir/got" "$dir/file"
-is "$(mix python3 -c '
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(10)
-s.sendto(b"over udp", ("192.0.2.1", 8098))
-print(s.recv(100).decode())')" "OVER UDP" "datagrams go out and come back"
-is "$(mix python3 -c '
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(10)
-s.sendto(b"x" * 4000, ("192.0.2.1", 8098))
-d = s.recv(9000)
-print(len(d), d == b"X" * 4000)')" "4000 True" "large ones too, in pieces"
-mix curl -sS --max-time 20 http://192.0.2.1:1/ >"$dir/out" 2>&1
+mix --traffic none -- true >"$dir/out" 2>&1
+is $? 125 "traffic of another name is refused"
+like "$(cat "$dir/out")" "*traffic \"none\"*" "and named"
+mix --traffic raw -- curl -sS -m 20 http://192.0.2.1:1/ >"$dir/out" 2>&1
 is $? 7 "a closed port refuses the connection"
-# Who talked to the web server?  The exit, never the program itself: its
-# namespace is the same, so look at its sockets while it is busy.
-mix python3 -c '
-import socket, time
+like "$(mix -v --traffic raw -- true 2>&1)" \
+    "*route: entry 127.0.0.1:*route: mix-1 127.0.0.1:*route: mix-2*route: mix-3*route: exit*" \
+    "-v shows the route"
+
+# Who talks to the web server?  The exit, never the program: its namespace is
+# the same, so look at its sockets while it is busy.
+mkfifo "$dir/hold"
+mix --traffic raw -- python3 -c '
+import socket, sys
 s = socket.create_connection(("192.0.2.1", 8099))
-time.sleep(3)' &
-sleep 2
-is "$(ss -Htnp dst 192.0.2.1:8099 | grep -c smolnode)" 1 \
+open(sys.argv[1], "w").close()
+open(sys.argv[2]).read()' "$dir/connected" "$dir/hold" &
+job=$!
+i=0
+while [ ! -e "$dir/connected" ] && [ $i -lt 200 ]; do
+	sleep 0.1
+	i=$((i + 1))
+done
+like "$(ss -Htnp state established dst 192.0.2.1:8099)" "*smolnode*" \
     "the exit holds the connection"
 is "$(ss -Htnp dst 192.0.2.1:8099 | grep -c python3)" 0 \
     "the program holds none"
-wait $!
-kill "$node"
-wait "$node"
-is $? 0 "smolnode ends when told to"
+: >"$dir/hold"
+wait $job
+is $? 0 "the program ends"
+gone() { ! ss -Htlnp | grep -q smolnode; }
+i=0
+until gone || [ $i -eq 100 ]; do sleep 0.1; i=$((i + 1)); done
+ok "and the network with it" gone
 tap_end
