@@ -27,7 +27,8 @@ STACK_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard stack/*.c))
 SHIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard preload/shim_*.c)) \
 	     $(patsubst %.S,$(B)/%.o,$(wildcard preload/shim_*.S))
 PROG_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out preload/shim_% \
-	     preload/main.c preload/session_main.c,$(wildcard preload/*.c)))
+	     preload/main.c preload/session_main.c preload/session_mix_dir.c,\
+	     $(wildcard preload/*.c)))
 # The launcher is started for every wrapped program, so it carries its own
 # libc, at a fixed address: nothing to load or to relocate before the exec, and
 # few pages to touch.  Sanitizers cannot be static.
@@ -148,8 +149,10 @@ $(B)/smolwrap: $(B)/preload/main.o $(B)/libprogram.a $(BASE_OBJ)
 $(B)/smolwrap-session: $(B)/preload/session_main.o $(B)/libprogram.a \
     $(TRANS_OBJ) $(B)/libmix.a $(B)/libstack.a $(MBED_A)
 	$(CC) -o $@ $^ $(LDHARD) $(TRANS_LIBS) $(MIX_LIBS)
-# The same, able to dial iroh; apart because GnuTLS takes long to load.
-$(B)/smolwrap-session-iroh: $(B)/preload/session_main.o $(IROH_OBJ) \
+# The same, able to dial iroh and to ask the mixnet's directory service; apart
+# because GnuTLS and curl take long to load.
+$(B)/smolwrap-session-iroh: $(B)/preload/session_main.o \
+    $(B)/preload/session_mix_dir.o $(IROH_OBJ) \
     $(B)/libprogram.a $(TRANS_OBJ) $(B)/libmix.a $(B)/libstack.a $(MBED_A)
 	$(CC) -o $@ $^ $(LDHARD) $(IROH_LIBS) $(TRANS_LIBS) $(MIX_LIBS)
 # Where the launcher looks for its parts; compiled anew when that changes, so
@@ -283,6 +286,9 @@ $(B)/tests/bench/mix_goodput: tests/bench/mix_goodput.c $(B)/libmix.a $(B)/libst
 NODE_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard mix/smolnode_*.c))
 $(B)/smolnode: $(NODE_OBJ) $(B)/libmix.a $(B)/libstack.a $(MBED_A)
 	$(CC) -o $@ $^ $(LDHARD) $(MIX_LIBS) -lpthread
+$(B)/tests/lib/netdir_ask: tests/lib/netdir_ask.c $(B)/libmix.a $(MBED_A)
+	@mkdir -p $(@D)
+	$(CC) $(BASIC) $(WARN) $(CFLAGS) $^ -o $@ $(LDHARD) $(MIX_LIBS)
 mix-check: $(MIX_TEST) $(MIX_FUZZ)
 	B=$(B) CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j2 $(MIX_TEST)
 	for f in $(MIX_FUZZ); do \

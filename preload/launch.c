@@ -115,7 +115,8 @@ find_session(char *buf, size_t len, const struct start *s)
 	const char *name = "smolwrap-session";
 
 	for (size_t i = 0; i < s->via_n; i++)
-		if (s->url[i].kind == TUNNEL_SSH_IROH)
+		if (s->url[i].kind == TUNNEL_SSH_IROH ||
+		    s->url[i].kind == TUNNEL_MIX)
 			name = "smolwrap-session-iroh";
 	return parts_find(buf, len, name, SW_LIBEXECDIR);
 }

@@ -193,24 +193,9 @@ listen_on(struct session *s, char why[static 256])
 	return SW_OK;
 }
 
-/* What the command line can say and this build cannot do yet. */
-static const char *
-find_missing(const struct start *st)
-{
-	/* Whether they mean anything to the tunnels named is theirs to say. */
-	static const enum options_text missing[] = { TEXT_DIRECTORY,
-		TEXT_MIX_IDENTITY };
-
-	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
-		if (start_text(st, missing[i]) != NULL)
-			return options_texts[missing[i]].name;
-	return NULL;
-}
-
 int
 session_init(struct session *s, int ctl_fd, char why[static 256])
 {
-	const char *missing = find_missing(&s->start);
 	int r;
 
 	s->listen_fd = s->lock_fd = -1;
@@ -221,11 +206,6 @@ session_init(struct session *s, int ctl_fd, char why[static 256])
 		    strerror(errno));
 	}
 	s->born_ms = s->loop.now_ms;
-	if (missing != NULL) {
-		if (ctl_fd >= 0)
-			close(ctl_fd);
-		return fail(why, "this build does not have: %s", missing);
-	}
 	if (ctl_fd >= 0 && (r = control_new(s, ctl_fd)) != SW_OK)
 		return fail(why, "%s", sw_strerror(r));
 	if ((r = listen_on(s, why)) != SW_OK)

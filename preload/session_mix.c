@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "base/wipe.h"
 #include "mix/netdir.h"
 #include "mix/prim.h"
 #include "preload/session_hop.h"
@@ -96,14 +97,27 @@ went_down(void *arg, int err)
 		    "another with --exit");
 	else
 		snprintf(why, sizeof(why), "could not reach the entry gateway "
-		    "%s port %u: %s", addr_ip_text(&t->entry->ws, ip),
-		    t->entry->ws.port, sw_strerror(err));
+		    "%s port %u: %s", addr_ip_text(&t->entry.ws, ip),
+		    t->entry.ws.port, sw_strerror(err));
 	mix_fail(t, err, why);
+}
+
+static void
+is_registered(void *arg, const struct mixtunnel_registration *r)
+{
+	struct session_mix *t = arg;
+	char why[IDENTITY_WHY_LEN];
+
+	if (t->identity_file == NULL)
+		return;
+	identity_remember(&t->identity, r);
+	if (identity_store(&t->identity, t->identity_file, why) != SW_OK)
+		session_warn(t->t.s, why);
 }
 
 static const struct mixtunnel_events mix_events = {
 	.up = went_up, .packet = got_packet, .writable = got_room,
-	.down = went_down,
+	.down = went_down, .registered = is_registered,
 };
 
 /* --- the network --------------------------------------------------------- */
@@ -144,7 +158,7 @@ add_route(const struct session_mix *t, char *buf, size_t cap)
 	if (t->mix == NULL)
 		return 0;
 	at = add(buf, cap, at, "entry ");
-	at = add_node(buf, cap, at, &t->entry->ws);
+	at = add_node(buf, cap, at, &t->entry.ws);
 	for (unsigned i = 0; i < TOPOLOGY_LAYERS; i++) {
 		at = add(buf, cap, at, "\nmix-%u ", i + 1);
 		if (net->n_layer[i] == 1)
@@ -180,6 +194,7 @@ choose(struct session_mix *t, char why[static 256])
 	const struct start *st = &t->t.s->start;
 	const char *entry = start_text(st, TEXT_ENTRY);
 	const char *exit = start_text(st, TEXT_EXIT);
+	const struct topology_node *node;
 	int r;
 
 	if (!topology_is_routable(t->topology)) {
@@ -197,11 +212,13 @@ choose(struct session_mix *t, char why[static 256])
 	/* One gateway that is both sees who speaks with whom; better than no
 	 * way at all only where there is no other. */
 	r = netdir_choose_entry(t->topology, entry, false, t->exit.gateway,
-	    &rng_system, &t->entry);
+	    &rng_system, &node);
 	if (r == SW_ERR_UNREACH_HOST && entry == NULL)
 		r = netdir_choose_entry(t->topology, entry, false, NULL,
-		    &rng_system, &t->entry);
-	if (r != SW_OK)
+		    &rng_system, &node);
+	if (r == SW_OK)
+		t->entry = *node;
+	else
 		snprintf(why, 256, entry == NULL ?
 		    "the network names no gateway that takes clients" :
 		    r == SW_ERR_FORMAT ? "--entry is not a gateway's identity" :
@@ -228,8 +245,12 @@ mix_connect(struct session_mix *t, struct topology *topology)
 		return;
 	}
 	cfg.topology = t->topology;
-	memcpy(cfg.entry, t->entry->identity, sizeof(cfg.entry));
+	memcpy(cfg.entry, t->entry.identity, sizeof(cfg.entry));
 	cfg.exit = t->exit;
+	if (t->identity_file != NULL) {
+		cfg.keys = &t->identity.keys;
+		cfg.registration = identity_find(&t->identity, cfg.entry);
+	}
 	if (mixtunnel_new(&t->mix, &cfg) != SW_OK) {
 		mix_fail(t, SW_ERR_NOMEM, why);
 		return;
@@ -240,13 +261,22 @@ mix_connect(struct session_mix *t, struct topology *topology)
 }
 
 void
+mix_change_network(struct session_mix *t, struct topology *topology)
+{
+	struct topology *old = t->topology;
+
+	t->topology = topology;
+	mixtunnel_set_topology(t->mix, topology);
+	topology_free(old);
+}
+
+void
 mix_disconnect(struct session_mix *t, int err, const char *why)
 {
 	mix_names_stop(t);
 	mix_packets_down(t);
 	mixtunnel_free(t->mix);
 	t->mix = NULL;
-	t->entry = NULL;
 	topology_free(t->topology);
 	t->topology = NULL;
 	if (err != SW_OK)
@@ -315,7 +345,7 @@ mix_free(struct session_tunnel *base)
 	mixtunnel_free(t->mix);
 	mix_packets_wipe(t);
 	topology_free(t->topology);
-	free(t);
+	sw_wipe_free(t, sizeof(*t));
 }
 
 static const struct session_tunnel_ops ops = {
@@ -333,12 +363,31 @@ find_refused(const struct session *s, const struct session_tunnel *below)
 
 	if (below != NULL)
 		return "a mixnet inside another tunnel is not possible yet";
+	if (start_text(&s->start, TEXT_PROXY) != NULL)
+		return "--proxy is not possible yet for a mixnet";
 	if (s->start.publish_n > 0)
 		return "cannot publish a port through the mixnet: its exits "
 		    "take no connections for their clients";
 	if (traffic != NULL && mix_profile_find(traffic) == NULL)
 		return "--traffic is one of default, fast and raw";
 	return NULL;
+}
+
+/* --mix-identity: who we were, or somebody new whom the gateway will know. */
+static bool
+load_identity(struct session_mix *t, char why[static 256])
+{
+	int r;
+
+	t->identity_file = start_text(&t->t.s->start, TEXT_MIX_IDENTITY);
+	if (t->identity_file == NULL)
+		return true;
+	r = identity_load(&t->identity, t->identity_file, why);
+	if (r == SW_ERR_NO_NAME) {
+		identity_make(&t->identity, &rng_system);
+		r = SW_OK;
+	}
+	return r == SW_OK;
 }
 
 struct session_tunnel *
@@ -361,7 +410,7 @@ session_mix_new(struct session *s, const struct tunnel_url *url,
 	t->first.fire = first_is_late;
 	t->local.out.fd = -1;
 	if (mix_packets_init(t) != SW_OK || mix_names_init(t) != SW_OK ||
-	    mix_net_start(t, why) != SW_OK) {
+	    !load_identity(t, why) || mix_net_start(t, why) != SW_OK) {
 		mix_free(&t->t);
 		return NULL;
 	}

@@ -3,7 +3,8 @@
  *
  *   session_mix.c          life, state, status
  *   session_mix_net.c      where the network is learnt from
- *   session_mix_local.c    mix:local: a whole network as a child process
+ *   session_mix_dir.c      ... from a directory service
+ *   session_mix_local.c    ... mix:local: a whole one as a child process
  *   session_mix_packets.c  packets of many owners at one address pair
  *   session_mix_names.c    who answers DNS at the exit
  *
@@ -15,6 +16,7 @@
 
 #include <sys/types.h>
 
+#include "mix/identity.h"
 #include "mix/mixtunnel.h"
 #include "mix/topology.h"
 #include "preload/session.h"
@@ -27,6 +29,7 @@
 #include "transport/names_dialer.h"
 
 struct mix_packet;
+struct netdir;
 
 /* Who sends and receives: an owner by its hop, or the session itself. */
 struct mix_user {
@@ -57,7 +60,10 @@ struct session_mix {
 	const struct tunnel_url *url;
 	struct mixtunnel *mix;		/* NULL: no network yet */
 	struct topology *topology;
-	const struct topology_node *entry;
+	struct topology_node entry;	/* a copy; its table is not ours */
+	struct netdir *dir;		/* NULL: not from there */
+	const char *identity_file;	/* NULL: a new identity each time */
+	struct identity identity;
 	struct recipient exit;
 	struct mix_local local;
 	bool carries_owners;		/* it is the last of the chain */
@@ -88,6 +94,8 @@ struct session_mix {
 /* session_mix.c */
 /* The network is known: choose the ends, and connect.  Takes `topology`. */
 void mix_connect(struct session_mix *t, struct topology *topology);
+/* The same network, as it is now.  Takes `topology`. */
+void mix_change_network(struct session_mix *t, struct topology *topology);
 /* It is gone, with all that was connected to it. */
 void mix_disconnect(struct session_mix *t, int err, const char *why);
 /* It is not to be had: for good, if nobody wished to wait. */
@@ -98,6 +106,11 @@ void mix_is_up(struct session_mix *t);
 /* session_mix_net.c */
 int mix_net_start(struct session_mix *t, char why[static 256]) SW_MUST_CHECK;
 void mix_net_stop(struct session_mix *t);
+
+/* session_mix_dir.c, in the session that has it only. */
+int mix_dir_start(struct session_mix *t, char why[static 256])
+    __attribute__((weak)) SW_MUST_CHECK;
+void mix_dir_stop(struct session_mix *t) __attribute__((weak));
 
 /* session_mix_local.c */
 int mix_local_start(struct session_mix *t, char why[static 256]) SW_MUST_CHECK;

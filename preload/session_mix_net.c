@@ -69,8 +69,9 @@ mix_net_start(struct session_mix *t, char why[static 256])
 		return mix_local_start(t, why);
 	if (t->url->kind == TUNNEL_MIX_FILE)
 		return read_network(t, why);
-	snprintf(why, 256, "this build does not have: the directory service "
-	    "of mix:; give a network's file as mix:FILE, or mix:local");
+	if (mix_dir_start != NULL)
+		return mix_dir_start(t, why);
+	snprintf(why, 256, "this session cannot ask a directory service");
 	return SW_ERR_UNSUPPORTED;
 }
 
@@ -78,4 +79,6 @@ void
 mix_net_stop(struct session_mix *t)
 {
 	mix_local_stop(t);
+	if (mix_dir_stop != NULL)
+		mix_dir_stop(t);
 }

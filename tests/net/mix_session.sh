@@ -146,5 +146,37 @@ on client "$B/smolwrap" down -s mix
 
 is "$(mix_strays)" "" \
     "all that left the client went to its entry gateway"
+# The network by its directory service, and the same client twice.
+DIRECTORY=$(sed -n 's/^directory //p' "$T/mixnet")
+by_directory() {
+	on client "$B/smolwrap" --via mix: --directory "$DIRECTORY" \
+	    --traffic raw --mix-identity "$T/identity" -- "$@" 2>&1 </dev/null
+}
+like "$(by_directory curl -sS -m 20 http://www.example.test/)" \
+    "*the page of*" "mix: asks the directory service"
+is "$(stat -c %a "$T/identity")" 600 "--mix-identity keeps it to its owner"
+cp "$T/identity" "$T/identity.was"
+like "$(by_directory curl -sS -m 20 http://www.example.test/)" \
+    "*the page of*" "and uses it again"
+is "$(head -n 2 "$T/identity")" "$(head -n 2 "$T/identity.was")" \
+    "it is the same client"
+like "$(on client "$B/smolwrap" --via mix: --directory http://10.9.0.1:9/ \
+    -- true 2>&1)" "smolwrap: *" "a directory that is not there is told"
+like "$(on client "$B/smolwrap" --proxy socks5://10.9.0.1:1080 $VIA -- \
+    true 2>&1)" "*--proxy*not possible*" "--proxy is refused, not ignored"
+
+# SSH inside the mixnet: the server sees the exit, the client only its gateway.
+# shellcheck disable=SC2086
+like "$(on client "$B/smolwrap" $VIA --via "ssh://tester@$SSHD" -i "$KEY" \
+    --known-hosts "$KNOWN" -- curl -sS -m 30 http://www.example.test/ 2>&1)" \
+    "*the page of*" "SSH through the mixnet"
+is "$(seen client | awk '$3 == 22')" "" "no packet went to the SSH server itself"
+# The proxy for programs that cannot be wrapped.
+# shellcheck disable=SC2086
+on client "$B/smolwrap" up -s mix $VIA --socks 1080 >"$T/out" 2>&1 ||
+	diag "$(cat "$T/out")"
+like "$(on client curl -sS -m 20 --socks5-hostname 127.0.0.1:1080 \
+    http://www.example.test/ 2>&1)" "*the page of*" "--socks over the mixnet"
+on client "$B/smolwrap" down -s mix
 ok "no session is left" within 15 no_sessions
 tap_end
