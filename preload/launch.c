@@ -48,10 +48,15 @@
 static void
 explain_no_tunnel(void)
 {
-	say("no tunnel is given, and nothing may leave without one; "
-	    "name an SSH server with --via ssh://USER@HOST, keep one ready with "
-	    "\"smolwrap up --via ...\", or make it the default by a line "
-	    "\"via ssh://USER@HOST\" in ~/.config/smolwrap/config");
+	say("no tunnel is given, and nothing may leave without one");
+	fputs("  --via ssh://USER@HOST  any SSH server: quick, and it sees "
+	    "where you go\n"
+	    "  --via mix:             the Nym mixnet: nobody sees who goes "
+	    "where, slower\n"
+	    "  --via mix:local        a mixnet on this machine, to try it\n"
+	    "A line \"via ssh://USER@HOST\" in ~/.config/smolwrap/config makes "
+	    "one the default;\n"
+	    "\"smolwrap up --via ...\" keeps one ready.\n", stderr);
 }
 
 /* A session from its name.  SW_ERR_REFUSED when it is not up (not said). */
