@@ -334,6 +334,14 @@ fuzz-run: $(FUZZ_BIN)
 		-artifact_prefix=build/fuzz/$$n- tests/fuzz/corpus/$$n || exit 1; \
 	done
 
+# The published Rust smolmix against smolnode; see tests/interop/README.
+.PHONY: interop
+interop: all $(B)/tests/lib/serve $(B)/tests/lib/capture
+	sh tests/interop/patch.sh build/interop/nym-network-defaults
+	CARGO_TARGET_DIR=$(CURDIR)/build/interop/target cargo build --release \
+	    --locked --manifest-path tests/interop/smolmix/Cargo.toml
+	B=$(B) prove --timer -v tests/interop/run.sh
+
 # Ours against real iroh endpoints; tests/interop/iroh/README says how to get them.
 .PHONY: interop-iroh
 interop-iroh: $(B)/tests/lib/iroh_pipe
