@@ -293,8 +293,23 @@ find_list(const struct directory *d, const char *path)
 }
 
 static json_t *
+topology_file(const struct directory *d)
+{
+	char *text;
+	json_t *o;
+
+	if (topology_write(d->topology, &text) != SW_OK)
+		return NULL;
+	o = json_loads(text, 0, NULL);
+	free(text);
+	return o;
+}
+
+static json_t *
 get(const struct directory *d, const char *path)
 {
+	if (strcmp(path, DIRECTORY_TOPOLOGY_PATH) == 0)
+		return topology_file(d);
 	if (strcmp(path, "/v1/epoch/key-rotation-info") == 0)
 		return key_rotation(d);
 	if (strcmp(path, "/v1/nym-nodes/rewarded-set") == 0)
@@ -372,6 +387,7 @@ directory_answer(const struct directory *d, const void *in, size_t len,
 	*last = true;
 	if (r != SW_OK) {
 		*took = len;
+		*last = true;
 		return write_answer(NULL, status_of(r), false, true, out, n);
 	}
 	*took = q.len;

@@ -3,7 +3,8 @@
  * and nodes ask a nym-api for, answered from one topology.  Answers are JSON.
  *
  * Beyond what a nym-api has, a node of ours tells the directory of itself by a
- * POST to DIRECTORY_ANNOUNCE_PATH; see netreg.h.
+ * POST to DIRECTORY_ANNOUNCE_PATH; see netreg.h.  DIRECTORY_TOPOLOGY_PATH gives
+ * the network in the form of an offline topology file.
  */
 #ifndef SW_MIX_DIRECTORY_H
 #define SW_MIX_DIRECTORY_H
@@ -16,6 +17,7 @@
 #include "mix/topology.h"
 
 #define DIRECTORY_ANNOUNCE_PATH "/v1/smolnode/nodes"
+#define DIRECTORY_TOPOLOGY_PATH "/v1/smolnode/topology"
 
 struct directory {
 	const struct topology *topology;	/* never NULL */

@@ -169,6 +169,19 @@ iprexit_is_own(const struct sw_addr *a)
 	return addr_same_ip(a, &v4) || addr_same_ip(a, &v6);
 }
 
+/* What the client did not ask for takes its place among the data: clients that
+ * insist on order would throw it away otherwise. */
+static void
+tell(struct iprexit *x, struct client *c, const struct iprmsg_response *a,
+    int64_t now_ms)
+{
+	uint32_t seq = c->seq + 1 != 0 ? c->seq + 1 : 1;
+
+	if (answer(x, c->tag, c->framed, c->stream, seq, true, a, now_ms) ==
+	    SW_OK)
+		c->seq = seq;
+}
+
 static void
 refuse(struct iprexit *x, struct client *c, const struct ipflow *f,
     const uint8_t *pkt, size_t n, int64_t now_ms)
@@ -186,7 +199,7 @@ refuse(struct iprexit *x, struct client *c, const struct ipflow *f,
 	c->complained_ms = now_ms;
 	snprintf(a.text, sizeof(a.text), addr_is_v4(&f->dst) ? "%s:%u" :
 	    "[%s]:%u", addr_ip_text(&f->dst, ip), f->dst.port);
-	(void)!answer(x, c->tag, c->framed, c->stream, 0, true, &a, now_ms);
+	tell(x, c, &a, now_ms);
 }
 
 static void
@@ -424,8 +437,7 @@ drop_silent(struct iprexit *x, int64_t now_ms)
 		if (!c->used || now_ms - c->last_ms <= IPREXIT_IDLE_MS)
 			continue;
 		a.version = c->version;
-		(void)!answer(x, c->tag, c->framed, c->stream, 0, true, &a,
-		    now_ms);
+		tell(x, c, &a, now_ms);
 		drop_client(x, c);
 	}
 }

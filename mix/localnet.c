@@ -1,77 +1,19 @@
 #include "mix/localnet.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/container.h"
 #include "base/wipe.h"
 #include "mix/prim.h"
-
-#define EXIT_PEERS 256
+#include "mix/router.h"
 
 struct localnet {
 	struct localnet_config cfg;
 	struct node_config node_cfg[LOCALNET_NODES];
 	struct node *node[LOCALNET_NODES];
 	struct topology *topology;
-	struct mixclient *mix;		/* the exit's */
-	struct iprexit *exit;
-	struct loop_turn turn;
-	struct loop_timer timer;
+	struct router *router;
 };
-
-static int
-exit_transmit(void *arg, const struct sw_addr *first, uint8_t rotation,
-    const uint8_t *pkt, size_t len)
-{
-	struct localnet *n = arg;
-
-	node_forward(n->node[LOCALNET_EXIT], first, rotation, pkt, len);
-	return SW_OK;
-}
-
-static void
-exit_message(void *arg, const struct nymmsg *m)
-{
-	struct localnet *n = arg;
-
-	iprexit_take(n->exit, m, n->cfg.loop->now_ms);
-}
-
-static const struct mixclient_events exit_events = {
-	exit_transmit, exit_message,
-};
-
-static void
-exit_deliver(void *arg, uint8_t *data, size_t len)
-{
-	struct localnet *n = arg;
-
-	mixclient_deliver(n->mix, data, len, n->cfg.loop->now_ms);
-}
-
-static void
-exit_fire(struct loop_timer *t)
-{
-	(void)t;			/* the turn's end does the work */
-}
-
-static void
-exit_turn(struct loop_turn *h)
-{
-	struct localnet *n = CONTAINER_OF(h, struct localnet, turn);
-	int64_t now = n->cfg.loop->now_ms, at, next;
-
-	iprexit_tick(n->exit, now);
-	mixclient_tick(n->mix, now);
-	at = mixclient_deadline(n->mix);
-	if ((next = iprexit_deadline(n->exit)) < at)
-		at = next;
-	if (at != n->timer.at_ms)
-		loop_set_timer(n->cfg.loop, &n->timer, at);
-}
 
 static int
 start_node(struct localnet *n, size_t i)
@@ -82,15 +24,16 @@ start_node(struct localnet *n, size_t i)
 		return r;
 	n->node_cfg[i].mix_addr = *node_mix_addr(n->node[i]);
 	n->node_cfg[i].ws_addr = *node_ws_addr(n->node[i]);
-	if (i == LOCALNET_EXIT && n->mix != NULL)
-		node_embed(n->node[i], mixclient_address(n->mix)->identity,
-		    exit_deliver, n);
+	if (i == LOCALNET_EXIT && n->router != NULL)
+		router_attach(n->router, n->node[i]);
 	return SW_OK;
 }
 
 int
 localnet_restart(struct localnet *n, size_t i)
 {
+	if (i == LOCALNET_EXIT)
+		router_attach(n->router, NULL);
 	node_free(n->node[i]);
 	n->node[i] = NULL;
 	return start_node(n, i);
@@ -153,34 +96,24 @@ make_topology(struct localnet *n)
 static int
 start_exit(struct localnet *n)
 {
-	struct mixclient_config mix = {
-		.profile = mix_profile_find("raw"), .events = &exit_events,
-		.arg = n, .rng = n->cfg.rng, .peers = EXIT_PEERS,
-	};
-	struct iprexit_config exit = {
+	struct topology_node *d = &n->topology->node[LOCALNET_EXIT];
+	struct router_config cfg = {
+		.loop = n->cfg.loop, .rng = n->cfg.rng,
 		.policy = n->cfg.policy, .events = n->cfg.events,
-		.arg = n->cfg.arg, .rng = n->cfg.rng,
+		.arg = n->cfg.arg,
 	};
 
-	rng_fill(n->cfg.rng, &mix.keys, sizeof(mix.keys));
-	memcpy(mix.gateway, n->topology->node[LOCALNET_EXIT].identity,
-	    sizeof(mix.gateway));
-	n->mix = mixclient_new(&mix);
-	sw_wipe(&mix, sizeof(mix));
-	if (n->mix == NULL)
+	rng_fill(n->cfg.rng, &cfg.keys, sizeof(cfg.keys));
+	memcpy(cfg.gateway, d->identity, sizeof(cfg.gateway));
+	n->router = router_new(&cfg);
+	sw_wipe(&cfg, sizeof(cfg));
+	if (n->router == NULL)
 		return SW_ERR_NOMEM;
-	n->topology->node[LOCALNET_EXIT].has_ipr = true;
-	n->topology->node[LOCALNET_EXIT].ipr_version = IPRMSG_V10;
-	n->topology->node[LOCALNET_EXIT].ipr = *mixclient_address(n->mix);
-	mixclient_set_topology(n->mix, n->topology);
-	exit.mix = n->mix;
-	if ((n->exit = iprexit_new(&exit)) == NULL)
-		return SW_ERR_NOMEM;
-	node_embed(n->node[LOCALNET_EXIT],
-	    mixclient_address(n->mix)->identity, exit_deliver, n);
-	n->timer.fire = exit_fire;
-	n->turn.run = exit_turn;
-	loop_add_turn(n->cfg.loop, &n->turn);
+	d->has_ipr = true;
+	d->ipr_version = IPRMSG_V10;
+	d->ipr = *router_address(n->router);
+	router_set_topology(n->router, n->topology);
+	router_attach(n->router, n->node[LOCALNET_EXIT]);
 	return SW_OK;
 }
 
@@ -212,14 +145,9 @@ localnet_free(struct localnet *n)
 {
 	if (n == NULL)
 		return;
-	if (n->turn.run != NULL) {
-		loop_del_turn(n->cfg.loop, &n->turn);
-		loop_set_timer(n->cfg.loop, &n->timer, SW_NEVER);
-	}
 	for (size_t i = 0; i < LOCALNET_NODES; i++)
 		node_free(n->node[i]);
-	iprexit_free(n->exit);
-	mixclient_free(n->mix);
+	router_free(n->router);
 	topology_free(n->topology);
 	sw_wipe_free(n, sizeof(*n));
 }
@@ -233,7 +161,7 @@ localnet_topology(const struct localnet *n)
 const struct recipient *
 localnet_exit(const struct localnet *n)
 {
-	return mixclient_address(n->mix);
+	return router_address(n->router);
 }
 
 struct node *
@@ -246,5 +174,5 @@ int
 localnet_send(struct localnet *n, const struct sw_addr *to,
     const uint8_t *pkt, size_t len)
 {
-	return iprexit_send(n->exit, to, pkt, len);
+	return router_send(n->router, to, pkt, len);
 }

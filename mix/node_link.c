@@ -239,7 +239,8 @@ peer_connect(struct node *n, struct peer *p)
 	if (p->encrypted)
 		noise_init(&p->noise, true, n->cfg.noise, to->noise,
 		    n->cfg.rng);
-	fd = stream_connect_fd(&p->addr);
+	/* From the address that others know us by: see is_noise_ip(). */
+	fd = stream_connect_from_fd(&p->addr, &n->cfg.mix_addr);
 	if (fd < 0 || stream_open(&p->s, n->loop, fd, true, &peer_ops) !=
 	    SW_OK) {
 		peer_down(p);

@@ -23,6 +23,16 @@ void smolnode_close(struct smolnode *s);
 /* A role: its options are argv[1] and on.  The program's exit status; what
  * went wrong was said on stderr. */
 int smolnode_local(int argc, char **argv);
+int smolnode_directory(int argc, char **argv);
+/* mix, gateway, exit: argv[0] says which. */
+int smolnode_node(int argc, char **argv);
+/* Prints the identity in a key file, which it makes if there is none. */
+int smolnode_identity(int argc, char **argv);
+
+/* "WHAT ADDRESS:PORT MORE", and "WHAT KEY" in base58, on stdout. */
+void smolnode_print_addr(const char *what, const struct sw_addr *a,
+    const char *more);
+void smolnode_print_key(const char *what, const uint8_t key[static 32]);
 
 enum { EXIT_FAIL = 1, EXIT_USAGE = 2 };
 

@@ -94,24 +94,6 @@ write_topology(const char *path)
 	return r;
 }
 
-static void
-print_addr(const char *what, const struct sw_addr *a, const char *more)
-{
-	char ip[SW_ADDR_TEXT_LEN];
-
-	printf(addr_is_v4(a) ? "%s%s:%u%s\n" : "%s[%s]:%u%s\n", what,
-	    addr_ip_text(a, ip), a->port, more);
-}
-
-static void
-print_key(const char *what, const uint8_t key[static 32])
-{
-	char text[BASE58_TEXT_LEN(32)];
-
-	base58_encode(text, key, 32);
-	printf("%s %s\n", what, text);
-}
-
 /* One "name value" a line, for scripts. */
 static void
 print_where(const char *path)
@@ -120,11 +102,11 @@ print_where(const char *path)
 	char text[RECIPIENT_TEXT_LEN];
 
 	for (size_t i = 0; i < t->n; i++)
-		print_addr(t->node[i].mixnode ? "mix " : "gateway ",
+		smolnode_print_addr(t->node[i].mixnode ? "mix " : "gateway ",
 		    &t->node[i].mix, "");
-	print_addr("websocket ws://", &t->node[LOCALNET_ENTRY].ws, "");
-	print_addr("directory http://", &self.http_addr, "/");
-	print_key("entry", t->node[LOCALNET_ENTRY].identity);
+	smolnode_print_addr("websocket ws://", &t->node[LOCALNET_ENTRY].ws, "");
+	smolnode_print_addr("directory http://", &self.http_addr, "/");
+	smolnode_print_key("entry", t->node[LOCALNET_ENTRY].identity);
 	recipient_format(text, localnet_exit(self.net));
 	printf("exit %s\n", text);
 	if (path != NULL)

@@ -16,6 +16,7 @@
 
 #include "base/container.h"
 #include "base/log.h"
+#include "mix/base58.h"
 #include "mix/prim.h"
 #include "mix/smolnode.h"
 
@@ -111,6 +112,25 @@ smolnode_parse_addr(const char *text, struct sw_addr *a)
 	return SW_OK;
 }
 
+void
+smolnode_print_addr(const char *what, const struct sw_addr *a,
+    const char *more)
+{
+	char ip[SW_ADDR_TEXT_LEN];
+
+	printf(addr_is_v4(a) ? "%s%s:%u%s\n" : "%s[%s]:%u%s\n", what,
+	    addr_ip_text(a, ip), a->port, more);
+}
+
+void
+smolnode_print_key(const char *what, const uint8_t key[static 32])
+{
+	char text[BASE58_TEXT_LEN(32)];
+
+	base58_encode(text, key, 32);
+	printf("%s %s\n", what, text);
+}
+
 int
 smolnode_read_file(const char *path, size_t max, char **text, size_t *n)
 {
@@ -166,7 +186,12 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } roles[] = {
+	{ "mix", smolnode_node },
+	{ "gateway", smolnode_node },
+	{ "exit", smolnode_node },
+	{ "directory", smolnode_directory },
 	{ "local", smolnode_local },
+	{ "identity", smolnode_identity },
 };
 
 #define N_ROLES (sizeof(roles) / sizeof(roles[0]))
@@ -179,7 +204,9 @@ main(int argc, char **argv)
 	while (i < N_ROLES && (argc < 2 || strcmp(argv[1], roles[i].name) != 0))
 		i++;
 	if (i == N_ROLES) {
-		fprintf(stderr, "usage: smolnode local [option ...]\n");
+		fprintf(stderr, "usage: smolnode mix|gateway|exit|directory|local|"
+		    "identity "
+		    "[option ...]\n");
 		return EXIT_USAGE;
 	}
 	/* Secrets live here: no core files, no ptrace by the same user. */

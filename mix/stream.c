@@ -222,8 +222,31 @@ new_socket(const struct sw_addr *a, struct sockaddr_storage *ss,
 	return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
+/* Without a port of its own choice until it connects: then two connections to
+ * different ends may share one. */
+static int
+bind_from(int fd, const struct sw_addr *from)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct sw_addr a = *from;
+	int one = 1;
+
+	a.port = 0;
+	addr_to_sockaddr(&a, addr_is_v4(&a) ? AF_INET : AF_INET6,
+	    (struct sockaddr *)&ss, &len);
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	return bind(fd, (struct sockaddr *)&ss, len);
+}
+
 int
 stream_connect_fd(const struct sw_addr *a)
+{
+	return stream_connect_from_fd(a, NULL);
+}
+
+int
+stream_connect_from_fd(const struct sw_addr *a, const struct sw_addr *from)
 {
 	struct sockaddr_storage ss;
 	socklen_t len;
@@ -231,6 +254,11 @@ stream_connect_fd(const struct sw_addr *a)
 
 	if (fd < 0)
 		return -1;
+	if (from != NULL && addr_is_v4(from) == addr_is_v4(a) &&
+	    bind_from(fd, from) != 0) {
+		close(fd);
+		return -1;
+	}
 	if (connect(fd, (struct sockaddr *)&ss, len) == 0 ||
 	    errno == EINPROGRESS)
 		return fd;

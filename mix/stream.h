@@ -56,6 +56,9 @@ int stream_put(struct stream *s, const void *p, size_t n) SW_MUST_CHECK;
 /* A non-blocking TCP socket that connects to, or listens at, an address.
  * listen: port 0 lets the kernel choose; *a is then filled in. */
 int stream_connect_fd(const struct sw_addr *a) SW_MUST_CHECK;
+/* The same, from this address of ours where the families agree. */
+int stream_connect_from_fd(const struct sw_addr *a,
+    const struct sw_addr *from) SW_MUST_CHECK;
 int stream_listen_fd(struct sw_addr *a) SW_MUST_CHECK;
 /* Accept one; -1 when there is none. */
 int stream_accept_fd(int fd);

@@ -115,9 +115,11 @@ requests_may_come_in_pieces(void **state)
 	bool last;
 
 	(void)state;
-	for (size_t len = 0; len < sizeof(request) - 1; len++)
+	for (size_t len = 0; len < sizeof(request) - 1; len++) {
 		assert_int_equal(directory_answer(&dir, request, len, &took,
 		    &answer, &n, &last), SW_AGAIN);
+		assert_false(last);
+	}
 	assert_int_equal(ask(request, &answer), SW_OK);
 	assert_non_null(strstr(answer, "200 OK"));
 	free(answer);
