@@ -77,7 +77,7 @@ fill_via(struct start *s, const char *via)
 		return false;
 	}
 	if (u->kind == TUNNEL_MIX_FILE) {
-		memcpy(to, "mix:", 4);
+		snprintf(to, cap, "mix:");
 		if (!absolute(to + 4, cap - 4, u->host) ||
 		    strlen(to + 4) > TUNNEL_PLACE_MAX)
 			return too_long("the network's file name");

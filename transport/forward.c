@@ -367,12 +367,14 @@ forward_streams(const struct forward *f)
 void
 forward_free(struct forward *f)
 {
-	struct stream *t;
+	struct stream *t, *next;
 
 	if (f == NULL)
 		return;
 	listener_free(f->listener);
-	while ((t = LIST_FIRST(&f->streams)) != NULL)
+	for (t = LIST_FIRST(&f->streams); t != NULL; t = next) {
+		next = LIST_NEXT(t, link);
 		stream_free(t);
+	}
 	free(f);
 }

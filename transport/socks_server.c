@@ -350,13 +350,15 @@ socks_server_clients(const struct socks_server *s)
 void
 socks_server_free(struct socks_server *s)
 {
-	struct client *c;
+	struct client *c, *next;
 
 	if (s == NULL)
 		return;
 	listener_free(s->listener);
-	while ((c = LIST_FIRST(&s->clients)) != NULL)
+	for (c = LIST_FIRST(&s->clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
 		client_free(c);
+	}
 	if (s->passwords != NULL)
 		sw_wipe_free(s->passwords, strlen(s->passwords));
 	free(s);
