@@ -24,6 +24,7 @@ fi
 export DEMO_USER
 export TEST_SECONDS=120
 . "${0%/*}/../tests/lib/net.sh"
+. "$SW_ROOT/tests/lib/mixnet.sh"
 
 hosts && services small dns web || { echo "demo: could not make the hosts"; exit 1; }
 watch client
@@ -64,5 +65,43 @@ if [ -z "$(strays client)" ]; then
 else
 	echo "  That is more than SSH:"
 	strays client | sed 's/^/  /'
+	exit 1
+fi
+
+# --- the mixnet ---------------------------------------------------------------
+
+say "The same page through a mixnet that smolwrap makes for this one command"
+echo "  (three mixes, two gateways and an exit, on the host that sees the web server)"
+printf '  server$ %s\n' "smolwrap -v --via mix:local curl $URL"
+on server "$B/smolwrap" -v --via mix:local -- \
+    curl -sS --cacert "$T/ca.crt" -m 40 \
+    -w 'status %{http_code}, first byte after %{time_starttransfer} s\n' \
+    $URL >"$T/page" 2>&1 </dev/null
+sed 's/^smolwrap-session: //; s/^/  /' "$T/page"
+grep -q "the page of www.example.test" "$T/page" || exit 1
+
+say "And from the client's host, with the mixnet's nodes on the server"
+# What is counted so far was SSH.
+# shellcheck disable=SC2154 # set by watch
+kill "$net_watch_client"; wait "$net_watch_client" 2>/dev/null
+rm -f "$T/seen-client"
+watch client
+MIX_TRAFFIC=default
+start_mixnet || { echo "demo: could not start the mixnet"; exit 1; }
+show "smolwrap -v --via mix:network.json curl $URL"
+# shellcheck disable=SC2086 # a list of words
+on client "$B/smolwrap" -v $VIA -- curl -sS --cacert "$T/ca.crt" -m 40 \
+    -w 'status %{http_code}, first byte after %{time_starttransfer} s\n' \
+    $URL >"$T/page" 2>&1 </dev/null
+sed 's/^smolwrap-session: //; s/^/  /' "$T/page"
+grep -q "the page of www.example.test" "$T/page" || exit 1
+
+say "All that left the client's host"
+seen client | sed 's/^/  /'
+if [ -z "$(mix_strays)" ]; then
+	echo "  Packets to the entry gateway, $ENTRY, and nothing else."
+else
+	echo "  That is more than packets to the entry gateway:"
+	mix_strays | sed 's/^/  /'
 	exit 1
 fi
