@@ -16,24 +16,7 @@
 
 #include <stdlib.h>
 
-#include "base/wipe.h"
-#include "mix/fe25519.h"
-
-#define ROWS 32
-#define ENTRIES 8
-#define DIGITS 64
-
-struct point {				/* x = X/Z, y = Y/Z, T = X Y / Z */
-	struct fe x, y, z, t;
-};
-
-struct entry {				/* an affine point, ready to be added */
-	struct fe plus, minus, t2d;	/* y + x, y - x, 2 d x y */
-};
-
-struct comb {
-	struct entry row[ROWS][ENTRIES];
-};
+#include "mix/comb_mul.h"
 
 /* d = -121665 / 121666 */
 static struct fe
@@ -41,20 +24,6 @@ curve_d(void)
 {
 	return fe_mul(fe_sub(fe_small(0), fe_small(121665)),
 	    fe_invert(fe_small(121666)));
-}
-
-static struct point
-add_entry(const struct point *p, const struct entry *q)
-{
-	struct fe a = fe_mul(fe_sub(p->y, p->x), q->minus);
-	struct fe b = fe_mul(fe_add(p->y, p->x), q->plus);
-	struct fe c = fe_mul(p->t, q->t2d);
-	struct fe d = fe_add(p->z, p->z);
-	struct fe e = fe_sub(b, a), f = fe_sub(d, c);
-	struct fe g = fe_add(d, c), h = fe_add(b, a);
-
-	return (struct point){ fe_mul(e, f), fe_mul(g, h), fe_mul(f, g),
-	    fe_mul(e, h) };
 }
 
 static struct point
@@ -66,20 +35,6 @@ add_point(const struct point *p, const struct point *q, struct fe d2)
 	struct fe d = fe_mul(fe_add(p->z, p->z), q->z);
 	struct fe e = fe_sub(b, a), f = fe_sub(d, c);
 	struct fe g = fe_add(d, c), h = fe_add(b, a);
-
-	return (struct point){ fe_mul(e, f), fe_mul(g, h), fe_mul(f, g),
-	    fe_mul(e, h) };
-}
-
-static struct point
-double_point(const struct point *p)
-{
-	struct fe a = fe_square(p->x), b = fe_square(p->y);
-	struct fe zz = fe_square(p->z), c = fe_add(zz, zz);
-	struct fe sum = fe_square(fe_add(p->x, p->y));
-	struct fe h = fe_mul(fe_add(a, b), fe_small(1));
-	struct fe e = fe_sub(h, sum), g = fe_sub(a, b);
-	struct fe f = fe_mul(fe_add(c, g), fe_small(1));
 
 	return (struct point){ fe_mul(e, f), fe_mul(g, h), fe_mul(f, g),
 	    fe_mul(e, h) };
@@ -166,7 +121,7 @@ comb_new(struct comb **out, const uint8_t u[static 32])
 	y = fe_mul(fe_sub(fu, one), fe_invert(fe_add(fu, one)));
 	if (!recover_x(y, d, &x))
 		return SW_ERR_FORMAT;
-	if ((c = malloc(sizeof(*c))) == NULL)
+	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return SW_ERR_NOMEM;
 	r = fill(c, (struct point){ x, y, one, fe_mul(x, y) },
 	    fe_mul(fe_add(d, d), one));
@@ -184,73 +139,22 @@ comb_free(struct comb *c)
 	free(c);
 }
 
-/* 64 digits from -8 to 8.  k is below 2^255, so the last has room. */
-static void
-recode(int8_t digit[static DIGITS], const uint8_t k[static 32])
+static struct {
+	bool asked, x86;
+} hardware;
+
+void
+comb_set_portable(bool portable)
 {
-	int carry = 0, v;
-
-	for (int i = 0; i < DIGITS; i++) {
-		v = (k[i / 2] >> (i % 2 ? 4 : 0) & 15) + carry;
-		carry = i < DIGITS - 1 ? (v + 8) >> 4 : 0;
-		digit[i] = (int8_t)(v - (carry << 4));
-	}
-}
-
-/* `digit` times the row's point, looking at every entry. */
-static struct entry
-pick(const struct entry row[static ENTRIES], int8_t digit)
-{
-	uint64_t negative = (uint64_t)0 - ((uint8_t)digit >> 7);
-	uint8_t size = (uint8_t)((digit ^ (int8_t)negative) -
-	    (int8_t)negative);
-	struct entry e = { fe_small(1), fe_small(1), fe_small(0) };
-	struct fe swapped, minus;
-
-	for (unsigned i = 0; i < ENTRIES; i++) {
-		uint64_t differ = size ^ (i + 1);
-		uint64_t mask = (differ - 1) >> 63;
-
-		mask = 0 - mask;
-		fe_move(&e.plus, &row[i].plus, mask);
-		fe_move(&e.minus, &row[i].minus, mask);
-		fe_move(&e.t2d, &row[i].t2d, mask);
-	}
-	swapped = e.plus;
-	fe_move(&e.plus, &e.minus, negative);
-	fe_move(&e.minus, &swapped, negative);
-	minus = fe_sub(fe_small(0), e.t2d);
-	fe_move(&e.t2d, &minus, negative);
-	return e;
+	hardware.x86 = !portable && comb_x86_works();
+	hardware.asked = true;
 }
 
 int
 comb_mul(uint8_t out[static 32], const struct comb *c,
     const uint8_t k[static 32])
 {
-	static const uint8_t zero[32];
-	struct point sum = { fe_small(0), fe_small(1), fe_small(1),
-	    fe_small(0) };
-	int8_t digit[DIGITS];
-	struct entry e;
-	int r;
-
-	recode(digit, k);
-	for (int i = 1; i < DIGITS; i += 2) {
-		e = pick(c->row[i / 2], digit[i]);
-		sum = add_entry(&sum, &e);
-	}
-	for (int i = 0; i < 4; i++)
-		sum = double_point(&sum);
-	for (int i = 0; i < DIGITS; i += 2) {
-		e = pick(c->row[i / 2], digit[i]);
-		sum = add_entry(&sum, &e);
-	}
-	fe_put(out, fe_mul(fe_add(sum.z, sum.y),
-	    fe_invert(fe_sub(sum.z, sum.y))));
-	r = sw_equal_ct(out, zero, sizeof(zero)) ? SW_ERR_FORMAT : SW_OK;
-	sw_wipe(digit, sizeof(digit));
-	sw_wipe(&e, sizeof(e));
-	sw_wipe(&sum, sizeof(sum));
-	return r;
+	if (!hardware.asked)
+		comb_set_portable(false);
+	return hardware.x86 ? comb_mul_x86(out, c, k) : multiply(out, c, k);
 }

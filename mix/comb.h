@@ -2,7 +2,7 @@
  * comb.h - X25519 for a point that is used often, by a table of its multiples.
  *
  * A header takes one multiplication for each hop, and the nodes of a network
- * are few: a table of 30 KB per node key makes it two to three times faster
+ * are few: a table of 32 KB per node key makes it two to three times faster
  * than the ladder.  The result is X25519's, bit for bit.
  *
  * Constant time in the scalar; the point is public.
@@ -10,6 +10,7 @@
 #ifndef SW_MIX_COMB_H
 #define SW_MIX_COMB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -29,5 +30,9 @@ void comb_free(struct comb *c);		/* NULL is fine */
  * 255 clear.  SW_ERR_FORMAT, and out zeroed, if the point has low order. */
 int comb_mul(uint8_t out[static 32], const struct comb *c,
     const uint8_t k[static 32]) SW_MUST_CHECK;
+
+/* Forget the processor's instructions (true) or use them again (false);
+ * prim_set_portable() calls it. */
+void comb_set_portable(bool portable);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/wipe.h"
+#include "mix/comb.h"
 #include "mix/frag.h"
 #include "mix/nympkt.h"
 #include "mix/nymseal.h"
@@ -37,12 +38,14 @@
 struct correspondent {
 	bool used;
 	struct recipient to;
+	struct comb *table;		/* of its encryption key; or NULL */
 	uint8_t tag[NYMMSG_TAG_LEN];	/* by which it knows us */
 };
 
 struct mixclient {
 	struct mixclient_config cfg;
 	struct recipient self;
+	struct comb *self_table;	/* of our encryption key; or NULL */
 	const struct topology *topology;
 	size_t plain_len, room;
 	struct pending *pending;
@@ -94,6 +97,8 @@ mixclient_new(const struct mixclient_config *cfg)
 	c->reasm = reasm_new(c->room, REASM_FRAGMENTS, REASM_IDLE_MS);
 	c->keys = replykeys_new(REPLY_KEYS);
 	c->pkt = malloc(NYMPKT_LEN(c->plain_len));
+	if (comb_new(&c->self_table, c->self.encryption) != SW_OK)
+		log_debug("mixclient: no table for ourselves");
 	if (cfg->peers > 0)
 		c->surbs = surbstore_new(cfg->peers);
 	if (c->pending == NULL || c->reasm == NULL || c->keys == NULL ||
@@ -113,6 +118,9 @@ mixclient_free(struct mixclient *c)
 	reasm_free(c->reasm);
 	replykeys_free(c->keys);
 	surbstore_free(c->surbs);
+	comb_free(c->self_table);
+	for (size_t i = 0; i < CORRESPONDENTS; i++)
+		comb_free(c->known[i].table);
 	sw_wipe_free(c->msg, c->msg_cap);
 	free(c->pkt);
 	sw_wipe_free(c, sizeof(*c));
@@ -156,6 +164,19 @@ route_to(struct mixclient *c, const struct recipient *to,
 		return SW_ERR_UNREACH_NET;
 	return topology_route(c->topology, to, c->cfg.profile->hop_ns,
 	    c->cfg.rng, route);
+}
+
+/* The table of a recipient's encryption key, if it has one. */
+static const struct comb *
+table_of(const struct mixclient *c, const struct recipient *to)
+{
+	if (to == &c->self)
+		return c->self_table;
+	for (size_t i = 0; i < CORRESPONDENTS; i++)
+		if (c->known[i].used &&
+		    memcmp(&c->known[i].to, to, sizeof(*to)) == 0)
+			return c->known[i].table;
+	return NULL;
 }
 
 static uint64_t
@@ -218,7 +239,7 @@ send_sealed(struct mixclient *c, const struct recipient *to,
 	if ((r = route_to(c, to, &route)) != SW_OK ||
 	    (r = put_ack(c, plain, id, &delay)) != SW_OK ||
 	    (r = nymseal_put(plain + ACK_LEN, c->room, to->encryption,
-	    c->cfg.rng)) != SW_OK ||
+	    table_of(c, to), c->cfg.rng)) != SW_OK ||
 	    (r = sphinx_create_packet(c->pkt, NYMPKT_LEN(c->plain_len),
 	    &route, SPHINX_V259, c->cfg.rng, plain, c->plain_len)) != SW_OK)
 		return r;
@@ -385,8 +406,13 @@ know(struct mixclient *c, const struct recipient *to)
 		if (memcmp(&k->to, to, sizeof(k->to)) == 0)
 			return k;
 	}
+	comb_free(k->table);
+	k->table = NULL;
 	k->used = true;
 	k->to = *to;
+	/* Without a table (no memory, a strange key) it is only slower. */
+	if (comb_new(&k->table, to->encryption) != SW_OK)
+		log_debug("mixclient: no table for a recipient");
 	rng_fill(c->cfg.rng, k->tag, sizeof(k->tag));
 	return k;
 }

@@ -12,6 +12,13 @@ static const char cover[] = "The cake is a lie!";
 
 static const uint8_t zero_iv[AES_BLOCK_LEN];
 
+static void
+derive(uint8_t key[static NYMSEAL_KEY_LEN],
+    const uint8_t shared[static X25519_KEY_LEN])
+{
+	blake3_hkdf(key, NYMSEAL_KEY_LEN, NULL, 0, shared, X25519_KEY_LEN);
+}
+
 int
 nymseal_key(uint8_t key[static NYMSEAL_KEY_LEN],
     const uint8_t sk[static X25519_KEY_LEN],
@@ -22,25 +29,30 @@ nymseal_key(uint8_t key[static NYMSEAL_KEY_LEN],
 
 	memset(key, 0, NYMSEAL_KEY_LEN);
 	if ((r = prim_x25519(shared, sk, pk)) == SW_OK)
-		blake3_hkdf(key, NYMSEAL_KEY_LEN, NULL, 0, shared,
-		    sizeof(shared));
+		derive(key, shared);
 	sw_wipe(shared, sizeof(shared));
 	return r;
 }
 
 int
 nymseal_put(uint8_t *out, size_t n, const uint8_t to[static X25519_KEY_LEN],
-    struct rng *rng)
+    const struct comb *table, struct rng *rng)
 {
-	uint8_t sk[X25519_KEY_LEN], key[NYMSEAL_KEY_LEN];
+	uint8_t sk[X25519_KEY_LEN], shared[X25519_KEY_LEN];
+	uint8_t key[NYMSEAL_KEY_LEN];
 	int r;
 
 	rng_fill(rng, sk, sizeof(sk));
 	prim_x25519_base(out, sk);
-	if ((r = nymseal_key(key, sk, to)) == SW_OK)
+	r = table != NULL ? prim_x25519_comb(shared, sk, table) :
+	    prim_x25519(shared, sk, to);
+	if (r == SW_OK) {
+		derive(key, shared);
 		prim_aes128_ctr(out + NYMSEAL_HEAD_LEN, out + NYMSEAL_HEAD_LEN,
 		    n, key, zero_iv);
+	}
 	sw_wipe(sk, sizeof(sk));
+	sw_wipe(shared, sizeof(shared));
 	sw_wipe(key, sizeof(key));
 	return r;
 }

@@ -44,11 +44,13 @@ int nymseal_key(uint8_t key[static NYMSEAL_KEY_LEN],
  *
  * out  32 + n bytes; the fragment lies at out + 32 already and is encrypted
  *      in place.
- * to   the recipient's encryption key.
- * rng  32 bytes.
+ * to     the recipient's encryption key.
+ * table  of that key (comb.h), or NULL if there is none.
+ * rng    32 bytes.
  */
+struct comb;
 int nymseal_put(uint8_t *out, size_t n, const uint8_t to[static X25519_KEY_LEN],
-    struct rng *rng) SW_MUST_CHECK;
+    const struct comb *table, struct rng *rng) SW_MUST_CHECK;
 
 /* The same for an answer by a SURB with this key. */
 void nymseal_put_reply(uint8_t *out, size_t n,

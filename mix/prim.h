@@ -73,6 +73,11 @@ struct comb;
 int prim_chain_apply_comb(uint8_t out[static X25519_KEY_LEN],
     const struct prim_chain *c, const struct comb *table) SW_MUST_CHECK;
 
+/* prim_x25519() by the table of u. */
+int prim_x25519_comb(uint8_t out[static X25519_KEY_LEN],
+    const uint8_t k[static X25519_KEY_LEN], const struct comb *table)
+    SW_MUST_CHECK;
+
 /* Is u the coordinate of a curve point of more than low order?  Every honest
  * public key is.  About three multiplications: ask once per key. */
 bool prim_x25519_is_on_curve(const uint8_t u[static X25519_KEY_LEN]);

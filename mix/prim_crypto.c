@@ -41,6 +41,7 @@ prim_set_portable(bool portable)
 
 	hardware.aes = f.aes && !portable;
 	hardware.sha = f.sha && !portable;
+	comb_set_portable(portable);
 }
 
 static void
@@ -91,9 +92,9 @@ prim_x25519(uint8_t out[static X25519_KEY_LEN],
 	return r;
 }
 
-void
-prim_x25519_base(uint8_t out[static X25519_KEY_LEN],
-    const uint8_t k[static X25519_KEY_LEN])
+int
+prim_x25519_comb(uint8_t out[static X25519_KEY_LEN],
+    const uint8_t k[static X25519_KEY_LEN], const struct comb *table)
 {
 	uint8_t c[X25519_KEY_LEN];
 	int r;
@@ -102,9 +103,18 @@ prim_x25519_base(uint8_t out[static X25519_KEY_LEN],
 	c[0] &= 248;
 	c[31] &= 127;
 	c[31] |= 64;
-	r = comb_mul(out, base_table, c);
-	assert(r == SW_OK);		/* the base point has prime order */
+	r = comb_mul(out, table, c);
 	sw_wipe(c, sizeof(c));
+	return r;
+}
+
+void
+prim_x25519_base(uint8_t out[static X25519_KEY_LEN],
+    const uint8_t k[static X25519_KEY_LEN])
+{
+	int r = prim_x25519_comb(out, k, base_table);
+
+	assert(r == SW_OK);		/* the base point has prime order */
 }
 
 static void

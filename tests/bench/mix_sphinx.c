@@ -61,7 +61,8 @@ make_data(void)
 	uint8_t key[16] = { 0 };
 
 	must(ack_create(plain, &route, key, &id, &rng_system));
-	must(nymseal_put(plain + ACK_LEN, 1611, pk, &rng_system));
+	must(nymseal_put(plain + ACK_LEN, 1611, pk, table[0],
+	    &rng_system));
 	make_packet();
 }
 

@@ -128,7 +128,7 @@ deliver(struct world *w, const uint8_t *p, size_t n, int64_t now)
 	memset(sealed, 0, NYMSEAL_HEAD_LEN + room);
 	memcpy(sealed + NYMSEAL_HEAD_LEN, p, n);
 	if (nymseal_put(sealed, room, mixclient_address(w->mix)->encryption,
-	    &rng) != SW_OK)
+	    NULL, &rng) != SW_OK)
 		abort();
 	mixclient_deliver(w->mix, sealed, NYMSEAL_HEAD_LEN + room, now);
 }
