@@ -46,6 +46,35 @@ kill $job
 
 is "$(via_smolserve dig +short +time=5 +tries=1 @$WWW www.example.test A)" $WWW \
     "dig at a server of its own choice"
+cat >"$T/udp.py" <<'END'
+# udp.py HOST PORT: what a connected socket hears, or its error.
+import socket, sys
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.settimeout(5)
+try:
+    u.connect((sys.argv[1], int(sys.argv[2])))
+    u.send(b"hello")
+    print(u.recv(100).decode())
+except OSError as e:
+    print(type(e).__name__)
+END
+wrapped_udp() { via_smolserve /usr/bin/python3 "$T/udp.py" "$@"; }
+is "$(wrapped_udp $WWW 7)" hello "a wrapped program's echo by address"
+is "$(wrapped_udp www.example.test 7)" hello "and by name"
+is "$(wrapped_udp $WWW 4444)" ConnectionRefusedError "a port that nobody has"
+is "$(via_smolserve /usr/bin/python3 -c '
+import socket, sys
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.settimeout(5)
+u.sendto(b"200", (sys.argv[1], 5000))
+n = 0
+try:
+    while n < 200:
+        u.recv(2000)
+        n += 1
+except OSError:
+    pass
+print("enough" if n > 150 else n)' $WWW)" enough "a burst of 200 datagrams"
 is "$(strays client | grep -v '^tcp 10.9.0.1 2222 ')" "" \
     "nothing left beside the tunnel"
 fails "destinations are in no log" grep -E "example.test|$WWW|$WWW6" \
