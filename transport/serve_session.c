@@ -468,8 +468,6 @@ serve_is_crowded(struct serve_server *v, const struct serve_info *who)
 		    strcmp(s->who.peer, who->peer) == 0;
 	if (m->connections != 0 && v->nsessions >= m->connections)
 		what = "too many connections";
-	else if (m->startups != 0 && v->nstarting >= m->startups)
-		what = "too many that have not logged in";
 	else if (m->per_ip != 0 && n >= m->per_ip)
 		what = "too many of this address";
 	if (what == NULL)
@@ -479,6 +477,26 @@ serve_is_crowded(struct serve_server *v, const struct serve_info *who)
 	return true;
 }
 
+/* Of those who have not logged in the one that has had longest makes room: who
+ * means it is done in a moment, and a flood only pushes itself out. */
+static void
+make_room(struct serve_server *v)
+{
+	struct serve_session *s;
+	char ip[SW_ADDR_TEXT_LEN];
+
+	if (v->limits.startups == 0 || v->nstarting < v->limits.startups)
+		return;
+	LIST_EACH(s, &v->sessions, link)
+		if (!s->counted_in)
+			break;
+	if (s == NULL)
+		return;
+	log_info("auth timeout remote_addr=%s transport=%s reason=\"others "
+	    "wait\"", ban_name(&s->who, ip), kind_name[s->who.kind]);
+	session_free(s);
+}
+
 void
 serve_session_start(struct serve_server *v, int fd,
     const struct serve_info *who, const uint8_t *first, size_t len)
@@ -486,6 +504,7 @@ serve_session_start(struct serve_server *v, int fd,
 	struct serve_session *s = NULL;
 	char ip[SW_ADDR_TEXT_LEN];
 
+	make_room(v);
 	if (len > SERVE_SCRATCH || serve_is_crowded(v, who) ||
 	    (s = calloc(1, sizeof(*s))) == NULL)
 		goto bad;
