@@ -348,9 +348,10 @@ interop-iroh: $(B)/tests/lib/iroh_pipe
 	B=$(B) IROH_PEER=$(IROH_PEER) IROH_RELAY=$(IROH_RELAY) NODE_PATH=$(NODE_PATH) \
 	    prove -v tests/interop/iroh/run.sh
 
-# 1 GiB each way, 1,000 connections at once, 10,000 in a row.
+# 1 GiB each way, 1,000 connections at once, 10,000 in a row; smolserve with 500
+# sessions of 20 channels.
 soak: all $(TEST_BIN)
-	B=$(B) prove --timer -v tests/bulk/bulk.sh
+	B=$(B) prove --timer -v tests/bulk/bulk.sh tests/bulk/serve_load.sh
 
 install: all
 	install -Dm755 $(B)/smolwrap $(DESTDIR)$(PREFIX)/bin/smolwrap
@@ -360,6 +361,10 @@ install: all
 	install -Dm755 $(B)/smolwrap-session-iroh $(DESTDIR)$(LIBEXECDIR)/smolwrap-session-iroh
 	install -Dm755 $(B)/libsmolwrap.so $(DESTDIR)$(LIBDIR)/smolwrap/libsmolwrap.so
 	install -Dm644 man/smolwrap.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolwrap.1
+	install -Dm644 man/smolserve.8 $(DESTDIR)$(PREFIX)/share/man/man8/smolserve.8
+	for f in smolserve.conf authorized_keys smolserve.service \
+	    fail2ban-smolserve.conf; do install -Dm644 examples/$$f \
+	    $(DESTDIR)$(PREFIX)/share/doc/smolserve/$$f || exit 1; done
 	install -Dm644 man/smolnode.1 $(DESTDIR)$(PREFIX)/share/man/man1/smolnode.1
 clean:
 	rm -rf build/default build/asan build/tsan build/fuzz
