@@ -12,6 +12,7 @@ SESSIONS=${SESSIONS:-500} CHANNELS=${CHANNELS:-20}
 hosts && host more || exit 1
 [ -x "$B/smolserve" ] || skip_all "smolserve is not built"
 cp "$KEY.pub" "$T/serve_keys"
+# shellcheck disable=SC3045 # dash has it
 ulimit -n "$(ulimit -Hn)"
 cat >"$T/echo.py" <<'END'
 import asyncio

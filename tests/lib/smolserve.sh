@@ -5,14 +5,16 @@
 #	stop_smolserve			by SIGTERM; waits; its status is the result
 #	openssh COMMAND-WORDS...	ssh on client, to it
 #	via_smolserve			the words of smolwrap for it
+# SMOLSERVE names another one (a sanitizer's), SMOLSERVE_FLAGS what that needs.
 # Its log is $T/serve.log, what it prints $T/serve.out.
 
 start_smolserve() {
 	: >"$T/serve.out"
-	# shellcheck disable=SC2016 # for the inner shell
+	# shellcheck disable=SC2016,SC2086 # for the inner shell; a list
 	spawn server sh -c 'out=$1 log=$2; shift 2; exec "$@" >"$out" 2>>"$log"' \
-	    sh "$T/serve.out" "$T/serve.log" "$B/smolserve" -l 2222 \
-	    -k "$T/serve_keys" --state "$T/serve-state" "$@"
+	    sh "$T/serve.out" "$T/serve.log" "${SMOLSERVE:-$B/smolserve}" \
+	    -l 2222 -k "$T/serve_keys" --state "$T/serve-state" \
+	    $SMOLSERVE_FLAGS "$@"
 	pid_smolserve=$!
 	within 10 grep -q '^ready' "$T/serve.out" || {
 		diag "$(cat "$T/serve.log")"

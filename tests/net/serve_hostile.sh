@@ -71,7 +71,7 @@ flood=$!
 ok "a flood is under way" within 20 sh -c "[ \$(grep -c 'connection opened' \
     '$T/serve.log') -ge 300 ]"
 n=0
-for i in 1 2 3 4 5 6 7 8 9 10; do
+for _ in 1 2 3 4 5 6 7 8 9 10; do
 	case $(get $WWW:80 /) in *"the page of"*) n=$((n + 1)) ;; esac
 done
 is $n 10 "ten log-ins during a flood of slow handshakes"

@@ -92,6 +92,7 @@ like "$(web $SITE/)" "*the page of www.example.test*" "a real server's page"
 is "$(web $SITE/10m | sha256sum)" "$(sha256sum <"$T/www/10m")" "10 MiB of it"
 like "$(printf 'GET / HTTP/1.0\r\n\r\n' | tls_ssh -W $WWW:80 tester@x)" \
     "*the page of*" "and ssh as before"
+# shellcheck disable=SC2046,SC2154 # a list; set by start_web
 kill -KILL "$pid_nginx" $(descendants "$pid_nginx")
 like "$(web $SITE/)" "*502 Bad Gateway*" "a dead one"
 tap_end
