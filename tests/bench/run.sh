@@ -238,6 +238,11 @@ spawned() {
 	done
 }
 
+# From before the connection to its first echoed byte, in a process that runs
+# already. ssh answers connect() itself and asks the server later; smolwrap's
+# returns when the target has answered. By name, the server looks the name up
+# for each channel of either; smolwrap's client asks the session besides, as
+# its program asked for an address.
 part_first() {
 	metric first-byte us ssh-L "smolwrap <= 0.7"
 	few first-byte 1 first 300 $WWW
