@@ -77,7 +77,7 @@ is_needless(const struct owner *o, const struct packet *head,
 	return o->greeted && n == 1 && head->proto == PACKET_TCP &&
 	    (o->config.flags & (LINK_SPLICED | LINK_CHECKSUMS)) == LINK_SPLICED &&
 	    head->body_len >= 20 && head->body[13] == PACKET_ACK &&
-	    head->body + 4u * (head->body[12] >> 4) ==
+	    head->body + (size_t)4 * (head->body[12] >> 4) ==
 	    (const uint8_t *)iov->iov_base + iov->iov_len;
 }
 
