@@ -157,6 +157,12 @@ tls_server_reload(struct tls_server *s, char why[static TLS_WHY_LEN])
 	return SW_OK;
 }
 
+size_t
+tls_server_count(const struct tls_server *s)
+{
+	return __atomic_load_n(&s->refs, __ATOMIC_RELAXED) - 1;
+}
+
 void
 tls_server_free(struct tls_server *s)
 {

@@ -47,7 +47,11 @@ int tls_server_new(struct tls_server **out, const struct tls_server_options *o,
 int tls_server_reload(struct tls_server *s, char why[static TLS_WHY_LEN])
     SW_MUST_CHECK;
 
-/* Connections that live go on.  Wipes keys.  NULL is fine. */
+/* Connections that live, those that shake hands included.  Any thread. */
+size_t tls_server_count(const struct tls_server *s);
+
+/* Connections that live go on, and need their loop for that.  The keys are wiped
+ * with the last.  NULL is fine. */
 void tls_server_free(struct tls_server *s);
 
 /* What a handshake told. */

@@ -2,8 +2,8 @@
  * Bytes between TLS and a pair.  One step() does all that can be done now, in a
  * bounded number of rounds, and then says what is to be waited for:
  *
- *   app --recv--> out --ssl_write--> socket          and its end: close_notify
- *   socket --> ahead --ssl_read--> in --send--> app  and its end: shutdown
+ *   app --> out --ssl_write--> sealed --> socket     and its end: close_notify
+ *   socket --> ahead --ssl_read--> in --> app        and its end: shutdown
  *
  * A side that takes no more leaves its buffer full, and then the other side is
  * not read: back-pressure by doing nothing.
@@ -26,19 +26,49 @@
 
 /* ---- the socket, as mbedTLS uses it ---- */
 
+static bool
+is_empty(const struct tls_bytes *b)
+{
+	return b->at == b->len;
+}
+
+/* False: the socket is broken. */
+static bool
+flush(struct tls_stream *s)
+{
+	struct tls_bytes *b = &s->sealed;
+
+	while (!is_empty(b)) {
+		ssize_t n = send(s->net.fd, b->p + b->at, b->len - b->at,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		s->net_full = n < 0 && errno == EAGAIN;
+		if (n < 0)
+			return s->net_full;
+		b->at += (size_t)n;
+	}
+	b->at = b->len = 0;
+	return true;
+}
+
+/* Records are gathered; flush() is the caller's of mbedTLS to call. */
 static int
 net_send(void *arg, const unsigned char *buf, size_t len)
 {
 	struct tls_stream *s = arg;
-	ssize_t n = send(s->net.fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct tls_bytes *b = &s->sealed;
 
-	if (n >= 0)
-		return (int)n;
-	if (errno == EAGAIN || errno == EINTR) {
-		s->net_full = true;
+	if (b->len == sizeof(b->p) && !flush(s))
+		return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+	if (b->len == sizeof(b->p))
 		return MBEDTLS_ERR_SSL_WANT_WRITE;
-	}
-	return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+	if (len > sizeof(b->p) - b->len)
+		len = sizeof(b->p) - b->len;
+	memcpy(b->p + b->len, buf, len);
+	b->len += len;
+	return (int)len;
 }
 
 /* mbedTLS sometimes says "want read" with a message in hand that it has put off
@@ -55,11 +85,10 @@ static int
 net_recv(void *arg, unsigned char *buf, size_t len)
 {
 	struct tls_stream *s = arg;
-	size_t here;
+	struct tls_bytes *b = &s->ahead;
 
-	if (s->ahead_at == s->ahead_len) {
-		ssize_t n = recv(s->net.fd, s->ahead, sizeof(s->ahead),
-		    MSG_DONTWAIT);
+	if (is_empty(b)) {
+		ssize_t n = recv(s->net.fd, b->p, sizeof(b->p), MSG_DONTWAIT);
 
 		if (n < 0) {
 			s->net_empty = errno == EAGAIN || errno == EINTR;
@@ -68,14 +97,13 @@ net_recv(void *arg, unsigned char *buf, size_t len)
 		}
 		if (n == 0)
 			return 0;
-		s->ahead_at = 0;
-		s->ahead_len = (size_t)n;
+		b->at = 0;
+		b->len = (size_t)n;
 	}
-	here = s->ahead_len - s->ahead_at;
-	if (len > here)
-		len = here;
-	memcpy(buf, s->ahead + s->ahead_at, len);
-	s->ahead_at += len;
+	if (len > b->len - b->at)
+		len = b->len - b->at;
+	memcpy(buf, b->p + b->at, len);
+	b->at += len;
 	return (int)len;
 }
 
@@ -146,10 +174,11 @@ tls_stream_handshake(struct tls_stream *s, short *events, int *mbed_err)
 		r = mbedtls_ssl_handshake(&s->ssl);
 	} while (is_put_off(s, r));
 	*mbed_err = r;
-	*events = r == MBEDTLS_ERR_SSL_WANT_WRITE ? POLLOUT : POLLIN;
 	s->net_full = false;
+	(void)flush(s);			/* an alert, too; reading tells of loss */
+	*events = s->net_full ? POLLOUT : POLLIN;
 	if (r == 0)
-		return SW_OK;
+		return s->net_full ? SW_AGAIN : SW_OK;
 	if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE)
 		return SW_AGAIN;
 	return SW_ERR_RESET;
@@ -181,23 +210,16 @@ heard_ticket(struct tls_stream *s, int r)
 }
 
 static bool
-move_out(struct tls_stream *s, int *err)
+seal(struct tls_stream *s, int *err)
 {
+	struct tls_bytes *b = &s->out;
 	bool moved = false;
-	ssize_t n;
-	int r;
 
-	if (s->out_len == 0 && !s->app_eof) {
-		n = recv(s->app.fd, s->out, sizeof(s->out), MSG_DONTWAIT);
-		if (n > 0)
-			s->out_len = (size_t)n;
-		s->app_eof = n == 0 || (n < 0 && errno != EAGAIN &&
-		    errno != EINTR);
-	}
-	while (s->out_at < s->out_len) {
+	while (!is_empty(b)) {
+		int r;
+
 		s->net_empty = false;
-		r = mbedtls_ssl_write(&s->ssl, s->out + s->out_at,
-		    s->out_len - s->out_at);
+		r = mbedtls_ssl_write(&s->ssl, b->p + b->at, b->len - b->at);
 		if (r < 0 && (heard_ticket(s, r) || is_put_off(s, r)))
 			continue;
 		if (r < 0) {
@@ -206,63 +228,90 @@ move_out(struct tls_stream *s, int *err)
 				*err = SW_ERR_RESET;
 			return moved;
 		}
-		s->out_at += (size_t)r;
+		b->at += (size_t)r;
 		moved = true;
 	}
-	s->out_at = s->out_len = 0;
-	if (s->app_eof && !s->told_net) {
-		r = mbedtls_ssl_close_notify(&s->ssl);
-		s->told_net = r != MBEDTLS_ERR_SSL_WANT_WRITE;
-	}
+	b->at = b->len = 0;
+	if (s->app_eof && !s->told_net)
+		s->told_net = mbedtls_ssl_close_notify(&s->ssl) !=
+		    MBEDTLS_ERR_SSL_WANT_WRITE;
 	return moved;
 }
 
-static void
-open_record(struct tls_stream *s, bool *again, int *err)
+static bool
+move_out(struct tls_stream *s, int *err)
 {
-	int r;
+	struct tls_bytes *b = &s->out;
+	bool moved;
 
-	s->net_empty = false;
-	r = mbedtls_ssl_read(&s->ssl, s->in, sizeof(s->in));
-	if (r > 0) {
-		s->in_len = (size_t)r;
-	} else if (heard_ticket(s, r) || is_put_off(s, r)) {
-		*again = true;
-	} else if (r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
-		s->net_eof = true;
-	} else if (r == 0 || (r != MBEDTLS_ERR_SSL_WANT_READ &&
-	    r != MBEDTLS_ERR_SSL_WANT_WRITE)) {
-		*err = SW_ERR_RESET;	/* an end without close_notify, too */
+	if (is_empty(b) && !s->app_eof && is_empty(&s->sealed)) {
+		ssize_t n = recv(s->app.fd, b->p, sizeof(b->p), MSG_DONTWAIT);
+
+		if (n > 0)
+			b->len = (size_t)n;
+		s->app_eof = n == 0 || (n < 0 && errno != EAGAIN &&
+		    errno != EINTR);
+	}
+	moved = seal(s, err);
+	if (!flush(s))
+		*err = SW_ERR_RESET;
+	return moved && !s->net_full;
+}
+
+/* As many records as there are and `in` has room for. */
+static void
+open_records(struct tls_stream *s, int *err)
+{
+	struct tls_bytes *b = &s->in;
+
+	while (!s->net_eof && sizeof(b->p) - b->len >= TLS_RECORD_MAX) {
+		int r;
+
+		s->net_empty = false;
+		r = mbedtls_ssl_read(&s->ssl, b->p + b->len,
+		    sizeof(b->p) - b->len);
+		if (r > 0) {
+			b->len += (size_t)r;
+		} else if (r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+			s->net_eof = true;
+		} else if (heard_ticket(s, r) || is_put_off(s, r)) {
+			continue;
+		} else {
+			if (r != MBEDTLS_ERR_SSL_WANT_READ &&
+			    r != MBEDTLS_ERR_SSL_WANT_WRITE)
+				*err = SW_ERR_RESET;	/* 0 is no clean end */
+			return;
+		}
 	}
 }
 
 static bool
 move_in(struct tls_stream *s, int *err)
 {
-	bool again = false;
+	struct tls_bytes *b = &s->in;
 	size_t left;
 	ssize_t n;
 
-	if (s->in_len == 0 && !s->net_eof)
-		open_record(s, &again, err);
-	if (s->in_at < s->in_len) {
-		left = s->in_len - s->in_at;
-		n = s->app_gone ? (ssize_t)left : send(s->app.fd,
-		    s->in + s->in_at, left, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (is_empty(b))
+		open_records(s, err);
+	left = b->len - b->at;
+	if (left > 0) {
+		n = s->app_gone ? (ssize_t)left : send(s->app.fd, b->p + b->at,
+		    left, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			n = (ssize_t)left;	/* nobody reads */
 		if (n <= 0)
 			return false;
-		s->in_at += (size_t)n;
-		if (s->in_at == s->in_len)
-			s->in_at = s->in_len = 0;
+		b->at += (size_t)n;
+		if (is_empty(b))
+			b->at = b->len = 0;
 		return true;
 	}
 	if (s->net_eof && !s->told_app) {
 		(void)shutdown(s->app.fd, SHUT_WR);
 		s->told_app = true;
 	}
-	return again;
+	return false;
 }
 
 /* ---- on a loop ---- */
@@ -279,6 +328,8 @@ wait_for(struct loop *l, struct loop_fd *w, uint32_t *now, uint32_t want)
 static void
 finish(struct tls_stream *s, int err)
 {
+	if (err != SW_OK)
+		(void)flush(s);		/* an alert, perhaps */
 	stop(s);
 	s->ev->over(s->arg, err);
 }
@@ -295,19 +346,22 @@ step(struct tls_stream *s)
 		if (err == SW_OK)
 			more |= move_in(s, &err);
 	}
-	if (err != SW_OK || (s->told_net && (s->told_app || s->app_gone))) {
+	/* What came before it broke is the app's: delivered, as far as it takes
+	 * it now. */
+	if (err != SW_OK || (s->told_net && is_empty(&s->sealed) &&
+	    (s->told_app || s->app_gone))) {
 		finish(s, err);
 		return;
 	}
 	if (more)			/* the others' turn, then ours again */
 		loop_set_timer(s->l, &s->again, s->l->now_ms);
 	wait_for(s->l, &s->net, &s->net_events,
-	    (s->in_len == 0 && !s->net_eof ? EPOLLIN : 0u) |
+	    (is_empty(&s->in) && !s->net_eof ? EPOLLIN : 0u) |
 	    (s->net_full ? EPOLLOUT : 0u));
 	if (!s->app_gone)
 		wait_for(s->l, &s->app, &s->app_events,
-		    (s->out_len == 0 && !s->app_eof ? EPOLLIN : 0u) |
-		    (s->in_len > 0 ? EPOLLOUT : 0u));
+		    (is_empty(&s->out) && is_empty(&s->sealed) && !s->app_eof ?
+		    EPOLLIN : 0u) | (is_empty(&s->in) ? 0u : EPOLLOUT));
 }
 
 static void

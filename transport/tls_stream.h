@@ -16,7 +16,7 @@
 #include "base/loop.h"
 
 #define TLS_RECORD_MAX MBEDTLS_SSL_IN_CONTENT_LEN
-#define TLS_AHEAD_MAX (2 * TLS_RECORD_MAX)
+#define TLS_BATCH ((size_t)4 * TLS_RECORD_MAX)	/* a system call moves so much */
 
 struct tls_stream_events {
 	/* The server gave a ticket: mbedtls_ssl_get_session().  May be NULL. */
@@ -40,10 +40,13 @@ struct tls_stream {
 	bool told_app, told_net;	/* their ends, passed on */
 	bool app_eof, app_gone;		/* shut down; closed altogether */
 	bool net_full, net_empty;	/* the socket takes, has no more now */
-	size_t in_at, in_len, out_at, out_len, ahead_at, ahead_len;
-	uint8_t in[TLS_RECORD_MAX];	/* plain, for the app */
-	uint8_t out[TLS_RECORD_MAX];	/* plain, from the app */
-	uint8_t ahead[TLS_AHEAD_MAX];	/* read from the socket, not opened */
+	struct tls_bytes {
+		size_t at, len;		/* what is there: p[at..len) */
+		uint8_t p[TLS_BATCH];
+	} in,				/* plain, for the app */
+	    out,			/* plain, from the app */
+	    ahead,			/* read from the socket, not opened */
+	    sealed;			/* for the socket */
 };
 
 /* `net` is taken, also on failure, and made non-blocking; `conf` is borrowed

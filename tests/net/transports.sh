@@ -133,6 +133,8 @@ gets "SSH over TLS behind an SSH hop" $HOP --via $FAR $CA
 gets "an SSH hop over TLS, then SSH over TLS" --via $TLS --via $FAR $CA
 gets "SSH over TLS through SOCKS5, then SSH" --via $FAR --via \
     ssh://tester@localhost $CA $SOCKS
+gets "SSH over the mixnet" --via mix:local --traffic raw \
+    --via ssh://tester@10.9.0.1
 refuses "*through the tunnel before*" "a second hop that is not there" \
     $HOP --via ssh://tester@www.example.test:2222
 }

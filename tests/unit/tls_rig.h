@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -240,8 +241,14 @@ rig_serve(struct tls_rig *r)
 static inline void
 rig_end(struct tls_rig *r)
 {
+	const struct timespec step = { .tv_nsec = 10 * 1000000 };
 	char line[128];
 
+	for (int i = 0; tls_server_count(r->server) > 0; i++) {
+		if (i > 1000)
+			abort();	/* a connection has not ended */
+		nanosleep(&step, NULL);
+	}
 	rig_wish(r, 's');
 	pthread_join(r->thread, NULL);
 	tls_server_free(r->server);
