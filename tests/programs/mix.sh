@@ -1,0 +1,61 @@
+#!/bin/sh
+# Programs of every kind over the mix tunnel, those that speak UDP included; see
+# tests/lib/row.sh.  Each runs bare on the host that sees the internet and
+# wrapped on the client; how the tunnel's faults look is tests/net/mix_faults.sh.
+TEST_SECONDS=${TEST_SECONDS:-600}
+. "${0%/*}/../lib/net.sh"
+. "$SW_ROOT/tests/lib/row.sh"
+. "$SW_ROOT/tests/lib/mixnet.sh"
+
+hosts && services small dns web git rsync iperf ssh || exit 1
+start_mixnet || exit 1
+watch client
+ROW_QUICK=1
+# TLS over UDP: what QUIC's programs do, in Debian's.
+spawn inet gnutls-serv --udp --echo --port 4434 --x509certfile "$T/www.crt" \
+    --x509keyfile "$T/www.key"
+SSH="ssh -p 22 -i $KEY -o UserKnownHostsFile=$T/known_all -o StrictHostKeyChecking=no -o BatchMode=yes"
+export SSH
+
+row "curl" curl - '*the page of*' 'curl -sS http://$H/'
+row "curl https" curl - '*the page of*' 'curl -sS --cacert $CA https://$H/'
+row "curl -6" curl - '*the page of*' 'curl -6 -sS http://$H/'
+row "curl, 4 at once" curl - '4' \
+    'curl -sS -Z http://$H/ http://$H/ http://$H/ http://$H/ | grep -c "the page of"'
+row "curl upload" curl - '*40[0-9]*' \
+    'head -c 200000 /dev/zero | curl -sS -T - http://$H/up -o /dev/null -w "%{http_code}"'
+row "wget" wget - '*the page of*' 'wget -q -O - http://$H/'
+row "python urllib" /usr/bin/python3 - '*the page of*' \
+    '/usr/bin/python3 -c "import urllib.request as u; print(u.urlopen(\"http://$H/\").read().decode())"'
+row "git clone" git - 'hello' \
+    'git clone -q git://$H/repo.git $D/r && cat $D/r/readme'
+row "rsync" rsync - '*the page of*' \
+    'rsync -q rsync://$H/files/index.html $D/ && cat $D/index.html'
+row "ssh" ssh - 'in a shell' '$SSH tester@$H echo in a shell'
+row "nc" nc - 'today*' 'nc -w 10 $H 13 </dev/null'
+row "ncat" ncat - 'through ncat' 'echo through ncat | ncat $H 7'
+row "iperf3" iperf3 - '*iperf Done.*' 'iperf3 -c $H -n 300K'
+row "iperf3 -R" iperf3 - '*iperf Done.*' 'iperf3 -c $H -n 300K -R'
+
+row "dig, UDP" dig - '[0-9]*' 'dig +short +notcp @$WWW $H A'
+row "dig, a large answer" dig - '*' 'dig +short +bufsize=4096 @$WWW example.test TXT'
+row "drill" drill - '*www.example.test.*IN*A*' 'drill $H @$WWW'
+row "kdig" kdig - '[0-9]*' 'kdig +short @$WWW $H A'
+row "nslookup" nslookup - '*www.example.test*' 'nslookup -type=A $H'
+row "nc -u" nc - 'by udp' \
+    '(echo by udp; sleep 2) | nc -u -w 3 $H 7 | head -n 1'
+row "ncat -u" ncat - 'by ncat' \
+    '(echo by ncat; sleep 2) | ncat -u -i 3 $H 7 2>/dev/null | head -n 1'
+row "socat UDP" socat - 'by socat' \
+    'echo by socat | socat -t 5 - UDP:$H:7'
+row "socat UDP6" socat - 'by six' 'echo by six | socat -t 5 - UDP6:$H:7'
+row "DTLS by gnutls" gnutls-serv - '*by dtls*' \
+    '(sleep 2; echo by dtls; sleep 2) | gnutls-cli --udp --x509cafile=$CA -p 4434 $H'
+row "iperf3 -u" iperf3 - '*iperf Done.*' 'iperf3 -c $H -u -b 200K -t 2 -l 1000'
+row "iperf3 -u -R" iperf3 - '*iperf Done.*' \
+    'iperf3 -c $H -u -b 200K -t 2 -l 1000 -R'
+
+is "$(mix_strays)" "" \
+    "all that left the client went to its entry gateway"
+ok "no session is left" within 15 no_sessions
+tap_end
