@@ -227,9 +227,10 @@ $(B)/tests/%: tests/%.c
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< -o $@ $(SAN) -ldl -lpthread
 
 # smolserve: an SSH engine of its own, without libssh.
-SERVE_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out transport/serve_main.c, \
-	      $(wildcard transport/serve_*.c)))
+SERVE_OBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out transport/serve_main.c \
+	      transport/serve_iroh.c,$(wildcard transport/serve_*.c)))
 SERVE_LIBS  = -lsodium $(MBED_LIBS) -lpthread
+# iroh for the program only: its libraries are large.
 $(B)/transport/serve_%_crypto.o: BASIC += $(MBED_INC)
 $(patsubst %.c,$(B)/%.o,$(wildcard transport/serve_*_crypto.c)): | \
     $(if $(MBED_A),$(MBEDTLS)/.complete)
@@ -237,8 +238,9 @@ $(B)/libserve.a: $(SERVE_OBJ) $(filter-out $(B)/transport/ssh_%,$(TRANS_OBJ)) \
     $(BASE_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
-$(B)/smolserve: $(B)/transport/serve_main.o $(B)/libserve.a $(MBED_A)
-	$(CC) -o $@ $^ $(LDHARD) $(SERVE_LIBS)
+$(B)/smolserve: $(B)/transport/serve_main.o $(B)/transport/serve_iroh.o \
+    $(B)/libiroh.a $(B)/libserve.a $(MBED_A)
+	$(CC) -o $@ $^ $(LDHARD) $(IROH_LIBS) $(SERVE_LIBS)
 $(B)/tests/unit/serve_%: tests/unit/serve_%.c $(B)/libserve.a $(MBED_A)
 	@mkdir -p $(@D)
 	$(CC) $(BASIC) $(WARN) $(CFLAGS) $< $(B)/libserve.a $(LDHARD) \

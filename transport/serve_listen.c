@@ -177,7 +177,8 @@ serve_listening_new(struct serve_server *v, struct serve_front *front,
 	g->v = v;
 	g->front = front;
 	for (size_t i = 0; i < o->nlisten; i++)
-		if (open_one(g, &o->listen[i], out, why) != SW_OK) {
+		if (o->listen[i].kind != SERVE_IROH &&
+		    open_one(g, &o->listen[i], out, why) != SW_OK) {
 			serve_listening_free(g);
 			return NULL;
 		}

@@ -20,6 +20,7 @@
 #include "transport/serve.h"
 #include "transport/serve_cipher.h"
 #include "transport/serve_front.h"
+#include "transport/serve_iroh.h"
 #include "transport/serve_listen.h"
 #include "transport/serve_options.h"
 #include "transport/serve_sandbox.h"
@@ -37,6 +38,7 @@ static struct {
 	struct serve_server server;
 	struct serve_listening *listening;
 	struct serve_front *front;	/* NULL: no TLS */
+	struct serve_iroh *iroh;	/* NULL: none */
 	struct proxy_url outbound;
 	struct serve_options options;
 	struct loop_fd signals;
@@ -197,6 +199,8 @@ begin_drain(void)
 	v->draining = true;
 	serve_listening_free(self.listening);
 	self.listening = NULL;
+	if (self.iroh != NULL)
+		serve_iroh_stop(self.iroh);
 	self.drain_until_ms = v->l.now_ms +
 	    (int64_t)self.options.drain_s * 1000;
 	log_info("going down; %zu connections", v->nsessions);
@@ -238,16 +242,17 @@ watch_signals(void)
 
 /* ---- the beginning ---- */
 
-/* The state folder: given, the system's, or the user's own. */
+/* A file in the state folder: the one given, the system's, or the user's own;
+ * or `given`, if it is. */
 static int
-state_path(const struct serve_options *o, char out[static 4096],
-    char why[static 256])
+state_path(const struct serve_options *o, const char *given, const char *name,
+    char out[static 4096], char why[static 256])
 {
 	const char *dir = o->state, *home = getenv("HOME");
 	char own[3800];
 
-	if (o->host_key != NULL) {
-		snprintf(out, 4096, "%s", o->host_key);
+	if (given != NULL) {
+		snprintf(out, 4096, "%s", given);
 		return SW_OK;
 	}
 	if (dir == NULL && (dir = getenv("STATE_DIRECTORY")) == NULL) {
@@ -264,7 +269,7 @@ state_path(const struct serve_options *o, char out[static 4096],
 		    "%s", dir, strerror(errno));
 		return SW_ERR_SYS;
 	}
-	snprintf(out, 4096, "%s/host_key", dir);
+	snprintf(out, 4096, "%s/%s", dir, name);
 	return SW_OK;
 }
 
@@ -276,7 +281,8 @@ load_hostkey(char why[static 256])
 	bool made;
 	int r;
 
-	if ((r = state_path(&self.options, path, why)) != SW_OK ||
+	if ((r = state_path(&self.options, self.options.host_key, "host_key",
+	    path, why)) != SW_OK ||
 	    (r = serve_hostkey_load(k, path, self.options.host_key == NULL, &made,
 	    why)) != SW_OK)
 		return r;
@@ -315,6 +321,27 @@ open_front(struct serve_server *v, const struct serve_options *o,
 		return SW_OK;
 	self.front = serve_front_new(v, &front, why);
 	return self.front != NULL ? SW_OK : SW_ERR_CONFIG;
+}
+
+static int
+open_iroh(struct serve_server *v, const struct serve_options *o,
+    char why[static 256])
+{
+	char path[4096];
+	int r;
+
+	for (size_t i = 0; i < o->nlisten; i++) {
+		if (o->listen[i].kind != SERVE_IROH)
+			continue;
+		if ((r = state_path(o, o->iroh_key, "iroh_key", path, why)) !=
+		    SW_OK)
+			return r;
+		self.iroh = serve_iroh_new(v, &o->listen[i], path,
+		    o->iroh_relay, STDOUT_FILENO, why);
+		if (self.iroh == NULL)
+			return SW_ERR_CONFIG;
+	}
+	return SW_OK;
 }
 
 /* Then nothing is looked up or sent past it. */
@@ -358,6 +385,8 @@ start(char why[static 256])
 	    why);
 	if (self.listening == NULL)
 		return SW_ERR_SYS;
+	if ((r = open_iroh(v, o, why)) != SW_OK)
+		return r;
 	if ((r = serve_sandbox_drop(o->user, why)) != SW_OK)
 		return r;
 	snprintf(why, 256, "could not start threads");
@@ -400,6 +429,8 @@ main(int argc, char **argv)
 	}
 	serve_listening_free(self.listening);
 	serve_front_free(self.front);
+	serve_sessions_free(&self.server);
+	serve_iroh_free(self.iroh);
 	serve_server_wipe(&self.server);
 	proxy_url_wipe(&self.outbound);
 	serve_options_wipe(&self.options);

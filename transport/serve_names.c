@@ -62,6 +62,7 @@ names_free(struct serve_names *o)
 	while (!LIST_IS_EMPTY(&o->asked))
 		question_free(LIST_FIRST(&o->asked));
 	LIST_DROP(&o->s->names, o, link);
+	o->s->nservices--;
 	free(o);
 }
 
@@ -214,6 +215,7 @@ serve_names_open(struct serve_session *s, struct serve_chan *c)
 	o->c = c;
 	LIST_INIT(&o->asked);
 	LIST_APPEND(&s->names, o, link);
+	s->nservices++;
 	serve_chan_set_arg(c, &o->end);
 	serve_chan_accept(c);
 	say(o, "smolwrap-names 1 smolserve\n");

@@ -10,7 +10,7 @@
 const char serve_usage[] =
     "usage: smolserve [-v] [-c FILE] -k FILE [option ...] [-l [KIND:][ADDR:]PORT]...\n"
     "\n"
-    "  -l, --listen [tcp:|tls:][ADDR:]PORT   where to listen; may be repeated [tcp:22]\n"
+    "  -l, --listen [tcp:|tls:|iroh:][ADDR:]PORT, or iroh   where; may be repeated [tcp:22]\n"
     "  -k, --authorized-keys FILE    who may log in\n"
     "      --cert-authority FILE     keys that sign users' certificates\n"
     "      --state DIR               where the host key is kept and made\n"
@@ -26,6 +26,7 @@ const char serve_usage[] =
     "      --tls-cert FILE, --tls-key FILE   for tls: listeners\n"
     "      --web ROOT|URL            what those see who do not speak SSH: files, or a web\n"
     "                                server at http://ADDRESS:PORT\n"
+    "      --iroh-key FILE, --iroh-relay URL   identity and relay of an iroh listener\n"
     "\n"
     "      --max-connections N [1000]   --max-per-ip N [0: any]   --max-startups N [256]\n"
     "      --max-channels N [1024]      --max-auth N [10]         --memory MIB [512]\n"
@@ -73,6 +74,12 @@ serve_listen_parse(struct serve_listen *out, const char *text)
 	} else if (strncmp(text, "tls:", 4) == 0) {
 		out->kind = SERVE_TLS;
 		text += 4;
+	} else if (strcmp(text, "iroh") == 0) {
+		out->kind = SERVE_IROH;
+		return SW_OK;
+	} else if (strncmp(text, "iroh:", 5) == 0) {
+		out->kind = SERVE_IROH;
+		text += 5;
 	}
 	port = strrchr(text, ':');
 	if (!get_number(port != NULL ? port + 1 : text, 65535, &v))
@@ -137,7 +144,7 @@ enum id {
 	LISTEN, KEYS, AUTHORITY, STATE, HOST_KEY, CONFIG, ALLOW, DENY, PRIVATE,
 	REMOTE, NO_UDP, MAX_CONNECTIONS, MAX_PER_IP, MAX_STARTUPS, MAX_CHANNELS,
 	MAX_AUTH, MEMORY, LOGIN_TIME, KEEPALIVE, DRAIN, USER, NO_SANDBOX, SYSLOG,
-	TLS_CERT, TLS_KEY, WEB, OUTBOUND, VERBOSE, HELP, VERSION,
+	TLS_CERT, TLS_KEY, WEB, OUTBOUND, IROH_KEY, IROH_RELAY, VERBOSE, HELP, VERSION,
 };
 
 static const struct option {
@@ -173,6 +180,8 @@ static const struct option {
 	{ "tls-key", TLS_KEY, 0, true },
 	{ "web", WEB, 0, true },
 	{ "outbound", OUTBOUND, 0, true },
+	{ "iroh-key", IROH_KEY, 0, true },
+	{ "iroh-relay", IROH_RELAY, 0, true },
 	{ "verbose", VERBOSE, 'v', false },
 	{ "help", HELP, 'h', false },
 	{ "version", VERSION, 0, false },
@@ -227,6 +236,10 @@ text_of(struct serve_options *o, enum id id)
 		return &o->web;
 	case OUTBOUND:
 		return &o->outbound;
+	case IROH_KEY:
+		return &o->iroh_key;
+	case IROH_RELAY:
+		return &o->iroh_relay;
 	default:
 		return NULL;
 	}
@@ -418,12 +431,17 @@ static int
 check(struct serve_options *o, char why[static 256])
 {
 	const char *wrong = NULL;
+	unsigned irohs = 0;
 
 	if (o->nlisten == 0)
 		o->listen[o->nlisten++] = (struct serve_listen){ .port = 22 };
-	for (size_t i = 0; i < o->nlisten; i++)
+	for (size_t i = 0; i < o->nlisten; i++) {
 		if (o->listen[i].kind == SERVE_TLS && o->tls_cert == NULL)
 			wrong = "a tls listener needs --tls-cert and --tls-key";
+		irohs += o->listen[i].kind == SERVE_IROH;
+	}
+	if (irohs > 1)
+		wrong = "there can be one iroh listener only";
 	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
 		wrong = "--tls-cert and --tls-key belong together";
 	if (o->nkeys + o->nauthorities == 0)
@@ -474,6 +492,8 @@ serve_options_wipe(struct serve_options *o)
 	free(o->tls_key);
 	free(o->web);
 	free(o->outbound);
+	free(o->iroh_key);
+	free(o->iroh_relay);
 	serve_policy_wipe(&o->policy);
 	memset(o, 0, sizeof(*o));
 }

@@ -26,6 +26,7 @@ struct serve_options {
 	size_t nlisten, nkeys, nauthorities;
 	char *host_key, *state, *user;
 	char *tls_cert, *tls_key, *web, *outbound;
+	char *iroh_key, *iroh_relay;
 	struct serve_policy policy;
 	struct serve_limits limits;
 	enum serve_remote remote;
@@ -41,7 +42,7 @@ int serve_options_parse(struct serve_options *o, int argc, char **argv,
     char why[static 256]) SW_MUST_CHECK;
 void serve_options_wipe(struct serve_options *o);
 
-/* "[tls:|tcp:][ADDRESS:]PORT".  SW_OK or SW_ERR_FORMAT; host is the
+/* "[tls:|tcp:|iroh:][ADDRESS:]PORT", "iroh".  SW_OK or SW_ERR_FORMAT; host is the
  * caller's. */
 int serve_listen_parse(struct serve_listen *out, const char *text) SW_MUST_CHECK;
 

@@ -85,6 +85,7 @@ ports_free(struct serve_ports *o)
 	for (size_t i = 0; i < o->npeers; i++)
 		free(o->peer[i].name);
 	LIST_DROP(&o->s->ports, o, link);
+	o->s->nservices--;
 	free(o->part);
 	free(o);
 }
@@ -469,6 +470,7 @@ serve_ports_open(struct serve_session *s, struct serve_chan *c)
 	for (int i = 0; i < FAMILIES; i++)
 		o->sock[i].w.fd = -1;
 	LIST_APPEND(&s->ports, o, link);
+	s->nservices++;
 	serve_chan_set_arg(c, &o->end);
 	serve_chan_accept(c);
 	serve_session_touch(s);

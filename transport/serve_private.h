@@ -37,6 +37,7 @@ struct serve_session {
 	size_t nlisteners;
 	struct serve_ports_list ports;
 	struct serve_names_list names;
+	size_t nservices;		/* of these two, together */
 };
 
 /* Something was put into the session's output: send it in this turn. */

@@ -559,6 +559,15 @@ serve_sessions_free(struct serve_server *v)
 	serve_relays_cut(v);
 }
 
+/* Channels that lead to connections, until the client has closed them too: it
+ * does so when it has passed on all that we sent, and a good-bye before that
+ * would cost the rest. */
+static bool
+has_connections(const struct serve_session *s)
+{
+	return serve_ssh_channels(s->ssh) > s->nservices;
+}
+
 bool
 serve_sessions_are_idle(const struct serve_server *v)
 {
@@ -567,7 +576,7 @@ serve_sessions_are_idle(const struct serve_server *v)
 
 	LIST_EACH(s, &v->sessions, link) {
 		(void)serve_ssh_output(s->ssh, &len);
-		if (len > 0 || !LIST_IS_EMPTY(&s->relays))
+		if (len > 0 || has_connections(s))
 			return false;
 	}
 	return LIST_IS_EMPTY(&v->lingering);

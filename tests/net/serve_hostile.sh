@@ -79,4 +79,16 @@ diag "memory under the flood: $(memory) KiB"
 kill $flood
 stop_smolserve
 is $? 0 "it ends in good order"
+
+# An end under load: what is under way is finished, and nothing new begins.
+start_smolserve --drain 30 || exit 1
+echo 30000000 | openssh -W $WWW:5000 $ME >"$T/part" &
+job=$!
+within 10 test -s "$T/part"
+kill -TERM "$pid_smolserve"
+fails "no new connections" within 2 get $WWW:80 /
+wait $job
+is "$(wc -c <"$T/part")" 30000000 "a transfer under way is whole"
+wait "$pid_smolserve"
+is $? 0 "and then it ends"
 tap_end

@@ -73,7 +73,7 @@ is "$(sed -n 's/^fingerprint //p' "$T/out")" "$print" "its fingerprint is true"
 says() {
 	want=$1; shift
 	"$B/smolserve" "$@" >"$T/out" 2>"$T/log"
-	is "$? $(tail -n 1 "$T/log" | cut -c1-60)" "$want" "$*" || diag "$(cat "$T/log")"
+	is "$? $(tail -n 1 "$T/log" | cut -c1-60)" "$want" "it says so: $want" || diag "$(cat "$T/log")"
 }
 says "2 smolserve: nobody could log in: give --authorized-keys FILE"
 says '2 smolserve: bad value "x" for --listen' -k "$T/keys" -l x

@@ -43,6 +43,13 @@ is "$(says $WWW 80)" connected "an open port"
 is "$(says $WWW 1)" "Connection refused" "a refused port"
 is "$(says $NOBODY 80)" "No route to host" "a missing host"
 like "$(says 10.9.0.1 22)" "Permission denied" "a private address"
+# What a stock server cannot tell: the far end's reset is a reset.
+# shellcheck disable=SC2016 # perl's
+like "$(via_smolserve perl -MIO::Socket::INET -e '
+	$s = IO::Socket::INET->new(PeerAddr => $ARGV[0], PeerPort => 5006);
+	while (($n = sysread($s, $_, 1000)) > 0) { $all += $n }
+	print "$all ", defined $n ? "end" : $!, "\n"' $WWW)" \
+    "100 Connection reset*" "100 bytes and a reset"
 like "$(via_smolserve curl -sS -m 20 http://neverland.test/ 2>&1)" \
     "*Could not resolve host*" "an unknown name"
 like "$(via_smolserve curl -sS -m 20 http://v6.example.test/)" \
