@@ -101,7 +101,8 @@ notified(struct loop_fd *w, uint32_t events)
 	uint64_t count;
 
 	(void)events;
-	if (read(w->fd, &count, sizeof(count)) != sizeof(count) || j == NULL)
+	if (read(w->fd, &count, sizeof(count)) != sizeof(count) ||
+	    j == NULL || !atomic_load(&j->done))
 		return;
 	d->job = NULL;
 	t = j->topology;

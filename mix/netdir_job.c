@@ -258,6 +258,7 @@ run(void *arg)
 	const uint64_t one = 1;
 
 	j->err = look_up(j);
+	atomic_store(&j->done, true);
 	(void)!write(j->notify_fd, &one, sizeof(one));
 	netdir_job_unref(j);
 	return NULL;

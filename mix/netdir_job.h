@@ -20,7 +20,7 @@ struct netdir_job {
 	int64_t cache_max_s;		/* a cache this old will do; 0: ask */
 	int64_t stale_max_s;		/* and this, when nobody answers */
 	int notify_fd;			/* its own copy of an eventfd */
-	/* The result, valid once notify_fd was written to. */
+	/* The result, valid once `done` is set; then notify_fd is written. */
 	struct topology *topology;
 	int64_t age_s;			/* 0: fresh */
 	size_t last_url;		/* the one that answered */
@@ -28,7 +28,7 @@ struct netdir_job {
 	char why[NETDIR_WHY_LEN];
 
 	atomic_int refs;
-	atomic_bool cancelled;
+	atomic_bool cancelled, done;
 };
 
 /* A job for cfg with one reference, the caller's; NULL: no memory. */

@@ -47,6 +47,7 @@ static int latency_ms;
 static struct localnet *net;
 static struct mixtunnel *tunnel;
 static bool is_up;
+static struct exitpolicy *everything;	/* is allowed */
 static struct loop_timer wires_timer;
 static struct wire up_wire, down_wire;
 
@@ -245,7 +246,7 @@ static void
 start(const char *profile)
 {
 	struct localnet_config cfg = { .loop = &rig.loop, .rng = &rng_system,
-	    .allow_local = true, .events = &exit_events };
+	    .policy = everything, .events = &exit_events };
 	struct mixtunnel_config mix = { .loop = &rig.loop,
 	    .profile = mix_profile_find(profile), .fill_checksums = true,
 	    .events = &tunnel_events, .rng = &rng_system };
@@ -432,7 +433,8 @@ main(int argc, char **argv)
 		case 'v': verbose = true; break;
 		default: return 2;
 		}
-	if (prim_init() != SW_OK || flows > FLOWS_MAX)
+	if (prim_init() != SW_OK || flows > FLOWS_MAX ||
+	    (everything = exitpolicy_new(true)) == NULL)
 		return 1;
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < 2; i++)
@@ -450,5 +452,6 @@ main(int argc, char **argv)
 					run(profiles[i], up == 1, flows != 0 ?
 					    flows : f, seconds, verbose);
 				}
+	exitpolicy_free(everything);
 	return 0;
 }

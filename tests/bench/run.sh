@@ -387,6 +387,13 @@ part_many() {
 	record session-growth-fds smolwrap 1 $(($(fds "$m_pid") - m_fds))
 }
 
+# The mixnet: Sphinx in units of X25519, and TCP through a whole network in
+# virtual time, against what each profile's slots can carry.
+part_mix() {
+	"$BENCH/mix_sphinx"
+	"$BENCH/mix_goodput" -s 10
+}
+
 # Medians, least and most, and the paired ratios, for people and for programs.
 report() {
 	touch "$T/spawned"
@@ -414,7 +421,7 @@ has torsocks && others="$others torsocks"
 has proxychains4 && others="$others proxychains4"
 
 tunnels 22
-[ $# -gt 0 ] || set -- bulk far requests first start memory many
+[ $# -gt 0 ] || set -- bulk far requests first start memory many mix
 for part in "$@"; do
 	say "bench: $part (at $(cut -d. -f1 /proc/uptime) s)"
 	"part_$part"
