@@ -63,6 +63,7 @@ void
 stack_forget(void)
 {
 	forget_lwip();
+	stack_find_forget();
 	memset(&stack, 0, sizeof(stack));
 	owner_forget_all();
 	splice_forget_all();

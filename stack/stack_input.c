@@ -74,6 +74,7 @@ stack_input(enum stack_side side, struct link_frame *f, const uint8_t *p,
     size_t len)
 {
 	struct stack_end *s = &stack.sides[side];
+	struct packet head;
 	struct pbuf *q;
 
 	if (s->ops == NULL || stack.broken || (q = wrap(f, p, len)) == NULL)
@@ -82,7 +83,11 @@ stack_input(enum stack_side side, struct link_frame *f, const uint8_t *p,
 		stack.fragments_ms = stack.loop->now_ms + 30000;
 	become(&s->netif, q->payload);
 	stack.route = s;
-	(void)ip_input(q, &s->netif);
+	if (side != STACK_SELF && !is_fragment(p) &&
+	    packet_parse(&head, p, len) == SW_OK && head.proto == PACKET_TCP)
+		stack_find_input(q, &s->netif, &head);
+	else
+		(void)ip_input(q, &s->netif);
 }
 
 static struct packet

@@ -4,6 +4,7 @@
  *   stack.c          life, addresses
  *   stack_port.c     what lwIP asks of its platform
  *   stack_input.c    packets in
+ *   stack_find.c     which connection is a segment's
  *   stack_output.c   packets out
  *   stack_time.c     TCP's clock
  *   stack_reorder.c  what TCP takes for a loss
@@ -53,6 +54,12 @@ void stack_drop_fragments(void);
 /* stack_output.c */
 err_t stack_output4(struct netif *n, struct pbuf *p, const ip4_addr_t *to);
 err_t stack_output6(struct netif *n, struct pbuf *p, const ip6_addr_t *to);
+
+/* stack_find.c: ip_input() for a whole TCP segment with head `h`, of a side
+ * whose callbacks end no connection but their own. */
+void stack_find_input(struct pbuf *q, struct netif *n, const struct packet *h);
+/* In a forked child: all of lwIP is forgotten. */
+void stack_find_forget(void);
 
 /* stack_reorder.c: retransmit what has become late; at each tick. */
 void stack_check_late(void);

@@ -122,7 +122,8 @@ struct tcp_pcb;
 struct tcp_hdr;
 int8_t stack_tcp_arrives(struct tcp_pcb *pcb, const struct tcp_hdr *head,
     uint16_t options, uint16_t options_here);
-#define LWIP_TCP_PCB_NUM_EXT_ARGS 1
+/* stack_find.c keeps its node in argument 1. */
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 2
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) \
 	stack_tcp_arrives(pcb, hdr, optlen, opt1len)
 

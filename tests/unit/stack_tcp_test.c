@@ -234,6 +234,47 @@ a_stream_that_ends_at_once_was_open(void **state)
 	}
 }
 
+/* Some end while others talk, in an order that no list is in. */
+static void
+many_flows_are_told_apart(void **state)
+{
+	enum { FLOWS = 400, ROUNDS = 4000 };
+	static int fd[FLOWS];
+	uint32_t seed = 1;
+	char c;
+
+	(void)state;
+	for (int i = 0; i < FLOWS; i++)
+		fd[i] = rig_connect(7);
+	for (int i = 0; i < ROUNDS; i++) {
+		char wanted = (char)i;
+		int k;
+
+		seed = seed * 1103515245u + 12345u;
+		k = (int)(seed >> 16) % FLOWS;
+		assert_int_equal(send(fd[k], &wanted, 1, MSG_NOSIGNAL), 1);
+		rig_until(recv(fd[k], &c, 1, MSG_DONTWAIT) == 1);
+		assert_int_equal(c, wanted);
+		if (i % 5 == 0) {
+			if (i % 10 == 0)
+				shutdown(fd[k], SHUT_WR);
+			close(fd[k]);
+			fd[k] = rig_connect(i % 15 == 0 ? 8 : 7);
+		}
+		/* These are reset by the far side. */
+		if (i % 15 == 0) {
+			rig_write_all(fd[k], 0, 1000);
+			rig_until((rig_poll(fd[k]) & POLLHUP) != 0);
+			close(fd[k]);
+			fd[k] = rig_connect(7);
+		}
+	}
+	for (int i = 0; i < FLOWS; i++)
+		close(fd[i]);
+	rig_until(owner_count_flows(rig.owner) == 0);
+	rig_until(splice_count_flows(rig.splice) == 0);
+}
+
 static void
 a_tunnel_that_is_down_is_unreachable(void **state)
 {
@@ -576,6 +617,7 @@ main(void)
 		T(a_handshake_has_two_packets),
 		T(one_that_is_no_splice_hears_all_three),
 		T(errors_come_through),
+		T(many_flows_are_told_apart),
 		T(a_stream_that_ends_at_once_was_open),
 		T(a_tunnel_that_is_down_is_unreachable),
 		T(multicast_is_unreachable),
