@@ -10,7 +10,7 @@ row "nc -N" nc 7 'through nc' 'echo through nc | nc -N $H $P'
 row "nc -N 300 KB" nc - '300000' 'head -c 300000 /dev/zero | nc -N $H 7 | wc -c'
 row "nc.traditional" nc.traditional 7 'old nc' 'echo old nc | nc.traditional -q 1 $H $P'
 row "ncat" ncat 7 'through ncat' 'echo through ncat | ncat $H $P'
-row "ncat --ssl echo" ncat 4433 'in TLS' '(echo in TLS; sleep 1) | ncat --ssl $H $P'
+row "ncat --ssl echo" ncat 4433 'in TLS' '(echo in TLS; sleep 4) | ncat --ssl $H $P'
 row "socat" socat 7 'through socat' 'echo through socat | socat -t 10 - TCP:$H:$P'
 row "socat -6" socat 7 'six' 'echo six | socat -t 10 - TCP6:$H:$P'
 row "socat options" socat 7 'options' \

@@ -6,6 +6,7 @@ TEST_SECONDS=${TEST_SECONDS:-3600}
 . "$SW_ROOT/tests/lib/compare.sh"
 
 # As on an ordinary machine; one test lists all numbers below the limit.
+# shellcheck disable=SC3045 # dash knows it
 ulimit -S -n 1024
 
 PYTHON=/usr/bin/python3
