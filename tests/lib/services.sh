@@ -16,14 +16,14 @@ start_small() {
 	within 5 hears inet 5007
 }
 
-# The one place where names are known; `neverland.test` is in none.
+# The one place where names are known; `neverland.test` is in none. Not in
+# debug mode (no-daemon), where one TCP connection keeps all others waiting.
 start_dns() {
 	cat >"$T/dnsmasq.conf" <<-END
 		no-resolv
 		no-hosts
-		no-daemon
-		user=root
-		group=root
+		keep-in-foreground
+		user=
 		pid-file=
 		local=/#/
 		log-queries
