@@ -253,7 +253,8 @@ iroh_addr_ticket(const struct iroh_addr *a, char buf[static IROH_TICKET_LEN])
 		e = wire_put_bytes(&w, a->id.key, IROH_ID_LEN);
 	if (e == SW_OK)
 		e = put_varint(&w, a->ndirect + (url > 0));
-	if (e == SW_OK && url > 0 && (e = wire_put_u8(&w, ADDR_RELAY)) == SW_OK &&
+	if (e == SW_OK && url > 0 &&
+	    (e = wire_put_u8(&w, ADDR_RELAY)) == SW_OK &&
 	    (e = put_varint(&w, url)) == SW_OK)
 		e = wire_put_bytes(&w, a->relay, url);
 	for (size_t i = 0; i < a->ndirect && e == SW_OK; i++)

@@ -35,7 +35,8 @@ find(const struct iroh_cid_table *t, const uint8_t *id, size_t len)
 }
 
 static void
-put(struct iroh_cid_table *t, const uint8_t *id, size_t len, struct iroh_conn *c)
+put(struct iroh_cid_table *t, const uint8_t *id, size_t len,
+    struct iroh_conn *c)
 {
 	size_t i = hash(t, id, len);
 
@@ -51,7 +52,8 @@ put(struct iroh_cid_table *t, const uint8_t *id, size_t len, struct iroh_conn *c
 static int
 rebuild(struct iroh_cid_table *t)
 {
-	struct iroh_cid_table bigger = { .size = SIZE_MIN_SLOTS, .seed = t->seed };
+	struct iroh_cid_table bigger = { .size = SIZE_MIN_SLOTS,
+	    .seed = t->seed };
 	size_t live = 0;
 
 	for (size_t i = 0; i < t->size; i++)
@@ -73,7 +75,8 @@ rebuild(struct iroh_cid_table *t)
 }
 
 int
-iroh_cid_add(struct iroh_cid_table *t, const uint8_t *id, size_t len, struct iroh_conn *c)
+iroh_cid_add(struct iroh_cid_table *t, const uint8_t *id, size_t len,
+    struct iroh_conn *c)
 {
 	struct iroh_cid_slot *s = find(t, id, len);
 

@@ -116,7 +116,8 @@ iroh_conn_fail_lib(struct iroh_conn *c, int liberr)
 
 	if (c->state >= CONN_CLOSING)
 		return;
-	snprintf(why, sizeof(why), "the connection to the iroh endpoint failed: "
+	snprintf(why, sizeof(why),
+	    "the connection to the iroh endpoint failed: "
 	    "%s", ngtcp2_strerror(liberr));
 	ngtcp2_connection_close_error_default(&e);
 	if (liberr == NGTCP2_ERR_CRYPTO) {
@@ -149,7 +150,8 @@ peer_closed(struct iroh_conn *c)
 	ngtcp2_conn_get_connection_close_error(c->q, &e);
 	if (e.type == NGTCP2_CONNECTION_CLOSE_ERROR_CODE_TYPE_TRANSPORT &&
 	    e.error_code == CRYPTO_ERROR(ALERT_NO_ALPN))
-		snprintf(why, sizeof(why), "the iroh endpoint does not know the "
+		snprintf(why, sizeof(why),
+		    "the iroh endpoint does not know the "
 		    "protocol \"%.64s\"", c->ep->alpn);
 	else
 		snprintf(why, sizeof(why), "the iroh endpoint closed the "
@@ -165,7 +167,8 @@ open_as_client(struct iroh_conn *c)
 	int fd;
 
 	if (ngtcp2_conn_open_bidi_stream(c->q, &c->stream.id, NULL) != 0) {
-		iroh_conn_fail(c, SW_ERR_REFUSED, "the iroh endpoint takes no stream");
+		iroh_conn_fail(c, SW_ERR_REFUSED,
+		    "the iroh endpoint takes no stream");
 		return;
 	}
 	if ((fd = iroh_stream_open(c)) < 0) {
@@ -185,7 +188,8 @@ open_as_server(struct iroh_conn *c)
 
 	if (!in.relayed)
 		in.from = c->first.remote;
-	if ((in.fd = iroh_stream_open(c)) < 0 || !iroh_endpoint_offer(c->ep, &in)) {
+	if ((in.fd = iroh_stream_open(c)) < 0 ||
+	    !iroh_endpoint_offer(c->ep, &in)) {
 		log_warn("iroh: a stream was refused: too many wait");
 		if (in.fd >= 0)
 			close(in.fd);
@@ -227,7 +231,8 @@ progress(struct iroh_conn *c)
 		if (!c->server || c->stream.pair.fd < 0)
 			iroh_conn_close(c, 0);
 		else
-			loop_set_timer(l, &c->limit, l->now_ms + PEER_CLOSES_MS);
+			loop_set_timer(l, &c->limit,
+			    l->now_ms + PEER_CLOSES_MS);
 	}
 }
 
@@ -411,7 +416,8 @@ iroh_conn_dial(struct iroh_endpoint *ep, struct iroh_dial *d,
 	struct iroh_conn *c = conn_new(ep, false);
 
 	if (c == NULL) {
-		iroh_endpoint_dial_done(ep, d, SW_ERR_NOMEM, -1, "out of memory");
+		iroh_endpoint_dial_done(ep, d, SW_ERR_NOMEM, -1,
+		    "out of memory");
 		return NULL;
 	}
 	c->dial = d;

@@ -133,7 +133,8 @@ peer_name(const char *host, char name[static TRANSPORT_NAME_LEN])
 const struct transport_ops transport_iroh = {
 	.kind = TRANSPORT_IROH,
 	.name = "iroh",
-	.port = 22,			/* says nothing; ssh likes to have one */
+	/* says nothing; ssh likes to have one */
+	.port = 22,
 	.start = start,
 	.stop = stop,
 	.connect = connect_stream,

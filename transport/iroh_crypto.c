@@ -44,7 +44,8 @@ verify(gnutls_session_t s)
 	    memcmp(spki->data, spki_head, sizeof(spki_head)) != 0)
 		return GNUTLS_E_CERTIFICATE_ERROR;
 	if (!t->client) {
-		memcpy(t->peer.key, spki->data + sizeof(spki_head), IROH_ID_LEN);
+		memcpy(t->peer.key, spki->data + sizeof(spki_head),
+		    IROH_ID_LEN);
 		return 0;
 	}
 	t->wrong_peer = memcmp(spki->data + sizeof(spki_head), t->peer.key,
@@ -166,7 +167,8 @@ iroh_tls_start(struct iroh_tls *t, const struct iroh_identity *i,
     const char *alpn, bool client)
 {
 	unsigned flags = GNUTLS_ENABLE_RAWPK | GNUTLS_NO_END_OF_EARLY_DATA |
-	    (client ? GNUTLS_CLIENT : GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET);
+	    (client ? GNUTLS_CLIENT :
+	    GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET);
 	gnutls_datum_t name = { NULL, (unsigned)strlen(alpn) };
 	gnutls_session_t s;
 	char copy[256];
@@ -182,7 +184,8 @@ iroh_tls_start(struct iroh_tls *t, const struct iroh_identity *i,
 	    ngtcp2_crypto_gnutls_configure_server_session(s)) != 0 ||
 	    gnutls_priority_set(s, i->priority) != 0 ||
 	    gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, i->cred) != 0 ||
-	    gnutls_alpn_set_protocols(s, &name, 1, GNUTLS_ALPN_MANDATORY) != 0) {
+	    gnutls_alpn_set_protocols(s, &name, 1,
+	    GNUTLS_ALPN_MANDATORY) != 0) {
 		gnutls_deinit(s);
 		return SW_ERR_NOMEM;
 	}

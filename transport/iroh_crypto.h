@@ -22,7 +22,8 @@ struct iroh_identity;	/* holds a secret; only read once it is made */
 
 /* From a seed (copied).  NULL: no memory, or GnuTLS is not able to. */
 struct iroh_identity *iroh_identity_new(const uint8_t seed[static IROH_SEED_LEN]);
-void iroh_identity_free(struct iroh_identity *i);	/* wipes; NULL is fine */
+/* Wipes; NULL is fine. */
+void iroh_identity_free(struct iroh_identity *i);
 
 const struct iroh_id *iroh_identity_id(const struct iroh_identity *i);
 
@@ -41,7 +42,8 @@ int iroh_identity_answer(const struct iroh_identity *i,
 
 /* One side of one handshake.  The session's pointer is `ref`. */
 struct iroh_tls {
-	ngtcp2_crypto_conn_ref ref;	/* first; set by the user before start */
+	/* first; set by the user before start */
+	ngtcp2_crypto_conn_ref ref;
 	gnutls_session_t session;
 	bool client;
 	struct iroh_id peer;		/* client: who must answer; server: who

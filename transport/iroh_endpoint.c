@@ -143,7 +143,8 @@ start_dial(struct iroh_endpoint *ep, struct iroh_dial *d)
 		return;
 	}
 	if (relay == NULL && (ep->no_udp || d->peer.ndirect == 0)) {
-		iroh_endpoint_dial_done(ep, d, SW_ERR_CONFIG, -1, d->peer.ndirect ==
+		iroh_endpoint_dial_done(ep, d, SW_ERR_CONFIG, -1,
+		    d->peer.ndirect ==
 		    0 ? "neither an address nor a relay of the iroh endpoint "
 		    "is known; give --iroh-address or --iroh-relay" :
 		    "no datagram may go there, and no relay is known; give "
@@ -166,7 +167,8 @@ all_closed(const struct iroh_endpoint *ep)
 static void
 on_ending(struct loop_timer *t)
 {
-	struct iroh_endpoint *ep = CONTAINER_OF(t, struct iroh_endpoint, ending);
+	struct iroh_endpoint *ep = CONTAINER_OF(t, struct iroh_endpoint,
+	    ending);
 
 	for (struct iroh_conn *c = ep->conns; c != NULL; c = c->next)
 		iroh_conn_close(c, 0);
@@ -266,7 +268,8 @@ on_udp_datagram(void *arg, const struct sw_addr *local,
 static void
 on_udp(struct loop_fd *w, uint32_t events)
 {
-	struct iroh_endpoint *ep = CONTAINER_OF(w, struct iroh_endpoint, udp_fd);
+	struct iroh_endpoint *ep = CONTAINER_OF(w, struct iroh_endpoint,
+	    udp_fd);
 
 	(void)events;
 	iroh_udp_read(&ep->udp, on_udp_datagram, ep);
@@ -461,7 +464,8 @@ iroh_open(struct iroh_endpoint **out, const struct iroh_options *o,
 	if ((r = copy_options(ep, o)) != SW_OK)
 		goto out;
 	if (o->relay != NULL && iroh_addr_set_relay(&home, o->relay) != SW_OK) {
-		snprintf(why, IROH_WHY_LEN, "\"%.100s\" is no relay: it must be "
+		snprintf(why, IROH_WHY_LEN,
+		    "\"%.100s\" is no relay: it must be "
 		    "https://HOST[:PORT]", o->relay);
 		r = SW_ERR_CONFIG;
 		goto out;
@@ -578,10 +582,12 @@ iroh_dial(struct iroh_endpoint *ep, const struct iroh_addr *peer,
 
 	*fd = -1;
 	/* A proxy without datagrams is an obstacle only where no relay is. */
-	if (peer->ndirect > 0 && iroh_proxy_udp_begin(ep, until, no_udp) != SW_OK)
+	if (peer->ndirect > 0 &&
+	    iroh_proxy_udp_begin(ep, until, no_udp) != SW_OK)
 		log_warn("iroh: %s", no_udp);
 	pthread_mutex_lock(&ep->lock);
 	d.next = ep->orders;
+	/* It is waited for below. cppcheck-suppress autoVariables */
 	ep->orders = &d;
 	wake(ep);
 	/* It keeps the deadline itself: this wait is as bounded as that. */

@@ -89,7 +89,7 @@ iroh_id_text(const struct iroh_id *id, char buf[static IROH_ID_TEXT_LEN])
 		buf[2 * i] = digits[id->key[i] >> 4];
 		buf[2 * i + 1] = digits[id->key[i] & 15];
 	}
-	buf[2 * IROH_ID_LEN] = '\0';
+	buf[IROH_ID_TEXT_LEN - 1] = '\0';
 	return buf;
 }
 

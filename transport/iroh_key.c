@@ -41,8 +41,8 @@ make(uint8_t seed[static IROH_SEED_LEN], const char *file, char why[static 256])
 	}
 	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		snprintf(why, 256, "could not make key file \"%.100s\": %s", file,
-		    strerror(errno));
+		snprintf(why, 256, "could not make key file \"%.100s\": %s",
+		    file, strerror(errno));
 		return SW_ERR_CONFIG;
 	}
 	memcpy(id.key, seed, sizeof(id.key));
@@ -72,8 +72,8 @@ read_file(int fd, uint8_t seed[static IROH_SEED_LEN], const char *file,
 	int r;
 
 	if (fstat(fd, &st) != 0 || (n = read(fd, text, sizeof(text))) < 0) {
-		snprintf(why, 256, "could not read key file \"%.100s\": %s", file,
-		    strerror(errno));
+		snprintf(why, 256, "could not read key file \"%.100s\": %s",
+		    file, strerror(errno));
 		return SW_ERR_CONFIG;
 	}
 	if (S_ISREG(st.st_mode) && (st.st_mode & 077) != 0) {
@@ -103,8 +103,8 @@ iroh_key_load(uint8_t seed[static IROH_SEED_LEN], const char *file,
 	} else if (errno == ENOENT)
 		r = make(seed, file, why);
 	else {
-		snprintf(why, 256, "could not open key file \"%.100s\": %s", file,
-		    strerror(errno));
+		snprintf(why, 256, "could not open key file \"%.100s\": %s",
+		    file, strerror(errno));
 		r = SW_ERR_CONFIG;
 	}
 	if (r != SW_OK)

@@ -68,8 +68,10 @@ struct iroh_stream {
 	int64_t id;			/* -1: none yet */
 	struct iroh_ring tx, rx;
 	uint64_t tx_sent;		/* handed to ngtcp2, up to here */
-	bool tx_eof, fin_sent;		/* the descriptor's end was read; FIN went */
-	bool rx_fin, rx_shut;		/* FIN came; the descriptor heard of it */
+	/* the descriptor's end was read; FIN went */
+	bool tx_eof, fin_sent;
+	/* FIN came; the descriptor heard of it */
+	bool rx_fin, rx_shut;
 	bool rx_discard;		/* nobody reads any more */
 	bool hung;			/* the other end is closed */
 	uint32_t watched;		/* EPOLL bits */
@@ -107,7 +109,8 @@ struct iroh_conn {
 	enum conn_state state;
 	ngtcp2_conn *q;
 	struct iroh_tls tls;
-	size_t ncids;			/* entries of the table that lead here */
+	/* entries of the table that lead here */
+	size_t ncids;
 	struct loop_timer timer;	/* ngtcp2's */
 	struct loop_timer limit;	/* ours, by state */
 	struct iroh_stream stream;
@@ -121,8 +124,10 @@ struct iroh_conn {
 	struct iroh_addr peer;		/* client */
 	size_t next_direct;		/* client: to try to move to */
 	int64_t upgrade_ms;		/* between two rounds of that */
-	bool moved;			/* validated on UDP: the relay is done */
-	uint8_t flight[1500];		/* client: the last Initial, for the relay */
+	/* validated on UDP: the relay is done */
+	bool moved;
+	/* client: the last Initial, for the relay */
+	uint8_t flight[1500];
 	size_t flight_len;
 	uint8_t goodbye[1280];
 	size_t goodbye_len, goodbyes;
@@ -170,7 +175,8 @@ struct iroh_endpoint {
 	size_t nconns, half_open, accepted;
 	struct iroh_held *held;
 	size_t nheld;
-	int64_t reset_s;		/* the second that `resets` were sent in */
+	/* the second that `resets` were sent in */
+	int64_t reset_s;
 	unsigned resets;
 	struct loop_timer ending;
 	bool closing;
@@ -207,10 +213,12 @@ struct iroh_dial {
 uint64_t iroh_now_ns(void);
 
 /* --- iroh_endpoint.c --- */
-void iroh_endpoint_dial_done(struct iroh_endpoint *ep, struct iroh_dial *d, int err,
+void iroh_endpoint_dial_done(struct iroh_endpoint *ep, struct iroh_dial *d,
+    int err,
     int fd, const char *why);
 /* Queue an accepted stream; false: the queue is full. */
-bool iroh_endpoint_offer(struct iroh_endpoint *ep, const struct iroh_incoming *in);
+bool iroh_endpoint_offer(struct iroh_endpoint *ep,
+    const struct iroh_incoming *in);
 
 /* --- iroh_proxy.c --- */
 /*
@@ -229,14 +237,16 @@ void iroh_proxy_udp_end(struct iroh_endpoint *ep);
 int iroh_cid_add(struct iroh_cid_table *t, const uint8_t *id, size_t len,
     struct iroh_conn *c) SW_MUST_CHECK;
 void iroh_cid_remove(struct iroh_cid_table *t, const uint8_t *id, size_t len);
-struct iroh_conn *iroh_cid_find(const struct iroh_cid_table *t, const uint8_t *id,
+struct iroh_conn *iroh_cid_find(const struct iroh_cid_table *t,
+    const uint8_t *id,
     size_t len);
 /* Every id of this connection.  Looks at the whole table. */
 void iroh_cid_remove_all(struct iroh_cid_table *t, struct iroh_conn *c);
 void iroh_cid_wipe(struct iroh_cid_table *t);
 
 /* --- iroh_route.c --- */
-void iroh_route_datagram(struct iroh_endpoint *ep, const struct iroh_origin *from,
+void iroh_route_datagram(struct iroh_endpoint *ep,
+    const struct iroh_origin *from,
     const uint8_t *p, size_t n);
 void iroh_route_wipe(struct iroh_endpoint *ep);
 
@@ -246,22 +256,27 @@ struct iroh_conn *iroh_conn_dial(struct iroh_endpoint *ep, struct iroh_dial *d,
     struct iroh_relay *relay);
 /* From a client's first packet.  `odcid` is what our Retry answered, or NULL.
  * NULL: no memory. */
-struct iroh_conn *iroh_conn_accept(struct iroh_endpoint *ep, const ngtcp2_pkt_hd *hd,
+struct iroh_conn *iroh_conn_accept(struct iroh_endpoint *ep,
+    const ngtcp2_pkt_hd *hd,
     const ngtcp2_cid *odcid, const struct iroh_origin *from);
 /* A datagram of this connection's. */
 void iroh_conn_input(struct iroh_conn *c, const struct iroh_origin *from,
     const uint8_t *p, size_t n);
 /* Its timers, its stream, its packets: at the end of a turn. */
 void iroh_conn_flush(struct iroh_conn *c);
-void iroh_conn_mark(struct iroh_conn *c);	/* iroh_conn_flush() it this turn */
+/* iroh_conn_flush() it in this turn. */
+void iroh_conn_mark(struct iroh_conn *c);
 /* The transport is lost; `why` is for a waiting dial. */
 void iroh_conn_fail(struct iroh_conn *c, int err, const char *why);
-void iroh_conn_fail_lib(struct iroh_conn *c, int liberr);	/* by ngtcp2's code */
+/* The same, by ngtcp2's code. */
+void iroh_conn_fail_lib(struct iroh_conn *c, int liberr);
 /* Say goodbye with an application code. */
 void iroh_conn_close(struct iroh_conn *c, uint64_t code);
 void iroh_conn_over(struct iroh_conn *c);	/* without a word */
-void iroh_conn_free(struct iroh_conn *c);	/* not for callers within a callback */
-void iroh_conn_bury(struct iroh_conn *c);	/* from the list of graves, at last */
+/* not for callers within a callback */
+void iroh_conn_free(struct iroh_conn *c);
+/* from the list of graves, at last */
+void iroh_conn_bury(struct iroh_conn *c);
 /* Its relay came up: what waited for it may go. */
 void iroh_conn_relay_up(struct iroh_conn *c);
 
@@ -270,7 +285,8 @@ void iroh_conn_relay_up(struct iroh_conn *c);
  * becomes its path. */
 bool iroh_path_admit(struct iroh_conn *c, const struct iroh_origin *from);
 /* Is that where its peer is now? */
-bool iroh_path_is_from(const struct iroh_conn *c, const struct iroh_origin *from);
+bool iroh_path_is_from(const struct iroh_conn *c,
+    const struct iroh_origin *from);
 /* The path by which ngtcp2 knows `from`. */
 void iroh_path_of(const struct iroh_conn *c, const struct iroh_origin *from,
     ngtcp2_path_storage *ps);
@@ -286,14 +302,16 @@ int iroh_quic_server(struct iroh_conn *c, const ngtcp2_pkt_hd *hd,
 
 /* --- iroh_send.c --- */
 void iroh_send_packets(struct iroh_conn *c);
-void iroh_send_to(struct iroh_conn *c, const ngtcp2_path *path, const uint8_t *p,
+void iroh_send_to(struct iroh_conn *c, const ngtcp2_path *path,
+    const uint8_t *p,
     size_t n, size_t segment);
 
 /* --- iroh_stream.c --- */
 /* Make the pair; the other end is returned, blocking, or -1. */
 int iroh_stream_open(struct iroh_conn *c);
 /* Bytes of the peer's, in order.  SW_OK, or SW_ERR_LIMIT: more than allowed. */
-int iroh_stream_received(struct iroh_conn *c, const uint8_t *p, size_t n, bool fin)
+int iroh_stream_received(struct iroh_conn *c, const uint8_t *p, size_t n,
+    bool fin)
     SW_MUST_CHECK;
 void iroh_stream_acked(struct iroh_conn *c, uint64_t upto);
 /* The peer will read no more: writes to the descriptor fail from now on. */
@@ -301,12 +319,14 @@ void iroh_stream_unwanted(struct iroh_conn *c);
 /* Hand on what came, take what may be sent; at the end of a turn. */
 void iroh_stream_flush(struct iroh_conn *c);
 /* What to send next: up to two pieces.  Answers how many; *fin: it ends there. */
-size_t iroh_stream_next(const struct iroh_conn *c, ngtcp2_vec v[static 2], bool *fin);
+size_t iroh_stream_next(const struct iroh_conn *c, ngtcp2_vec v[static 2],
+    bool *fin);
 void iroh_stream_sent(struct iroh_conn *c, size_t n, bool fin);
 /* Take what the descriptor has at this moment, and send FIN behind it. */
 void iroh_stream_finish(struct iroh_conn *c);
 /* All of ours is acknowledged, and nobody waits for more of the peer's. */
 bool iroh_stream_delivered(const struct iroh_conn *c);
-void iroh_stream_end(struct iroh_conn *c);	/* closes the descriptor, frees */
+/* closes the descriptor, frees */
+void iroh_stream_end(struct iroh_conn *c);
 
 #endif

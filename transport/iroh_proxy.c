@@ -18,7 +18,8 @@ associate(const char *url, const struct transport_limit *until, int *fd,
 	if ((r = proxy_url_parse(&u, url, why)) != SW_OK)
 		return r;
 	if (u.kind != PROXY_SOCKS5) {
-		snprintf(why, IROH_WHY_LEN, "an HTTP proxy carries no datagrams; "
+		snprintf(why, IROH_WHY_LEN,
+		    "an HTTP proxy carries no datagrams; "
 		    "give --iroh-relay");
 		r = SW_ERR_UNSUPPORTED;
 	} else
@@ -37,7 +38,8 @@ associate(const char *url, const struct transport_limit *until, int *fd,
 }
 
 int
-iroh_proxy_udp_begin(struct iroh_endpoint *ep, const struct transport_limit *until,
+iroh_proxy_udp_begin(struct iroh_endpoint *ep,
+    const struct transport_limit *until,
     char why[static IROH_WHY_LEN])
 {
 	struct sw_addr to;

@@ -258,7 +258,8 @@ iroh_quic_server(struct iroh_conn *c, const ngtcp2_pkt_hd *hd,
 	    hd->version, &callbacks, &settings, &params, NULL, c) != 0)
 		return SW_ERR_NOMEM;
 	if (iroh_cid_add(&ep->cids, scid.data, scid.datalen, c) != SW_OK ||
-	    iroh_cid_add(&ep->cids, hd->dcid.data, hd->dcid.datalen, c) != SW_OK)
+	    iroh_cid_add(&ep->cids, hd->dcid.data, hd->dcid.datalen,
+	    c) != SW_OK)
 		return SW_ERR_NOMEM;
 	return start_tls(c);
 }

@@ -53,7 +53,8 @@ struct iroh_relay {
 	wslay_event_context_ptr ws;
 	int64_t backoff_ms;
 	bool complained, dirty;
-	bool ping_out, checking;	/* a ping is unanswered; is looked after */
+	/* a ping is unanswered; is looked after */
+	bool ping_out, checking;
 	size_t read_bytes;		/* in this turn */
 	bool broken;			/* found while reading or writing */
 	char why[256];
@@ -122,7 +123,8 @@ attempt_start(const struct iroh_relay *r)
 	a->tell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	e = a->tell < 0 ? EMFILE : pthread_create(&thread, &attr, attempt_run, a);
+	e = a->tell < 0 ? EMFILE : pthread_create(&thread, &attr, attempt_run,
+	    a);
 	pthread_attr_destroy(&attr);
 	if (e == 0)
 		return a;
@@ -313,7 +315,8 @@ on_turn(struct loop_turn *h)
 	if (r->dirty)
 		flush(r);
 	if (r->broken)
-		lose(r, r->why[0] != '\0' ? r->why : "the relay closed the link");
+		lose(r, r->why[0] != '\0' ? r->why :
+		    "the relay closed the link");
 }
 
 static void

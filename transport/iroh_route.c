@@ -217,7 +217,8 @@ is_reset(struct iroh_endpoint *ep, const struct iroh_origin *from,
 }
 
 static void
-route(struct iroh_endpoint *ep, const struct iroh_origin *from, const uint8_t *p,
+route(struct iroh_endpoint *ep, const struct iroh_origin *from,
+    const uint8_t *p,
     size_t n, bool late)
 {
 	ngtcp2_version_cid v;
@@ -229,9 +230,8 @@ route(struct iroh_endpoint *ep, const struct iroh_origin *from, const uint8_t *p
 	c = iroh_cid_find(&ep->cids, v.dcid, v.dcidlen);
 	if (c != NULL)
 		iroh_conn_input(c, from, p, n);
-	else if (r == 0 && v.version == 0 && is_reset(ep, from, p, n))
-		return;
-	else if (!ep->accept || ep->closing)
+	else if ((r == 0 && v.version == 0 && is_reset(ep, from, p, n)) ||
+	    !ep->accept || ep->closing)
 		return;
 	else if (r == NGTCP2_ERR_VERSION_NEGOTIATION)
 		answer_version(ep, from, &v, n);
@@ -253,6 +253,8 @@ iroh_route_datagram(struct iroh_endpoint *ep, const struct iroh_origin *from,
 void
 iroh_route_wipe(struct iroh_endpoint *ep)
 {
-	while (ep->held != NULL)
-		held_free(ep->held);
+	for (struct iroh_held *h = ep->held, *next; h != NULL; h = next) {
+		next = h->next;
+		held_free(h);
+	}
 }

@@ -2,7 +2,8 @@
 
 #include "transport/iroh_private.h"
 
-#define BURST_MIN (10 * 1452)
+#define BURST_MIN 14520		/* ten packets */
+#define BURST_MAX 260000
 
 void
 iroh_send_to(struct iroh_conn *c, const ngtcp2_path *path, const uint8_t *p,
@@ -14,11 +15,14 @@ iroh_send_to(struct iroh_conn *c, const ngtcp2_path *path, const uint8_t *p,
 	if (iroh_path_is_first(path)) {
 		switch (c->via) {
 		case VIA_EVERY:
-			for (size_t i = 0; i < c->peer.ndirect && !ep->no_udp; i++)
-				iroh_udp_send(&ep->udp, NULL, &c->peer.direct[i],
+			for (size_t i = 0; i < c->peer.ndirect &&
+			    !ep->no_udp; i++)
+				iroh_udp_send(&ep->udp, NULL,
+				    &c->peer.direct[i],
 				    p, n, segment);
 			/* The last datagram is what a slower relay gets. */
-			c->flight_len = n % segment == 0 ? segment : n % segment;
+			c->flight_len = n % segment == 0 ? segment :
+			    n % segment;
 			if (c->flight_len > sizeof(c->flight))
 				c->flight_len = 0;
 			memcpy(c->flight, p + n - c->flight_len, c->flight_len);
@@ -91,8 +95,8 @@ burst(ngtcp2_conn *q)
 	n = st.smoothed_rtt == 0 ? 0 :
 	    (uint64_t)((double)st.cwnd * (double)NS_PER_MS /
 	    (double)st.smoothed_rtt);
-	if (n > 4 * UDP_BATCH_MAX)
-		n = 4 * UDP_BATCH_MAX;
+	if (n > BURST_MAX)
+		n = BURST_MAX;
 	return n < BURST_MIN ? BURST_MIN : (size_t)n;
 }
 
@@ -119,7 +123,8 @@ write_one(struct iroh_conn *c, ngtcp2_path *path, uint8_t *out, uint64_t ts)
 	    id, v, pieces, ts);
 	if (n == NGTCP2_ERR_STREAM_SHUT_WR)
 		iroh_stream_unwanted(c);	/* STOP_SENDING came */
-	if (n == NGTCP2_ERR_STREAM_DATA_BLOCKED || n == NGTCP2_ERR_STREAM_SHUT_WR ||
+	if (n == NGTCP2_ERR_STREAM_DATA_BLOCKED ||
+	    n == NGTCP2_ERR_STREAM_SHUT_WR ||
 	    n == NGTCP2_ERR_STREAM_NOT_FOUND)
 		n = ngtcp2_conn_writev_stream(c->q, path, &pi, out,
 		    NGTCP2_MAX_PMTUD_UDP_PAYLOAD_SIZE, &taken,
@@ -152,5 +157,6 @@ iroh_send_packets(struct iroh_conn *c)
 	if (n < 0)
 		iroh_conn_fail_lib(c, (int)n);
 	else if (n > 0)
-		iroh_conn_mark(c);		/* there is more: in the next turn */
+		/* there is more: in the next turn */
+		iroh_conn_mark(c);
 }

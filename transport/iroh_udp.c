@@ -84,7 +84,8 @@ iroh_udp_open(struct iroh_udp *u, const char *text, uint16_t port,
 
 	*u = (struct iroh_udp){ .fd = -1 };
 	if (text != NULL && addr_parse_ip(&at, text) != SW_OK) {
-		snprintf(why, 256, "\"%.64s\" is no address to listen on", text);
+		snprintf(why, 256, "\"%.64s\" is no address to listen on",
+		    text);
 		return SW_ERR_CONFIG;
 	}
 	at.port = port;
@@ -237,7 +238,8 @@ take_control(struct msghdr *m, struct sw_addr *local, size_t n)
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
 			*local = addr_v4(ntohl(info.ipi_addr.s_addr),
 			    local->port);
-		} else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+		} else if (c->cmsg_level == SOL_UDP &&
+		    c->cmsg_type == UDP_GRO) {
 			int v;
 
 			memcpy(&v, CMSG_DATA(c), sizeof(v));
@@ -286,10 +288,12 @@ iroh_udp_read(struct iroh_udp *u, iroh_udp_fn *fn, void *arg)
 			return;
 		if (n <= 0 || addr_from_sockaddr(&from, (struct sockaddr *)&sa,
 		    m.msg_namelen) != SW_OK)
-			continue;	/* an ICMP error, or an empty datagram */
+			/* an ICMP error, or an empty datagram */
+			continue;
 		segment = take_control(&m, &local, (size_t)n);
 		for (size_t at = 0; at < (size_t)n; at += segment)
 			deliver(u, fn, arg, &local, from, buf + at,
-			    (size_t)n - at < segment ? (size_t)n - at : segment);
+			    (size_t)n - at < segment ? (size_t)n - at :
+			    segment);
 	}
 }

@@ -16,7 +16,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-#define UDP_BATCH_MAX 65000	/* bytes of one send */
+#define UDP_BATCH_MAX 65000u	/* bytes of one send */
 #define UDP_SEGMENTS_MAX 64	/* datagrams of one send: the kernel's limit */
 
 struct iroh_udp {

@@ -112,7 +112,7 @@ relay_answer_check(const char *answer, size_t n, const char *key,
 {
 	char text[UPGRADE_ANSWER_MAX + 1], value[128], want[32], proof[64];
 	uint8_t hash[20];
-	int status;
+	long status;
 
 	if (n > UPGRADE_ANSWER_MAX || memchr(answer, '\0', n) != NULL)
 		return SW_ERR_FORMAT;
@@ -122,9 +122,9 @@ relay_answer_check(const char *answer, size_t n, const char *key,
 		snprintf(why, 256, "the relay does not speak HTTP");
 		return SW_ERR_FORMAT;
 	}
-	status = atoi(text + 9);
+	status = strtol(text + 9, NULL, 10);
 	if (status != 101) {
-		snprintf(why, 256, "the relay answered with HTTP status %d",
+		snprintf(why, 256, "the relay answered with HTTP status %ld",
 		    status);
 		return SW_ERR_REFUSED;
 	}

@@ -64,15 +64,19 @@ copy(void *arg)
 static void
 join(int fd, int in, int out, bool socket)
 {
-	struct way up = { in, fd, true }, down = { fd, out, socket };
+	/* Read by the thread for as long as this one lives. */
+	static _Thread_local struct way up;
+	struct way down = { fd, out, socket };
 	pthread_t t;
 
+	up = (struct way){ in, fd, true };
 	if (pthread_create(&t, NULL, copy, &up) != 0)
 		die("no thread");
 	copy(&down);
 	if (socket)
 		pthread_join(t, NULL);
-	/* Else: the peer's end is the end, as of an ssh ProxyCommand. */
+	else	/* the peer's end is the end, as of an ssh ProxyCommand */
+		pthread_detach(t);
 }
 
 static int
@@ -180,7 +184,8 @@ main(int argc, char **argv)
 		die("dial or listen");
 	dial = strcmp(argv[1], "dial") == 0;
 	o.accept = !dial;
-	for (optind = 2; (opt = getopt(argc, argv, "A:P:a:b:c:k:p:r:s:t:v")) != -1;)
+	optind = 2;
+	while ((opt = getopt(argc, argv, "A:P:a:b:c:k:p:r:s:t:v")) != -1)
 		switch (opt) {
 		case 'A': o.alpn = optarg; break;
 		case 'P': o.port = (uint16_t)atoi(optarg); break;

@@ -47,8 +47,10 @@ set_up(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 
-	if (open_one(&r->server, (struct iroh_options){ .accept = true }) != SW_OK ||
-	    open_one(&r->client, (struct iroh_options){ .accept = false }) != SW_OK)
+	if (open_one(&r->server,
+	    (struct iroh_options){ .accept = true }) != SW_OK ||
+	    open_one(&r->client,
+	    (struct iroh_options){ .accept = false }) != SW_OK)
 		return -1;
 	address(r->server, &r->at);
 	*state = r;
@@ -328,7 +330,8 @@ closing_an_endpoint_delivers_and_ends_its_streams(void **state)
 	char buf[8];
 	int fd;
 
-	assert_int_equal(open_one(&ep, (struct iroh_options){ .port = 0 }), SW_OK);
+	assert_int_equal(open_one(&ep, (struct iroh_options){ .port = 0 }),
+	    SW_OK);
 	assert_true((fd = dial(ep, &r->at, WAIT_MS)) >= 0);
 	assert_int_equal(write(fd, "last", 4), 4);
 	iroh_close(ep, WAIT_MS / 20);
@@ -349,7 +352,8 @@ a_finished_endpoint_lives_as_long_as_its_stream(void **state)
 	char b;
 	int fd;
 
-	assert_int_equal(open_one(&ep, (struct iroh_options){ .port = 0 }), SW_OK);
+	assert_int_equal(open_one(&ep, (struct iroh_options){ .port = 0 }),
+	    SW_OK);
 	assert_true((fd = dial(ep, &r->at, WAIT_MS)) >= 0);
 	iroh_finish(ep, 0);
 	assert_int_equal(write(fd, "x", 1), 1);
@@ -388,7 +392,7 @@ a_restarted_server_ends_old_streams_at_once(void **state)
 	o.port = at.direct[0].port;
 	assert_int_equal(iroh_open(&two, &o, why), SW_OK);
 	start = clock_now_ms();
-	assert_int_equal(write(fd, "y", 1), 1);
+	(void)!write(fd, "y", 1);	/* it may know already */
 	assert_true(readable(fd, WAIT_MS));
 	assert_int_equal(read(fd, &b, 1), 0);
 	assert_true(clock_now_ms() - start < 10000);

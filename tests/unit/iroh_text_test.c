@@ -77,7 +77,8 @@ keys_and_tickets_agree_with_iroh(void **state)
 		assert_non_null(key = iroh_identity_new(seed));
 		b.id = *iroh_identity_id(key);
 		iroh_identity_free(key);
-		assert_string_equal(iroh_id_text(&b.id, hex), vec_text(&v, "id"));
+		assert_string_equal(iroh_id_text(&b.id, hex),
+		    vec_text(&v, "id"));
 		if (relay[0] != '-')
 			assert_int_equal(iroh_addr_set_relay(&b, relay), SW_OK);
 		while (direct[0] != '-' && *direct != '\0') {
@@ -111,7 +112,8 @@ a_ticket_with_a_byte_gone_or_added_is_refused(void **state)
 	struct iroh_addr a;
 
 	(void)state;
-	assert_int_equal(iroh_addr_parse(&a, ticket, sizeof(ticket) - 1), SW_OK);
+	assert_int_equal(iroh_addr_parse(&a, ticket, sizeof(ticket) - 1),
+	    SW_OK);
 	for (size_t n = 0; n < sizeof(ticket) - 1; n++)
 		assert_int_not_equal(iroh_addr_parse(&a, ticket, n), SW_OK);
 	snprintf(longer, sizeof(longer), "%saaaaaaaa", ticket);
@@ -126,7 +128,8 @@ addresses_and_relays_are_checked(void **state)
 	    "1.2.3.4:0", "1.2.3.4:65536", "::1:5", "[::1]", "host:5",
 	    "1.2.3.4:5x", "[1.2.3.4:5", "1.2.3.4: 5" };
 	static const char *const bad_url[] = { "", "relay.test", "ftp://x/",
-	    "https://", "https:///x", "https://a b/", "https://u@h/", "http://:1" };
+	    "https://", "https:///x", "https://a b/", "https://u@h/",
+	    "http://:1" };
 	struct iroh_addr a = { .ndirect = 0 };
 
 	(void)state;
