@@ -587,7 +587,7 @@ iroh_dial(struct iroh_endpoint *ep, const struct iroh_addr *peer,
 		log_warn("iroh: %s", no_udp);
 	pthread_mutex_lock(&ep->lock);
 	d.next = ep->orders;
-	/* It is waited for below. cppcheck-suppress autoVariables */
+	/* cppcheck-suppress autoVariables ; waited for below */
 	ep->orders = &d;
 	wake(ep);
 	/* It keeps the deadline itself: this wait is as bounded as that. */
