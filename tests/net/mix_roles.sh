@@ -5,7 +5,7 @@
 # shellcheck disable=SC2154 # set through eval
 . "${0%/*}/../lib/net.sh"
 
-[ -x "$LIB/mix_session" ] || skip_all "$LIB/mix_session is not built"
+product || skip_all "smolwrap is not built"
 plan 13
 hosts && services small web || { fail "hosts"; exit 1; }
 dir=http://$SSHD:8000/
@@ -39,9 +39,9 @@ answers() { on server curl -s -m 2 -o "$T/net.json" "${dir}v1/smolnode/topology"
 knows() { answers && [ "$(grep -o mix_host "$T/net.json" | wc -l)" -eq "$1" ]; }
 rotation() { sed 's/.*"key_rotation_id": *\([0-9]*\).*/\1/' "$T/net.json"; }
 mix() {
-	on client timeout 60 "$LIB/mix_session" "$T/net.json" \
-	    "$(identity gateway)" "$(sed -n 's/^exit //p' "$T/exit")" \
-	    "$B/libsmolwrap.so" "$@"
+	on client timeout 60 "$B/smolwrap" --via "mix:$T/net.json" \
+	    --entry "$(identity gateway)" \
+	    --exit "$(sed -n 's/^exit //p' "$T/exit")" --traffic raw -- "$@"
 }
 fetch() { mix curl -sS -m 25 "http://$WWW/" | grep -q "the page of"; }
 page() { knows 5 && fetch; }	# with the keys of now
