@@ -59,11 +59,11 @@ account_free(struct node *n, struct account *a)
 static bool
 make_room(struct node *n)
 {
-	struct account *a, *next, *oldest = NULL;
+	struct account *a, *oldest = NULL;
 
 	if (HASH_COUNT(n->accounts) < NODE_ACCOUNTS_MAX)
 		return true;
-	HASH_ITER(hh, n->accounts, a, next)
+	for (a = n->accounts; a != NULL; a = a->hh.next)
 		if (a->session == NULL &&
 		    (oldest == NULL || a->seen_ms < oldest->seen_ms))
 			oldest = a;
@@ -118,9 +118,9 @@ void
 node_sweep_inbox(struct node *n)
 {
 	int64_t oldest = n->loop->now_ms - NODE_INBOX_MS;
-	struct account *a, *next;
+	struct account *a;
 
-	HASH_ITER(hh, n->accounts, a, next)
+	for (a = n->accounts; a != NULL; a = a->hh.next)
 		while (a->inbox != NULL && a->inbox->at_ms < oldest)
 			drop_first(n, a);
 }
@@ -410,6 +410,8 @@ node_close_clients(struct node *n)
 		after = s->next;
 		session_free(s);
 	}
-	HASH_ITER(hh, n->accounts, a, next)
+	for (a = n->accounts; a != NULL; a = next) {
+		next = a->hh.next;
 		account_free(n, a);
+	}
 }

@@ -200,12 +200,14 @@ find_peer(struct node *n, const struct sw_addr *a)
 		return p;
 	if (HASH_COUNT(n->peers) == NODE_PEERS_MAX) {
 		/* Room for one more: who is closed can be forgotten. */
-		HASH_ITER(hh, n->peers, p, next)
+		for (p = n->peers; p != NULL; p = next) {
+			next = p->hh.next;
 			if (!stream_is_open(&p->s) &&
 			    p->retry_ms <= n->loop->now_ms) {
 				HASH_DEL(n->peers, p);
 				free(p);
 			}
+		}
 		if (HASH_COUNT(n->peers) == NODE_PEERS_MAX)
 			return NULL;
 	}
@@ -447,7 +449,8 @@ node_close_links(struct node *n)
 		after = i->next;
 		inbound_free(i);
 	}
-	HASH_ITER(hh, n->peers, p, next) {
+	for (p = n->peers; p != NULL; p = next) {
+		next = p->hh.next;
 		HASH_DEL(n->peers, p);
 		peer_down(p);
 		free(p);

@@ -113,13 +113,15 @@ smolnode_fetch_new(struct smolnode_fetch **out, struct loop *l,
 {
 	struct smolnode_fetch *f = calloc(1, sizeof(*f));
 
-	if ((*out = f) == NULL)
+	*out = NULL;
+	if (f == NULL)
 		return SW_ERR_NOMEM;
 	f->loop = l;
 	f->addr = *a;
 	f->timer.fire = on_timer;
 	f->s.w.fd = -1;
 	snprintf(f->host, sizeof(f->host), "%s", host);
+	*out = f;
 	return SW_OK;
 }
 
