@@ -99,6 +99,24 @@ rig_certificates(char dir[static 64])
 	rig_certificate(dir, "old", "DNS:old.test", "-days -1");
 }
 
+/* On loopback; *port 0: any. */
+static inline int
+rig_listen(uint16_t *port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_port = htons(*port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 ||
+	    listen(fd, 64) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
+		abort();
+	*port = ntohs(sin.sin_port);
+	return fd;
+}
+
 static void *
 rig_echo(void *arg)
 {
@@ -201,9 +219,6 @@ rig_thread(void *arg)
 static inline void
 rig_serve(struct tls_rig *r)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(sin);
 	char one[128], one_key[128], two[128], two_key[128], why[TLS_WHY_LEN];
 	const struct tls_server_cert certs[] = {
 		{ one, one_key }, { two, two_key },
@@ -214,14 +229,10 @@ rig_serve(struct tls_rig *r)
 	snprintf(one_key, sizeof(one_key), "%s/one.key", r->dir);
 	snprintf(two, sizeof(two), "%s/two.pem", r->dir);
 	snprintf(two_key, sizeof(two_key), "%s/two.key", r->dir);
-	r->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(r->listen_fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 ||
-	    listen(r->listen_fd, 64) != 0 ||
-	    getsockname(r->listen_fd, (struct sockaddr *)&sin, &len) != 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM, 0, r->stop_fd) != 0 ||
+	r->listen_fd = rig_listen(&r->port);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, r->stop_fd) != 0 ||
 	    loop_init(&r->l) != SW_OK)
 		abort();
-	r->port = ntohs(sin.sin_port);
 	if (tls_server_new(&r->server, &o, why) != SW_OK) {
 		fprintf(stderr, "%s\n", why);
 		abort();

@@ -322,6 +322,45 @@ cancelling_ends_a_connect_that_waits(void **state)
 	transport_unref(t);
 }
 
+/* OpenSSL's page about a connection says whether it was resumed. */
+static void
+ticket_is_used_by_the_next_connection(void **state)
+{
+	static char page[65536];
+	struct transport *t;
+	char line[256];
+	uint16_t port = 0;
+	int fd = -1, r = SW_ERR_DOWN;
+
+	(void)state;
+	close(rig_listen(&port));
+	snprintf(line, sizeof(line), "timeout 60 openssl s_server -accept "
+	    "127.0.0.1:%u -cert one.pem -key one.key -www >s_server.log 2>&1 & "
+	    "echo $! >pid", port);
+	rig_run(rig.dir, line);
+	assert_int_equal(transport_new(&t, with_ca(), why), SW_OK);
+	for (int i = 0; i < 3; i++) {
+		size_t n = 0;
+		ssize_t got;
+
+		for (int k = 0; k < 100 && (r = transport_connect(t,
+		    "127.0.0.1", port, clock_now_ms() + 10000, &fd, why)) ==
+		    SW_ERR_REFUSED; k++)
+			usleep(50000);		/* it is starting */
+		if (r != SW_OK)
+			fail_msg("%s", why);
+		assert_int_equal(write(fd, "GET / HTTP/1.0\r\n\r\n", 18), 18);
+		while ((got = read(fd, page + n, sizeof(page) - 1 - n)) > 0)
+			n += (size_t)got;
+		page[n] = '\0';
+		assert_non_null(strstr(page, i == 0 ? "New, TLSv1.3" :
+		    "Reused, TLSv1.3"));
+		close(fd);
+	}
+	transport_unref(t);
+	rig_run(rig.dir, "kill $(cat pid)");
+}
+
 static int
 set_up(void **state)
 {
@@ -357,6 +396,7 @@ main(void)
 		cmocka_unit_test(
 		    reload_shows_the_new_certificate_or_keeps_the_old),
 		cmocka_unit_test(pin_has_three_spellings),
+		cmocka_unit_test(ticket_is_used_by_the_next_connection),
 		cmocka_unit_test(cancelling_ends_a_connect_that_waits),
 	};
 
