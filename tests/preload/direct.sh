@@ -75,7 +75,7 @@ for host in "" -s; do
 		: >"$T/log"
 		timeout 10 "$B/tests/lib/direct_session" $host "$LIBRARY" \
 		    "$B/tests/probes/depart" $how $HERE >/dev/null 2>&1
-		for try in 1 2 3 4 5 6 7 8 9 10; do
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
 			[ ! -s "$T/log" ] || break
 			sleep 0.2
 		done
