@@ -20,9 +20,11 @@ report() {
 }
 
 # The tests look for files beside them.
-# One test dials 8.8.8.8 and wants no answer: here nobody gives one.
-on client ip route add 8.8.8.8 via $SSHD
-on server ip route add 8.8.8.8 via $DARK
+# Some tests dial these and want no answer: here nobody gives one.
+for dark in 8.8.8.8 1.2.3.4; do
+	on client ip route add $dark via $SSHD
+	on server ip route add $dark via $DARK
+done
 
 # It refuses to run as root, which we are in this namespace: one more, then.
 run() {
