@@ -25,7 +25,7 @@ until curl -s -o "$dir/plain" http://192.0.2.1:8099/file; do sleep 0.1; done
 
 mix() { timeout 50 "$B/smolwrap" --via mix:local "$@"; }
 
-for traffic in raw default; do
+for traffic in raw fast default; do
 	rm -f "$dir/got"
 	ok "a download, traffic $traffic" mix --traffic $traffic -- \
 	    curl -sS -m 45 -o "$dir/got" http://192.0.2.1:8099/file
