@@ -26,7 +26,7 @@ mix_key(struct noise *n, const uint8_t ikm[static 32])
 	uint8_t out[2 * SHA256_LEN];
 
 	prim_hkdf_sha256(out, sizeof(out), n->ck, sizeof(n->ck), ikm, 32,
-	    NULL, 0);
+	    "", 0);
 	memcpy(n->ck, out, sizeof(n->ck));
 	memcpy(n->k, out + SHA256_LEN, sizeof(n->k));
 	n->n = 0;
@@ -54,7 +54,7 @@ mix_psk(struct noise *n)
 	prim_sha256_pair(psk, psk_salt, sizeof(psk_salt) - 1, n->responder,
 	    sizeof(n->responder));
 	prim_hkdf_sha256(out, sizeof(out), n->ck, sizeof(n->ck), psk,
-	    sizeof(psk), NULL, 0);
+	    sizeof(psk), "", 0);
 	memcpy(n->ck, out, sizeof(n->ck));
 	mix_hash(n, out + SHA256_LEN, SHA256_LEN);
 	memcpy(n->k, out + 2 * SHA256_LEN, sizeof(n->k));
@@ -109,7 +109,7 @@ noise_init(struct noise *n, bool initiator,
 	memcpy(n->responder, responder, sizeof(n->responder));
 	memcpy(n->h, protocol, sizeof(n->h));
 	memcpy(n->ck, n->h, sizeof(n->ck));
-	mix_hash(n, NULL, 0);		/* the prologue is empty */
+	mix_hash(n, "", 0);		/* the prologue is empty */
 	mix_hash(n, n->responder, sizeof(n->responder));
 }
 
@@ -142,8 +142,8 @@ split(struct noise *n)
 {
 	uint8_t out[2 * SHA256_LEN], *mine, *theirs;
 
-	prim_hkdf_sha256(out, sizeof(out), n->ck, sizeof(n->ck), NULL, 0,
-	    NULL, 0);
+	prim_hkdf_sha256(out, sizeof(out), n->ck, sizeof(n->ck), "", 0,
+	    "", 0);
 	mine = n->initiator ? out : out + SHA256_LEN;
 	theirs = n->initiator ? out + SHA256_LEN : out;
 	n->out = noise_aead_new(mine);

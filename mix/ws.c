@@ -317,7 +317,7 @@ const uint8_t *
 ws_out(struct ws *w, size_t *n)
 {
 	*n = w->out_len - w->out_at;
-	return w->out + w->out_at;
+	return *n > 0 ? w->out + w->out_at : NULL;
 }
 
 void
