@@ -427,11 +427,10 @@ static int
 add_line(struct serve_keys *k, struct reader *r, const char *line, size_t n,
     bool ca_file)
 {
-	struct serve_grant g = { 0 };
 	enum outcome what = BROKEN;
 	char *copy;
 
-	r->g = &g;
+	memset(r->g, 0, sizeof(*r->g));
 	r->error = "the line is too long";
 	if (n > LINE_MAX_LEN || memchr(line, 0, n) != NULL)
 		goto out;
@@ -441,11 +440,11 @@ add_line(struct serve_keys *k, struct reader *r, const char *line, size_t n,
 	what = parse_line(r, copy, ca_file);
 	free(copy);
 	if (what == TAKEN) {
-		k->grant[k->n++] = g;
+		k->grant[k->n++] = *r->g;
 		return SW_OK;
 	}
 out:
-	grant_wipe(&g);
+	grant_wipe(r->g);
 	if (what == SKIPPED)
 		return SW_OK;
 	r->say(r->arg, r->line, true, r->error);
@@ -456,7 +455,8 @@ int
 serve_keys_add(struct serve_keys *k, const char *text, size_t len, bool ca_file,
     serve_keys_say *say, void *arg)
 {
-	struct reader r = { .say = say, .arg = arg };
+	struct serve_grant g;
+	struct reader r = { .g = &g, .say = say, .arg = arg };
 	int err = SW_OK;
 
 	for (const char *end = text + len; text < end && err == SW_OK;) {
