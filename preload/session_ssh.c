@@ -63,6 +63,22 @@ count_unsent(const struct session_tunnel *t)
 
 /* --- what libssh's side tells -------------------------------------------- */
 
+/* Owners that attached before it was up learn what this server carries. */
+static void
+tell_udp(struct session_ssh *t)
+{
+	bool udp = ssh_tunnel_is_smolserve(t->ssh);
+
+	if (t->t.s->tunnel != &t->t)	/* owners use the last of a chain */
+		return;
+	for (struct hop *h = t->t.s->hops; h != NULL; h = h->next) {
+		if (((h->config.flags & LINK_UDP) != 0) == udp)
+			continue;
+		h->config.flags ^= LINK_UDP;
+		(void)hop_tell_config(h);
+	}
+}
+
 static void
 state_changed(void *arg, enum ssh_tunnel_state state, int err, const char *why)
 {
@@ -73,6 +89,8 @@ state_changed(void *arg, enum ssh_tunnel_state state, int err, const char *why)
 	};
 
 	session_tunnel_tell(arg, ours[state], err, why);
+	if (state == SSH_TUNNEL_UP)
+		tell_udp(arg);
 }
 
 /* A connection to a published port of the server: who listens for it? */
