@@ -202,10 +202,14 @@ serve_front_new(struct serve_server *v, const struct serve_front_options *o,
 void
 serve_front_free(struct serve_front *f)
 {
+	struct guest *g, *next;
+
 	if (f == NULL)
 		return;
-	while (!LIST_IS_EMPTY(&f->guests))
-		guest_free(LIST_FIRST(&f->guests));
+	for (g = LIST_FIRST(&f->guests); g != NULL; g = next) {
+		next = LIST_NEXT(g, link);
+		guest_free(g);
+	}
 	serve_web_free(f->web);
 	tls_server_free(f->tls);
 	free(f);

@@ -163,7 +163,7 @@ static bool
 choose_cipher(struct serve_bytes theirs, enum serve_cipher_kind *kind)
 {
 	char ours[128] = "";
-	const char *name;
+	const char *name = "";
 	size_t n;
 
 	add_ciphers(ours, sizeof(ours));
@@ -296,7 +296,7 @@ hash(struct serve_ssh *s, const uint8_t theirs[static 32],
 {
 	struct serve_kex *k = &s->kex;
 	size_t room = strlen(s->ident) + strlen(s->cfg->ident) + k->ours_len +
-	    k->theirs_len + HOSTKEY_LEN + 64 + k_len + 8 * 4;
+	    k->theirs_len + HOSTKEY_LEN + 64 + k_len + (size_t)8 * 4;
 	uint8_t *text = malloc(room);
 	struct wbuf w = { text, room };
 

@@ -43,7 +43,7 @@ serve_key_fingerprint(const struct serve_key *k,
 	size_t n = serve_key_plain(k, blob, sizeof(blob));
 
 	serve_sha256(hash, blob, n);
-	memcpy(out, "SHA256:", 7);
+	memcpy(out, "SHA256:", sizeof("SHA256:"));
 	sodium_bin2base64(out + 7, SERVE_FINGERPRINT_LEN - 7, hash, sizeof(hash),
 	    sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
 }

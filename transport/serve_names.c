@@ -59,8 +59,12 @@ question_free(struct question *q)
 static void
 names_free(struct serve_names *o)
 {
-	while (!LIST_IS_EMPTY(&o->asked))
-		question_free(LIST_FIRST(&o->asked));
+	struct question *q, *next;
+
+	for (q = LIST_FIRST(&o->asked); q != NULL; q = next) {
+		next = LIST_NEXT(q, link);
+		question_free(q);
+	}
 	LIST_DROP(&o->s->names, o, link);
 	o->s->nservices--;
 	free(o);
@@ -232,6 +236,10 @@ serve_names_open(struct serve_session *s, struct serve_chan *c)
 void
 serve_names_free(struct serve_session *s)
 {
-	while (!LIST_IS_EMPTY(&s->names))
-		names_free(LIST_FIRST(&s->names));
+	struct serve_names *o, *next;
+
+	for (o = LIST_FIRST(&s->names); o != NULL; o = next) {
+		next = LIST_NEXT(o, link);
+		names_free(o);
+	}
 }

@@ -274,6 +274,8 @@ apply(struct serve_options *o, const struct option *opt, const char *value,
 {
 	unsigned most, *number = number_of(o, opt->id, &most);
 
+	if (value == NULL)
+		value = "";		/* a flag has none */
 	if (number != NULL)
 		return get_number(value, most, number) ? SW_OK :
 		    bad(why, opt->name, value);

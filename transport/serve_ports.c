@@ -75,13 +75,17 @@ lookup_free(struct lookup *k)
 static void
 ports_free(struct serve_ports *o)
 {
+	struct lookup *k, *next;
+
 	for (int i = 0; i < FAMILIES; i++) {
 		loop_del(&o->v->l, &o->sock[i].w);
 		if (o->sock[i].w.fd >= 0)
 			close(o->sock[i].w.fd);
 	}
-	while (!LIST_IS_EMPTY(&o->lookups))
-		lookup_free(LIST_FIRST(&o->lookups));
+	for (k = LIST_FIRST(&o->lookups); k != NULL; k = next) {
+		next = LIST_NEXT(k, link);
+		lookup_free(k);
+	}
 	for (size_t i = 0; i < o->npeers; i++)
 		free(o->peer[i].name);
 	LIST_DROP(&o->s->ports, o, link);
@@ -479,6 +483,10 @@ serve_ports_open(struct serve_session *s, struct serve_chan *c)
 void
 serve_ports_free(struct serve_session *s)
 {
-	while (!LIST_IS_EMPTY(&s->ports))
-		ports_free(LIST_FIRST(&s->ports));
+	struct serve_ports *o, *next;
+
+	for (o = LIST_FIRST(&s->ports); o != NULL; o = next) {
+		next = LIST_NEXT(o, link);
+		ports_free(o);
+	}
 }

@@ -447,9 +447,10 @@ serve_relay_offer(struct serve_session *s, int fd, const char *bind,
 void
 serve_relays_free(struct serve_session *s)
 {
-	struct serve_relay *r;
+	struct serve_relay *r, *next;
 
-	while ((r = LIST_FIRST(&s->relays)) != NULL) {
+	for (r = LIST_FIRST(&s->relays); r != NULL; r = next) {
+		next = LIST_NEXT(r, link);
 		r->c = NULL;		/* goes with its session */
 		if (r->w.fd >= 0 && r->client_eof && r->held_len > r->held_at)
 			linger(r);
@@ -461,6 +462,10 @@ serve_relays_free(struct serve_session *s)
 void
 serve_relays_cut(struct serve_server *v)
 {
-	while (!LIST_IS_EMPTY(&v->lingering))
-		cut(LIST_FIRST(&v->lingering));
+	struct serve_relay *r, *next;
+
+	for (r = LIST_FIRST(&v->lingering); r != NULL; r = next) {
+		next = LIST_NEXT(r, link);
+		cut(r);
+	}
 }

@@ -180,6 +180,10 @@ serve_remote_unlisten(struct serve_session *s, const char *bind, uint16_t port)
 void
 serve_remote_free(struct serve_session *s)
 {
-	while (!LIST_IS_EMPTY(&s->listeners))
-		listener_free(LIST_FIRST(&s->listeners));
+	struct serve_listener *o, *next;
+
+	for (o = LIST_FIRST(&s->listeners); o != NULL; o = next) {
+		next = LIST_NEXT(o, link);
+		listener_free(o);
+	}
 }

@@ -554,8 +554,12 @@ serve_sessions_bye(struct serve_server *v)
 void
 serve_sessions_free(struct serve_server *v)
 {
-	while (!LIST_IS_EMPTY(&v->sessions))
-		session_free(LIST_FIRST(&v->sessions));
+	struct serve_session *s, *next;
+
+	for (s = LIST_FIRST(&v->sessions); s != NULL; s = next) {
+		next = LIST_NEXT(s, link);
+		session_free(s);
+	}
 	serve_relays_cut(v);
 }
 

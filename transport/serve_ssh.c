@@ -223,7 +223,7 @@ dispatch(struct serve_ssh *s, struct rbuf payload)
 int
 serve_ssh_feed(struct serve_ssh *s, uint8_t *p, size_t len, size_t *used)
 {
-	struct rbuf payload;
+	struct rbuf payload = { p, 0 };
 	size_t n;
 	int r = SW_OK;
 

@@ -181,7 +181,7 @@ answer_request(struct web_conn *c, const struct serve_http_request *r)
 {
 	char full[4096], to[SERVE_HTTP_PATH_MAX + 1];
 	struct serve_http_file f;
-	struct stat st;
+	struct stat st = { 0 };
 	int status = r->status, fd = -1;
 
 	if (status == 0)
@@ -444,14 +444,14 @@ serve_web_new(struct loop *l, const char *where, char why[static 256])
 		return NULL;
 	w->l = l;
 	LIST_INIT(&w->conns);
-	if (where != NULL && strncmp(where, "http://", 7) == 0) {
+	if (where == NULL)
+		return w;
+	if (strncmp(where, "http://", 7) == 0) {
 		w->has_backend = true;
 		if (parse_backend(&w->backend, where) == SW_OK)
 			return w;
 		snprintf(why, 256, "--web \"%.100s\" is not http://ADDRESS:PORT",
 		    where);
-	} else if (where == NULL) {
-		return w;
 	} else if (stat(where, &st) != 0 || !S_ISDIR(st.st_mode)) {
 		snprintf(why, 256, "--web \"%.100s\" is no folder", where);
 	} else if ((w->root = realpath(where, NULL)) != NULL) {
@@ -464,10 +464,14 @@ serve_web_new(struct loop *l, const char *where, char why[static 256])
 void
 serve_web_free(struct serve_web *w)
 {
+	struct web_conn *c, *next;
+
 	if (w == NULL)
 		return;
-	while (!LIST_IS_EMPTY(&w->conns))
-		conn_free(LIST_FIRST(&w->conns));
+	for (c = LIST_FIRST(&w->conns); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		conn_free(c);
+	}
 	free(w->root);
 	free(w);
 }
