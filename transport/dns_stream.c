@@ -77,18 +77,18 @@ dns_stream_new(struct loop *l, struct dialer *d, const struct dialer_ops *ops)
 }
 
 static void
-conn_free(struct conn *c)
+conn_free(struct dns_stream *u, struct conn *c)
 {
-	LIST_DROP(&c->u->conns, c, link);
-	c->u->nconns--;
+	LIST_DROP(&u->conns, c, link);
+	u->nconns--;
 	free(c);
 }
 
 static void
-ask_free(struct dns_stream_ask *a)
+ask_free(struct dns_stream *u, struct dns_stream_ask *a)
 {
-	LIST_DROP(&a->u->asks, a, link);
-	a->u->nasks--;
+	LIST_DROP(&u->asks, a, link);
+	u->nasks--;
 	free(a);
 }
 
@@ -105,10 +105,10 @@ dns_stream_free(struct dns_stream *u)
 	while ((c = LIST_FIRST(&u->conns)) != NULL) {
 		if (c->d != NULL)
 			u->ops->abort(c->d);
-		conn_free(c);
+		conn_free(u, c);
 	}
 	while ((a = LIST_FIRST(&u->asks)) != NULL)
-		ask_free(a);
+		ask_free(u, a);
 	free(u);
 }
 
@@ -230,7 +230,7 @@ take_message(struct conn *c, uint8_t *msg, size_t len)
 	dns_set_id(msg, len, a->id);
 	done = a->done;
 	arg = a->arg;
-	ask_free(a);
+	ask_free(a->u, a);
 	done(arg, SW_OK, msg, len);
 }
 
@@ -361,29 +361,35 @@ dns_stream_ask(struct dns_stream *u, const struct dial_target *server,
 	return a;
 }
 
-void
-dns_stream_cancel(struct dns_stream_ask *a)
+static void
+cancel(struct dns_stream *u, struct dns_stream_ask *a)
 {
 	/* A frame that is half written must be finished: the stream is shared. */
 	if (a->c != NULL && a->sent_len > 0 && !a->sent) {
 		struct conn *c = a->c;
 
-		a->u->ops->abort(c->d);
+		u->ops->abort(c->d);
 		c->d = NULL;
-		ask_free(a);
+		ask_free(u, a);
 		conn_lost(c, SW_ERR_RESET);
 		return;
 	}
-	ask_free(a);
+	ask_free(u, a);
+}
+
+void
+dns_stream_cancel(struct dns_stream_ask *a)
+{
+	cancel(a->u, a);
 }
 
 static void
-ask_fail(struct dns_stream_ask *a, int err)
+ask_fail(struct dns_stream *u, struct dns_stream_ask *a, int err)
 {
 	dns_stream_fn *done = a->done;
 	void *arg = a->arg;
 
-	dns_stream_cancel(a);
+	cancel(u, a);
 	done(arg, err, NULL, 0);
 }
 
@@ -399,7 +405,7 @@ on_now(struct loop_timer *t)
 	for (c = LIST_FIRST(&u->conns); c != NULL; c = next) {
 		next = LIST_NEXT(c, link);
 		if (c->dead)
-			conn_free(c);
+			conn_free(u, c);
 	}
 	/* Any step may change the list: begin anew until all have a place. */
 	do {
@@ -409,7 +415,7 @@ on_now(struct loop_timer *t)
 				continue;
 			again = true;
 			if (a->err != SW_OK)
-				ask_fail(a, a->err);
+				ask_fail(u, a, a->err);
 			else
 				assign(a);
 			break;
@@ -427,7 +433,7 @@ on_tick(struct loop_timer *t)
 
 	while ((a = LIST_FIRST(&u->asks)) != NULL &&
 	    a->deadline_ms <= u->l->now_ms)
-		ask_fail(a, SW_ERR_TIMEOUT);
+		ask_fail(u, a, SW_ERR_TIMEOUT);
 	for (c = LIST_FIRST(&u->conns); c != NULL; c = next) {
 		next = LIST_NEXT(c, link);
 		if (c->dead || u->l->now_ms - c->used_ms < IDLE_MS)

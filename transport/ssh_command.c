@@ -153,7 +153,7 @@ ssh_command_start(ssh_session s, const struct ssh_plan *p, const char *command,
 void
 ssh_command_end(pid_t pid)
 {
-	const struct timespec step = { .tv_nsec = 10 * 1000000 };
+	const struct timespec step = { .tv_nsec = 10 * 1000000L };
 
 	if (pid <= 0)
 		return;
