@@ -644,8 +644,10 @@ c_closed(void *arg, int err)
 	((struct client *)arg)->closed = true;
 }
 
-static const struct dial_events client_events = { c_opened, c_failed, c_data,
-    c_eof, c_writable, c_closed };
+static const struct dial_events client_events = {
+	.opened = c_opened, .failed = c_failed, .data = c_data, .eof = c_eof,
+	.writable = c_writable, .closed = c_closed,
+};
 
 static void
 tcp_clients_are_answered_in_the_service(void **state)
