@@ -76,6 +76,7 @@ all: $(addprefix $(B)/,smolwrap smolwrap-session smolwrap-session-iroh \
     libsmolwrap.so smolnode smolserve)
 
 .SECONDARY:
+.DELETE_ON_ERROR:
 .PHONY: FORCE all deps test check bench demo lint asan tsan fuzz fuzz-run soak \
 	suites interop interop-iroh install clean
 
@@ -181,21 +182,19 @@ OUR_LIBS = -Wl,--as-needed $(IROH_LIBS) $(SSH_LIBS) $(MIX_LIBS)
 FUZZ_MAIN ?= tests/fuzz/replay.c
 
 $(B)/tests/unit/%: tests/unit/%.c $(OURS)
-	$(COMPILE) $^ $(LDHARD) $(OUR_LIBS) -lcmocka -o $@
+	$(COMPILE) $< $(OURS) $(LDHARD) $(OUR_LIBS) -lcmocka -o $@
 $(B)/tests/prop/%: tests/prop/%.c $(OURS)
-	$(COMPILE) $^ $(LDHARD) $(OUR_LIBS) -lcmocka -o $@
+	$(COMPILE) $< $(OURS) $(LDHARD) $(OUR_LIBS) -lcmocka -o $@
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(OURS)
 	$(COMPILE) $(LWIP_INC) $< $(FUZZ_MAIN) $(OURS) $(LDHARD) $(OUR_LIBS) -o $@
 $(B)/tests/lib/iroh_pipe $(B)/tests/lib/netdir_ask: $(B)/tests/%: tests/%.c $(OURS)
-	$(COMPILE) $^ $(LDHARD) $(OUR_LIBS) -o $@
+	$(COMPILE) $< $(OURS) $(LDHARD) $(OUR_LIBS) -o $@
 $(B)/tests/leak/static: tests/leak/static.c
 	$(COMPILE) $< -static -o $@
 # Programs to be wrapped, servers, benchmarks: nothing of ours but the engines.
-$(B)/tests/%: tests/%.c $(B)/libmix.a $(B)/libstack.a $(MBED_A)
-	$(COMPILE) $^ $(LDHARD) -Wl,--as-needed $(MIX_LIBS) -ldl -o $@
-# In virtual time, so that they say nothing about the machine.
-$(B)/tests/bench/mix_goodput $(B)/tests/unit/stack_reorder_test: \
-    LDHARD += -Wl,--wrap=clock_gettime
+ENGINES := $(B)/libmix.a $(B)/libstack.a $(MBED_A)
+$(B)/tests/%: tests/%.c $(ENGINES)
+	$(COMPILE) $< $(ENGINES) $(LDHARD) -Wl,--as-needed $(MIX_LIBS) -ldl -o $@
 
 check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
 	B=$(B) tests/lib/prove.sh $(T)

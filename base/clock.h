@@ -6,22 +6,12 @@
 #define SW_BASE_CLOCK_H
 
 #include <stdint.h>
-#include <time.h>
-
-#include "base/sys.h"
 
 #define SW_NEVER INT64_MAX	/* a deadline that does not come */
 
 /* Milliseconds of CLOCK_MONOTONIC.  Async-signal-safe.  The kernel's own call:
  * libraries that fake the time define clock_gettime(), and our thread is none
  * that they could run on. */
-static inline int64_t
-clock_now_ms(void)
-{
-	struct timespec ts;
-
-	sys_call3(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
+int64_t clock_now_ms(void);
 
 #endif
