@@ -17,6 +17,8 @@
  *
  * A peer without timestamps gets what lwIP does.
  */
+#include <string.h>
+
 #include "stack/stack_priv.h"
 
 #include "lwip/priv/tcp_priv.h"
@@ -27,6 +29,7 @@
 #define LATE_MAX_MS 4000u
 #define RTT_MAX_MS 60000u		/* beyond: the echo is nonsense */
 #define WITHHELD_LOST 3			/* as lwIP counts */
+#define OPTIONS_MAX 40			/* bytes, RFC 9293 3.1 */
 #define OPTION_END 0
 #define OPTION_NOP 1
 #define OPTION_TIMES 8
@@ -145,15 +148,43 @@ is_news(const struct tcp_pcb *pcb, uint32_t ack)
 	return TCP_SEQ_GT(ack, pcb->lastack) && TCP_SEQ_LEQ(ack, pcb->snd_nxt);
 }
 
+/* lwIP reads an option's length without asking whether it is there. */
+static bool
+options_are_whole(const uint8_t *here, size_t here_n, const uint8_t *rest,
+    size_t rest_n)
+{
+	uint8_t all[OPTIONS_MAX];
+	size_t n = here_n + rest_n, at = 0;
+
+	if (n > sizeof(all) || (rest_n > 0 && rest == NULL))
+		return false;
+	memcpy(all, here, here_n);
+	if (rest_n > 0)
+		memcpy(all + here_n, rest, rest_n);
+	while (at < n && all[at] != OPTION_END) {
+		if (all[at] == OPTION_NOP)
+			at++;
+		else if (n - at < 2 || all[at + 1] < 2 || all[at + 1] > n - at)
+			return false;
+		else
+			at += all[at + 1];
+	}
+	return true;
+}
+
 /* Before lwIP looks at a segment: its fields are in host order already. */
 int8_t
 stack_tcp_arrives(struct tcp_pcb *pcb, const struct tcp_hdr *head,
-    uint16_t options, uint16_t options_here)
+    uint16_t options, uint16_t options_here, const uint8_t *options_there)
 {
 	const uint8_t *times = NULL;
 	uint32_t rtt, age;
 	union path p;
 
+	if (options_here > options ||
+	    !options_are_whole((const uint8_t *)(head + 1), options_here,
+		options_there, (size_t)options - options_here))
+		return ERR_VAL;
 	if (pcb->state < ESTABLISHED || pcb->state == TIME_WAIT ||
 	    pcb->unacked == NULL || (TCPH_FLAGS(head) & TCP_ACK) == 0)
 		return ERR_OK;

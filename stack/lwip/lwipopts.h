@@ -121,10 +121,10 @@ uint32_t stack_isn(const struct ip_addr *local, uint16_t local_port,
 struct tcp_pcb;
 struct tcp_hdr;
 int8_t stack_tcp_arrives(struct tcp_pcb *pcb, const struct tcp_hdr *head,
-    uint16_t options, uint16_t options_here);
+    uint16_t options, uint16_t options_here, const uint8_t *options_there);
 /* stack_find.c keeps its node in argument 1. */
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 2
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) \
-	stack_tcp_arrives(pcb, hdr, optlen, opt1len)
+	stack_tcp_arrives(pcb, hdr, optlen, opt1len, opt2)
 
 #endif
