@@ -72,7 +72,7 @@ BENCH_BIN := $(call tests,bench/*.c)
 T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(wildcard tests/preload/*.sh \
 	    tests/probes/*.sh tests/leak/*.sh tests/net/*.sh tests/programs/*.sh)
 
-all: $(addprefix $(B)/,smolwrap smolwrap-session smolwrap-session-iroh \
+all: $(addprefix $(B)/,smolwrap smolwrap-session smolwrap-session-full \
     libsmolwrap.so smolnode smolserve)
 
 .SECONDARY:
@@ -163,7 +163,7 @@ $(B)/smolwrap-session: $(SESSION)
 	$(LINK) -o $@ $^ $(LDHARD) $(SSH_LIBS) $(MIX_LIBS)
 # The same, able to dial iroh and to ask the mixnet's directory service; apart
 # because GnuTLS and curl take long to load.
-$(B)/smolwrap-session-iroh: $(B)/preload/session_mix_dir.o $(IROH) $(SESSION)
+$(B)/smolwrap-session-full: $(B)/preload/session_mix_dir.o $(IROH) $(SESSION)
 	$(LINK) -o $@ $^ $(LDHARD) $(IROH_LIBS) $(SSH_LIBS) $(MIX_LIBS)
 $(B)/smolnode: $(NODE) $(B)/libmix.a $(B)/libstack.a $(MBED_A)
 	$(LINK) -o $@ $^ $(LDHARD) $(MIX_LIBS)
@@ -253,7 +253,7 @@ put = install -d $(DESTDIR)$(3) && install -m$(1) $(2) $(DESTDIR)$(3)
 install: all
 	$(call put,755,$(B)/smolwrap $(B)/smolnode,$(PREFIX)/bin)
 	$(call put,755,$(B)/smolserve,$(PREFIX)/sbin)
-	$(call put,755,$(B)/smolwrap-session $(B)/smolwrap-session-iroh,$(LIBEXECDIR))
+	$(call put,755,$(B)/smolwrap-session $(B)/smolwrap-session-full,$(LIBEXECDIR))
 	$(call put,755,$(B)/libsmolwrap.so,$(LIBDIR)/smolwrap)
 	$(call put,644,$(wildcard man/*.1),$(PREFIX)/share/man/man1)
 	$(call put,644,$(wildcard man/*.8),$(PREFIX)/share/man/man8)

@@ -112,8 +112,8 @@ reach_outer(int *ctl, char path[static RENDEZVOUS_MAX])
 	return rendezvous_connect(path, ctl);
 }
 
-/* iroh's libraries take 2 ms to load, so the session that can dial it is a
- * program of its own. */
+/* The libraries of iroh and of the mixnet's directory service take 2 ms to load,
+ * so the session that has them is a program of its own. */
 static bool
 find_session(char *buf, size_t len, const struct start *s)
 {
@@ -122,7 +122,7 @@ find_session(char *buf, size_t len, const struct start *s)
 	for (size_t i = 0; i < s->via_n; i++)
 		if (s->url[i].kind == TUNNEL_SSH_IROH ||
 		    s->url[i].kind == TUNNEL_MIX)
-			name = "smolwrap-session-iroh";
+			name = "smolwrap-session-full";
 	return parts_find(buf, len, name, SW_LIBEXECDIR);
 }
 

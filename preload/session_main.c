@@ -17,7 +17,7 @@
 #include "preload/session.h"
 #include "transport/transport.h"
 
-/* Here in smolwrap-session-iroh only. */
+/* In smolwrap-session-full only. */
 extern const struct transport_ops transport_iroh __attribute__((weak));
 
 static void

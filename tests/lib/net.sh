@@ -260,7 +260,7 @@ wrapped() {
 sessions() {
 	for p in /proc/[0-9]*; do
 		case $(readlink "$p/exe" 2>/dev/null) in
-		*/smolwrap | */smolwrap-session | */smolwrap-session-iroh) echo "${p#/proc/}" ;;
+		*/smolwrap | */smolwrap-session | */smolwrap-session-full) echo "${p#/proc/}" ;;
 		esac
 	done
 }

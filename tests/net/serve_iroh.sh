@@ -5,7 +5,7 @@
 . "$SW_ROOT/tests/lib/smolserve.sh"
 
 hosts && services small dns web || exit 1
-product && [ -x "$B/smolserve" ] && [ -x "$B/smolwrap-session-iroh" ] ||
+product && [ -x "$B/smolserve" ] && [ -x "$B/smolwrap-session-full" ] ||
 	skip_all "smolwrap is not built"
 cp "$KEY.pub" "$T/serve_keys"
 start_smolserve -l iroh:4433 || exit 1
