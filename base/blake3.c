@@ -210,7 +210,7 @@ blake3_derive_key(uint8_t out[static BLAKE3_LEN], const char *context,
 
 	blake3_init(&b);
 	b.mode = DERIVE_KEY_MATERIAL;
-	for (int i = 0; i < 8; i++)
+	for (size_t i = 0; i < 8; i++)
 		b.start[i] = (uint32_t)key[4 * i] |
 		    (uint32_t)key[4 * i + 1] << 8 |
 		    (uint32_t)key[4 * i + 2] << 16 |

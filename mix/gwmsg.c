@@ -265,8 +265,7 @@ gwmsg_write_wish(char out[static GWMSG_WISH_MAX], enum gwmsg_wish w)
 	const char *text = w == GWMSG_REMEMBER ? "{\"RememberMeAck\":{}}" :
 	    "{\"ForgetMeAck\":{}}";
 
-	memcpy(out, text, strlen(text));
-	return strlen(text);
+	return (size_t)(stpcpy(out, text) - out);
 }
 
 static json_t *

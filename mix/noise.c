@@ -57,7 +57,7 @@ mix_psk(struct noise *n)
 	    sizeof(psk), "", 0);
 	memcpy(n->ck, out, sizeof(n->ck));
 	mix_hash(n, out + SHA256_LEN, SHA256_LEN);
-	memcpy(n->k, out + 2 * SHA256_LEN, sizeof(n->k));
+	memcpy(n->k, out + sizeof(out) - SHA256_LEN, sizeof(n->k));
 	n->n = 0;
 	sw_wipe(out, sizeof(out));
 }

@@ -1,5 +1,6 @@
 #include "mix/replay.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,7 @@ replay_add(struct replay *r, const uint8_t tag[static SPHINX_TAG_LEN])
 		if (*at != 0)
 			return SW_ERR_REPLAY;
 	}
+	assert(at != NULL);		/* there is always a table */
 	last = r->tables - 1;
 	if (is_full(r, last)) {
 		if (add_table(r) != SW_OK)

@@ -9,6 +9,7 @@
  *
  * From the exit a packet goes to whoever has its local port.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -70,6 +71,16 @@ leave_ring(struct mix_user *u)
 	if (t->ring_end == &u->next)
 		t->ring_end = at;
 	u->waiting = false;
+	assert(t->ring != u);
+}
+
+/* Who is in the ring waits. */
+static struct mix_user *
+first_in_ring(struct session_mix *t)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): user_free() leaves the ring */
+	assert(t->ring == NULL || t->ring->waiting);
+	return t->ring;
 }
 
 static void
@@ -94,6 +105,7 @@ user_free(struct mix_user *u)
 	drop_queue(u);
 	ports_take_back(&t->ports, u, u->lo, u->hi);
 	t->users_gone -= u->gone;
+	assert(t->ring != u);
 	free(u);
 }
 
@@ -134,7 +146,7 @@ let_go_on(struct mix_user *u)
 static bool
 send_one(struct session_mix *t)
 {
-	struct mix_user *u = t->ring;
+	struct mix_user *u = first_in_ring(t);
 	struct mix_packet *k = u->first;
 	int r = mixtunnel_send(t->mix, k->p, k->len);
 
@@ -403,11 +415,11 @@ mix_packets_init(struct session_mix *t)
 void
 mix_packets_wipe(struct session_mix *t)
 {
+	struct mix_user *u;
+
 	splice_free(t->splice);
 	origin_free(t->origin);
-	while (t->ring != NULL) {
-		struct mix_user *u = t->ring;
-
+	while ((u = first_in_ring(t)) != NULL) {
 		leave_ring(u);
 		drop_queue(u);
 		if (u->gone)
@@ -433,7 +445,7 @@ drop_waiting(struct session_mix *t)
 {
 	struct mix_user *u;
 
-	while ((u = t->ring) != NULL) {
+	while ((u = first_in_ring(t)) != NULL) {
 		leave_ring(u);
 		drop_queue(u);
 		if (u->gone)

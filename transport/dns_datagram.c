@@ -68,12 +68,14 @@ dns_datagram_cancel(struct dns_datagram_ask *a)
 void
 dns_datagram_free(struct dns_datagram *u)
 {
-	struct dns_datagram_ask *a;
+	struct dns_datagram_ask *a, *next;
 
 	if (u == NULL)
 		return;
-	while ((a = LIST_FIRST(&u->asks)) != NULL)
+	for (a = LIST_FIRST(&u->asks); a != NULL; a = next) {
+		next = LIST_NEXT(a, link);
 		dns_datagram_cancel(a);
+	}
 	free(u);
 }
 

@@ -239,9 +239,10 @@ known_cancel(struct names_service *s, const void *arg)
 void
 known_free_all(struct names_service *s)
 {
-	struct known *k;
+	struct known *k, *next;
 
-	while ((k = LIST_FIRST(&s->by_age)) != NULL) {
+	for (k = LIST_FIRST(&s->by_age); k != NULL; k = next) {
+		next = LIST_NEXT(k, age);
 		if (k->asking && names_is_real(s))
 			real_forget(s, k);
 		else if (k->asking)

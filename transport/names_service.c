@@ -150,6 +150,17 @@ query_ours(struct waiter *w, const struct dns_query *q)
 		    SW_OK : SW_ERR_NO_NAME, NAMES_LOCAL_TTL_S, NULL, 0);
 }
 
+/* Names that mean something on this machine only, whoever is asked. */
+static bool
+must_not_leave(const struct names_service *s, const struct dns_query *q)
+{
+	char name[DIAL_HOST_MAX + 1];
+
+	return names_normalise(q->name, strlen(q->name), name) == SW_OK &&
+	    (local_is_refused(s, name) || name_ends_in(name, "localhost")) &&
+	    strchr(name, '.') != NULL;
+}
+
 void
 names_service_query(struct names_service *s, const struct sw_addr *to,
     const uint8_t *msg, size_t len, size_t udp_max, names_query_fn *done,
@@ -157,7 +168,6 @@ names_service_query(struct names_service *s, const struct sw_addr *to,
 {
 	struct dns_answer refuse = { .rcode = DNS_FORMERR };
 	struct waiter *w = waiter_new(s, QUERY, msg, len, arg);
-	char name[DIAL_HOST_MAX + 1];
 	struct dns_query q;
 	int r;
 
@@ -178,12 +188,9 @@ names_service_query(struct names_service *s, const struct sw_addr *to,
 		done(arg, SW_ERR_FORMAT, NULL, 0);
 		waiter_free(w);
 	} else if (to == NULL || addr_is_loopback(to) || addr_is_private(to) ||
-	    addr_is_any(to) || addr_is_multicast(to) || names_is_virtual(to)) {
+	    addr_is_any(to) || addr_is_multicast(to) || names_is_virtual(to) ||
+	    must_not_leave(s, &q)) {
 		query_ours(w, &q);
-	} else if (names_normalise(q.name, strlen(q.name), name) == SW_OK &&
-	    (local_is_refused(s, name) || name_ends_in(name, "localhost")) &&
-	    strchr(name, '.') != NULL) {
-		query_ours(w, &q);	/* must not leave, whoever is asked */
 	} else {
 		upstream_forward(w, &q, to);
 	}
