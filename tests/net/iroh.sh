@@ -14,6 +14,7 @@ RELAY=http://$SSHD:3340/ FAR_RELAY=http://$WWW:3340/
 # endpoint NAME HOST OPTION...: a listener in front of that host's sshd.
 endpoint() {
 	ep_name=$1 ep_host=$2; shift 2
+	rm -f "$T/$ep_name"		# what an earlier one said
 	# shellcheck disable=SC2016 # for the inner shell
 	spawn "$ep_host" sh -c 'out=$1; shift; exec "$@" >"$out" 2>&1' sh \
 	    "$T/$ep_name" "$PIPE" listen -v -k "$T/$ep_name.key" "$@"
