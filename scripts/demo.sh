@@ -67,7 +67,7 @@ sed 's/^/    /' "$T/nginx/access.log"
 say "All that left the client's host (protocol, destination, port, packets, bytes)"
 seen client | sed 's/^/  /'
 if [ -z "$(strays client)" ]; then
-	echo "  SSH and nothing else."
+	echo "  SSH, and what the kernel says to its neighbour."
 else
 	echo "  That is more than SSH:"
 	strays client | sed 's/^/  /'
