@@ -4,6 +4,7 @@
 #   make asan|tsan  the unit tests under a sanitizer, in folders of their own
 #   make fuzz       FUZZ_SECONDS a target     make soak    sizes and numbers
 #   make suites     other projects' tests     make interop other peers
+#   make bench-rust the Rust crate, for make bench to time beside
 #   make install    honours DESTDIR and PREFIX
 
 B       ?= build/default
@@ -78,7 +79,7 @@ all: $(addprefix $(B)/,smolwrap smolwrap-session smolwrap-session-full \
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: FORCE all deps test check bench demo lint asan tsan fuzz fuzz-run soak \
-	suites interop interop-iroh install clean
+	suites interop interop-iroh bench-rust install clean
 
 # --- others' sources -------------------------------------------------------
 deps:
@@ -208,6 +209,10 @@ lint: $(LWIP)/.complete $(MBEDTLS)/.complete
 	scripts/lint
 bench: all $(BENCH_BIN) $(TEST_BIN)
 	B=$(B) sh tests/bench/run.sh
+# The Rust crate beside which Sphinx is timed, for `make bench` to find.
+bench-rust:
+	CARGO_TARGET_DIR=$(CURDIR)/build/interop/target cargo build --release \
+	    --locked --manifest-path tests/interop/speed/Cargo.toml
 asan:
 	$(MAKE) B=build/asan SAN=-fsanitize=address,undefined check T='$$(UNIT_BIN)'
 tsan:

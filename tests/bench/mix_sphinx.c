@@ -1,12 +1,21 @@
 /*
  * Sphinx per second on one core, and what each operation costs in X25519
- * multiplications, which is the unit that does not depend on the machine.
- * The reference builds a packet with its ack for 26.6 of them.
+ * multiplications of libsodium's, which is the unit that does not depend on
+ * the machine.  The reference builds a packet with its ack for 26.6 of them.
+ *
+ *	mix_sphinx [-r PROGRAM] [-n ROUNDS]
+ *
+ * In each round every operation has a slice of processor time, so load on the
+ * machine meets all alike; ratios are taken within a round, and the median is
+ * printed.  -r is tests/interop/speed, the Rust crate's side: it has its slice
+ * of each round, too.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "mix/ack.h"
 #include "mix/comb.h"
@@ -14,8 +23,8 @@
 #include "mix/prim.h"
 #include "mix/surb.h"
 
-#define ROUNDS 9
-#define SLICE_NS 60000000
+#define ROUNDS_MAX 1000
+#define SLICE_MS 5
 
 static struct sphinx_route route;
 static uint8_t sk[32] = { 1 }, pk[32];
@@ -91,6 +100,24 @@ unwrap(void)
 	must(sphinx_peel(&k, work, sizeof(work), &info));
 }
 
+static const struct operation {
+	const char *name, *rust;	/* as the crate's side calls it */
+	void (*run)(void);
+} operations[] = {
+	{ "x25519", "x25519", x25519 },
+	{ "header of 4 hops", NULL, make_header },
+	{ "packet of 4 hops", "packet", make_packet },
+	{ "data packet with its ack", "data", make_data },
+	{ "SURB", "surb", make_surb },
+	{ "reply by a SURB", "reply", use_surb },
+	{ "unwrap one hop", "unwrap", unwrap },
+};
+
+#define OPERATIONS (sizeof(operations) / sizeof(*operations))
+
+static double ours[OPERATIONS][ROUNDS_MAX], theirs[OPERATIONS][ROUNDS_MAX];
+static FILE *rust;			/* NULL: not here */
+
 static double
 now_ns(void)
 {
@@ -98,6 +125,53 @@ now_ns(void)
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+/* Microseconds of processor time for each run. */
+static double
+measure(void (*run)(void))
+{
+	double start = now_ns(), spent;
+	long n = 0;
+
+	do {
+		for (int i = 0; i < 8; i++)
+			run();
+		n += 8;
+		spent = now_ns() - start;
+	} while (spent < SLICE_MS * 1e6);
+	return spent / 1000 / (double)n;
+}
+
+static void
+start_rust(const char *program)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		abort();
+	if (fork() == 0) {
+		dup2(pair[1], 0);
+		dup2(pair[1], 1);
+		execl(program, program, (char *)NULL);
+		_exit(127);
+	}
+	close(pair[1]);
+	rust = fdopen(pair[0], "r+");
+}
+
+static double
+ask_rust(const char *what)
+{
+	char line[64];
+
+	fprintf(rust, "%s %d\n", what, SLICE_MS);
+	fflush(rust);
+	if (fgets(line, sizeof(line), rust) == NULL) {
+		fprintf(stderr, "mix_sphinx: the Rust program has ended\n");
+		exit(1);
+	}
+	return strtod(line, NULL);
 }
 
 static int
@@ -108,40 +182,46 @@ by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Median microseconds of processor time. */
 static double
-measure(void (*run)(void))
+median(const double *v, size_t n)
 {
-	double us[ROUNDS], start;
-	long n;
+	double sorted[ROUNDS_MAX];
 
-	for (int i = 0; i < ROUNDS; i++) {
-		start = now_ns();
-		for (n = 0; now_ns() - start < SLICE_NS; n++)
-			run();
-		us[i] = (now_ns() - start) / 1000 / (double)n;
-	}
-	qsort(us, ROUNDS, sizeof(*us), by_value);
-	return us[ROUNDS / 2];
+	memcpy(sorted, v, n * sizeof(*v));
+	qsort(sorted, n, sizeof(*sorted), by_value);
+	return sorted[n / 2];
 }
 
-int
-main(void)
+static double
+median_ratio(const double *a, const double *b, size_t n)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} rows[] = {
-		{ "x25519", x25519 },
-		{ "header of 4 hops", make_header },
-		{ "packet of 4 hops", make_packet },
-		{ "data packet with its ack", make_data },
-		{ "SURB", make_surb },
-		{ "reply by a SURB", use_surb },
-		{ "unwrap one hop", unwrap },
-	};
-	double unit = 0, us;
+	double q[ROUNDS_MAX];
 
+	for (size_t i = 0; i < n; i++)
+		q[i] = a[i] / b[i];
+	return median(q, n);
+}
+
+static void
+report(size_t rounds)
+{
+	for (size_t i = 0; i < OPERATIONS; i++) {
+		double us = median(ours[i], rounds);
+
+		printf("%-26s %8.1f us %9.0f /s %6.2f x25519",
+		    operations[i].name, us, 1e6 / us,
+		    median_ratio(ours[i], ours[0], rounds));
+		if (rust != NULL && operations[i].rust != NULL)
+			printf("  Rust %8.1f us, %5.2f times ours",
+			    median(theirs[i], rounds),
+			    median_ratio(theirs[i], ours[i], rounds));
+		printf("\n");
+	}
+}
+
+static void
+set_up(void)
+{
 	must(prim_init());
 	route.n = 4;
 	for (size_t i = 0; i < route.n; i++) {
@@ -154,12 +234,29 @@ main(void)
 	must(sphinx_create_packet(packet, sizeof(packet), &route, SPHINX_V259,
 	    &rng_system, plain, sizeof(plain)));
 	must(surb_create(&surb, &route, SPHINX_V259, &rng_system));
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		us = measure(rows[i].run);
-		if (i == 0)
-			unit = us;
-		printf("%-26s %8.1f us %9.0f /s %6.1f x25519\n", rows[i].name,
-		    us, 1e6 / us, us / unit);
-	}
+}
+
+int
+main(int argc, char **argv)
+{
+	size_t rounds = 41;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "n:r:")) != -1)
+		switch (opt) {
+		case 'n': rounds = (size_t)atoi(optarg); break;
+		case 'r': start_rust(optarg); break;
+		default: return 2;
+		}
+	if (rounds < 1 || rounds > ROUNDS_MAX)
+		return 2;
+	set_up();
+	for (size_t r = 0; r < rounds; r++)
+		for (size_t i = 0; i < OPERATIONS; i++) {
+			ours[i][r] = measure(operations[i].run);
+			if (rust != NULL && operations[i].rust != NULL)
+				theirs[i][r] = ask_rust(operations[i].rust);
+		}
+	report(rounds);
 	return 0;
 }

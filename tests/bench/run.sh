@@ -390,7 +390,13 @@ part_many() {
 # The mixnet: Sphinx in units of X25519, and TCP through a whole network in
 # virtual time, against what each profile's slots can carry.
 part_mix() {
-	"$BENCH/mix_sphinx"
+	m_rust=$SW_ROOT/build/interop/target/release/sphinx_speed
+	if [ -x "$m_rust" ]; then
+		"$BENCH/mix_sphinx" -r "$m_rust"
+	else
+		"$BENCH/mix_sphinx"
+		echo "(sphinx-packet 0.6.0 beside it: make bench-rust)"
+	fi
 	"$BENCH/mix_goodput" -s 10
 }
 
