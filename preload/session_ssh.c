@@ -333,10 +333,17 @@ wake(struct session_tunnel *t)
 	ssh_tunnel_wake(ssh_of(t)->ssh);
 }
 
+static void
+give_up(struct session_tunnel *t, const char *why)
+{
+	ssh_tunnel_give_up(ssh_of(t)->ssh, why);
+}
+
 static const struct session_tunnel_ops ops = {
 	.kind = "ssh", .free = ssh_free, .status = status,
 	.count_unsent = count_unsent, .attach = attach, .detach = detach,
 	.input = input, .writable = writable, .wake = wake,
+	.give_up = give_up,
 };
 
 struct session_tunnel *

@@ -73,6 +73,26 @@ tell_hops(struct session *s, bool up)
 		hop_tell_tunnel(h, up);
 }
 
+/* What is reached through `t` cannot come back either. */
+static void
+fail_above(struct session_tunnel *t, const char *why)
+{
+	struct session_tunnel *up = t->above;
+	char text[START_ANSWER_MAX];
+	size_t number = 1;
+
+	if (up == NULL || up->ops->give_up == NULL)
+		return;
+	for (const struct session_tunnel *b = t->below; b != NULL; b = b->below)
+		number++;
+	if (number > 1 && t->below->state == STATE_FAILED)
+		snprintf(text, sizeof(text), "%s", why);	/* says it */
+	else
+		snprintf(text, sizeof(text), "hop %zu of the chain failed for "
+		    "good: %s", number, why);
+	up->ops->give_up(up, text);
+}
+
 void
 session_tunnel_tell(struct session_tunnel *t, enum session_tunnel_state state,
     int err, const char *why)
@@ -111,8 +131,12 @@ session_tunnel_tell(struct session_tunnel *t, enum session_tunnel_state state,
 		log_err("%s tunnel: failed", t->ops->kind);
 		if (last)
 			tell_hops(s, false);
-		fail_start(s, why == NULL ? "the tunnel could not be made" :
-		    why);
+		if (why == NULL)
+			why = "the tunnel could not be made";
+		/* Either nobody waits for the start any more, or all ends. */
+		if (s->start_fd < 0)
+			fail_above(t, why);
+		fail_start(s, why);
 		break;
 	}
 }

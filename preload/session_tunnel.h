@@ -62,6 +62,9 @@ struct session_tunnel_ops {
 
 	/* The tunnel before it has come up: try now.  May be NULL. */
 	void (*wake)(struct session_tunnel *t);
+	/* The tunnel before it has failed for good, and so has this one: it
+	 * says so, with this reason.  May be NULL. */
+	void (*give_up)(struct session_tunnel *t, const char *why);
 };
 
 struct session_tunnel {

@@ -335,6 +335,19 @@ ssh_tunnel_wake(struct ssh_tunnel *t)
 	loop_set_timer(t->l, &t->retry, t->l->now_ms);
 }
 
+void
+ssh_tunnel_give_up(struct ssh_tunnel *t, const char *why)
+{
+	if (t->state == SSH_TUNNEL_FAILED)
+		return;
+	ssh_login_free(t->login);
+	t->login = NULL;
+	loop_set_timer(t->l, &t->retry, SW_NEVER);
+	close_live(t);
+	snprintf(t->why, sizeof(t->why), "%s", why);
+	enter(t, SSH_TUNNEL_FAILED, SW_ERR_DOWN);
+}
+
 struct ssh_tunnel *
 ssh_tunnel_new(struct loop *l, const struct ssh_tunnel_options *o,
     const struct ssh_tunnel_events *ev, void *arg)

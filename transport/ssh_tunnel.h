@@ -96,6 +96,11 @@ struct ssh_tunnel *ssh_tunnel_new(struct loop *l,
  * up): do not wait any longer before the next attempt. */
 void ssh_tunnel_wake(struct ssh_tunnel *t);
 
+/* The way to the server is gone for good (the tunnel before this one failed):
+ * every dial ends, nothing is tried again, and the state is FAILED with `why`.
+ * Not from within a callback of this tunnel. */
+void ssh_tunnel_give_up(struct ssh_tunnel *t, const char *why);
+
 /* Drop the session.  Every dial is gone and no callback follows, so the
  * splice must be freed, or told of another dialer, before.  NULL is fine. */
 void ssh_tunnel_free(struct ssh_tunnel *t);

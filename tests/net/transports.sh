@@ -138,6 +138,25 @@ gets "SSH over the mixnet" --via mix:local --traffic raw \
 refuses "*through the tunnel before*" "a second hop that is not there" \
     $HOP --via ssh://tester@www.example.test:2222
 }
+# A first hop whose key has changed is lost for good; the second says so and
+# stops, too.
+# shellcheck disable=SC2086 # lists of words
+on client timeout 40 "$SW" up -s chain $HOP --via $WEB $ID 2>"$T/err" ||
+	diag "$(cat "$T/err")"
+chain_says() { on client "$SW" status -s chain | grep -q "^$1\$"; }
+ok "a chain is kept warm" chain_says "state up"
+mv "$T/host_key" "$T/host_key.was"
+stop_sshd server
+ssh-keygen -q -t ed25519 -N '' -f "$T/host_key" -C changed
+start_sshd server
+ok "its first server comes back as another" within 20 chain_says "hop 1 ssh failed"
+ok "the second hop is told and gives up" within 5 chain_says "state failed"
+ok "with the reason" chain_says \
+    "reason hop 1 of the chain failed for good: .*key.*"
+on client "$SW" down -s chain
+stop_sshd server
+mv "$T/host_key.was" "$T/host_key"
+start_sshd server
 # ProxyJump is ssh's own: the jump is made by ssh -W.
 printf 'Host far\n\tHostName www.example.test\n\tProxyJump 10.9.0.1\n' \
     >>"$HOME/.ssh/config"
