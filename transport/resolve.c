@@ -14,9 +14,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "transport/shared.h"
+
 struct question {
-	pthread_mutex_t lock;
-	unsigned refs;			/* under lock */
+	struct shared shares;
 	int done_fd;			/* an eventfd: the answer is there */
 	char host[256], port[8];
 	struct addrinfo *list;		/* the thread's until it is done */
@@ -30,18 +31,12 @@ static const struct addrinfo wish = {
 static void
 unref(struct question *q)
 {
-	bool last;
-
-	pthread_mutex_lock(&q->lock);
-	last = --q->refs == 0;
-	pthread_mutex_unlock(&q->lock);
-	if (!last)
+	if (!shared_unref(&q->shares))
 		return;
 	if (q->list != NULL)
 		freeaddrinfo(q->list);
 	if (q->done_fd >= 0)
 		close(q->done_fd);
-	pthread_mutex_destroy(&q->lock);
 	free(q);
 }
 
@@ -68,8 +63,7 @@ ask(const char *host, const char *port)
 
 	if (q == NULL)
 		return NULL;
-	pthread_mutex_init(&q->lock, NULL);
-	q->refs = 2;
+	shared_init(&q->shares, 2);
 	snprintf(q->host, sizeof(q->host), "%s", host);
 	snprintf(q->port, sizeof(q->port), "%s", port);
 	q->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -79,7 +73,7 @@ ask(const char *host, const char *port)
 	    pthread_create(&id, &attr, thread_main, q) == 0;
 	pthread_attr_destroy(&attr);
 	if (!fine) {
-		q->refs = 1;
+		shared_init(&q->shares, 1);
 		unref(q);
 		return NULL;
 	}

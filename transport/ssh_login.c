@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/wipe.h"
+#include "transport/shared.h"
 #include "transport/transport.h"
 
 #define CONNECT_MS 10000		/* by TCP alone */
@@ -36,9 +37,9 @@
 	"chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr"
 
 struct ssh_login {
+	struct shared shares;		/* the thread's and the starter's */
 	pthread_mutex_t lock;
-	unsigned refs;			/* under lock, as are the next four */
-	bool done, abandoned;
+	bool done, abandoned;		/* under lock, as is the next */
 	int fd;				/* a duplicate to shut down, or -1 */
 	int notify_fd;			/* a duplicate */
 	/* The thread's until `done`, the starter's then. */
@@ -304,12 +305,7 @@ log_in(struct ssh_login *g)
 static void
 unref(struct ssh_login *g)
 {
-	bool last;
-
-	pthread_mutex_lock(&g->lock);
-	last = --g->refs == 0;
-	pthread_mutex_unlock(&g->lock);
-	if (!last)
+	if (!shared_unref(&g->shares))
 		return;
 	ssh_live_free(g->live);
 	ssh_plan_free(g->plan);
@@ -359,7 +355,7 @@ ssh_login_start(const struct ssh_plan *p, int notify_fd, bool again)
 	if (g == NULL)
 		return NULL;
 	g->fd = -1;
-	g->refs = 2;
+	shared_init(&g->shares, 2);
 	g->again = again;
 	g->notify_fd = fcntl(notify_fd, F_DUPFD_CLOEXEC, 0);
 	g->plan = ssh_plan_copy(p);
@@ -368,7 +364,7 @@ ssh_login_start(const struct ssh_plan *p, int notify_fd, bool again)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (g->plan == NULL || g->notify_fd < 0 ||
 	    pthread_create(&id, &attr, thread_main, g) != 0) {
-		g->refs = 1;
+		shared_init(&g->shares, 1);
 		unref(g);
 		g = NULL;
 	}

@@ -6,7 +6,7 @@
  *   waits on its own eventfd     <-  answer(): error, or a descriptor
  *   gives up: `left`, wake       ->  aborts what it still dials
  *
- * An ask is shared and counted; `lock` guards all that both sides touch.  The
+ * An ask is shared (shared.h); `lock` guards all that both sides touch.  The
  * streams that exist are the loop's alone; a junction moves their bytes.
  */
 #include "transport/through.h"
@@ -22,15 +22,17 @@
 
 #include "transport/junction.h"
 #include "transport/list.h"
+#include "transport/shared.h"
 
 #define STREAMS_MAX 256
 
 struct through_ask {
 	LIST_LINK(through_ask) link;	/* in the queue */
+	struct shared shares;		/* the asker's and the loop's */
 	struct dial_target to;
 	int done_fd;			/* an eventfd: it has been answered */
-	unsigned refs;			/* these four under the door's lock */
-	bool left;			/* nobody waits any more */
+	bool left;			/* nobody waits any more; these under
+					 * the door's lock */
 	int err, fd;
 };
 
@@ -44,8 +46,8 @@ struct through_stream {
 };
 
 struct through {
+	struct shared shares;
 	pthread_mutex_t lock;
-	unsigned refs;
 	bool closed;
 	LIST_OF(asks, through_ask) asks;	/* not looked at yet */
 	/* The loop's thread only. */
@@ -66,14 +68,9 @@ wake_loop(struct through *t)
 }
 
 static void
-ask_unref(struct through *t, struct through_ask *a)
+ask_unref(struct through_ask *a)
 {
-	bool last;
-
-	pthread_mutex_lock(&t->lock);
-	last = --a->refs == 0;
-	pthread_mutex_unlock(&t->lock);
-	if (!last)
+	if (!shared_unref(&a->shares))
 		return;
 	if (a->fd >= 0)
 		close(a->fd);
@@ -95,7 +92,7 @@ answer(struct through *t, struct through_ask *a, int err, int fd)
 	a->fd = fd;
 	pthread_mutex_unlock(&t->lock);
 	(void)!write(a->done_fd, &one, sizeof(one));
-	ask_unref(t, a);
+	ask_unref(a);
 }
 
 static bool
@@ -239,7 +236,8 @@ through_new(struct loop *l, struct dialer *d, const struct dialer_ops *ops)
 
 	if (t == NULL)
 		return NULL;
-	*t = (struct through){ .l = l, .dialer = d, .ops = ops, .refs = 1 };
+	*t = (struct through){ .l = l, .dialer = d, .ops = ops };
+	shared_init(&t->shares, 1);
 	pthread_mutex_init(&t->lock, NULL);
 	LIST_INIT(&t->asks);
 	LIST_INIT(&t->streams);
@@ -273,23 +271,14 @@ through_close(struct through *t)
 struct through *
 through_ref(struct through *t)
 {
-	pthread_mutex_lock(&t->lock);
-	t->refs++;
-	pthread_mutex_unlock(&t->lock);
+	shared_ref(&t->shares);
 	return t;
 }
 
 void
 through_unref(struct through *t)
 {
-	bool last;
-
-	if (t == NULL)
-		return;
-	pthread_mutex_lock(&t->lock);
-	last = --t->refs == 0;
-	pthread_mutex_unlock(&t->lock);
-	if (!last)
+	if (t == NULL || !shared_unref(&t->shares))
 		return;
 	if (t->wake.fd >= 0)
 		close(t->wake.fd);
@@ -309,7 +298,7 @@ ask(struct through *t, const char *host, uint16_t port, int *err)
 	*err = SW_ERR_NOMEM;
 	if (a == NULL)
 		return NULL;
-	a->refs = 2;
+	shared_init(&a->shares, 2);
 	a->fd = -1;
 	a->to.port = port;
 	snprintf(a->to.host, sizeof(a->to.host), "%s", host);
@@ -376,7 +365,7 @@ through_connect(struct through *t, const char *host, uint16_t port,
 	pthread_mutex_unlock(&t->lock);
 	if (r != SW_OK)
 		wake_loop(t);
-	ask_unref(t, a);
+	ask_unref(a);
 	explain(r, host, port, why);
 	return r;
 }

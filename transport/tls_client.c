@@ -15,15 +15,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "transport/shared.h"
 #include "transport/tls_stream.h"
 #include "transport/tls_verify.h"
 
 #define HANDSHAKE_MS 10000
 
 struct tls_client {
+	struct shared shares;		/* the transport's, each connection's */
 	pthread_mutex_t lock;
-	unsigned refs;			/* under lock, as are the next three */
-	bool has_ticket;
+	bool has_ticket;		/* under lock, as are the next two */
 	char ticket_name[256];		/* whose it is */
 	mbedtls_ssl_session ticket;	/* secret */
 	/* Constant from here on. */
@@ -46,12 +47,7 @@ struct pump {
 static void
 client_unref(struct tls_client *c)
 {
-	bool last;
-
-	pthread_mutex_lock(&c->lock);
-	last = --c->refs == 0;
-	pthread_mutex_unlock(&c->lock);
-	if (!last)
+	if (!shared_unref(&c->shares))
 		return;
 	mbedtls_ssl_session_free(&c->ticket);
 	mbedtls_ssl_config_free(&c->conf);
@@ -63,9 +59,7 @@ client_unref(struct tls_client *c)
 static struct tls_client *
 client_ref(struct tls_client *c)
 {
-	pthread_mutex_lock(&c->lock);
-	c->refs++;
-	pthread_mutex_unlock(&c->lock);
+	shared_ref(&c->shares);
 	return c;
 }
 
@@ -101,7 +95,7 @@ start(const struct transport_options *o, void **state,
 		snprintf(why, TRANSPORT_WHY_LEN, "out of memory");
 		return SW_ERR_NOMEM;
 	}
-	c->refs = 1;
+	shared_init(&c->shares, 1);
 	pthread_mutex_init(&c->lock, NULL);
 	mbedtls_ssl_session_init(&c->ticket);
 	mbedtls_ssl_config_init(&c->conf);

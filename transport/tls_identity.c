@@ -126,7 +126,7 @@ tls_identity_new(struct tls_identity **out, const struct tls_server_options *o,
 	snprintf(why, TLS_WHY_LEN, "TLS could not be set up");
 	if (id == NULL)
 		return r;
-	id->refs = 1;
+	shared_init(&id->shares, 1);
 	mbedtls_ssl_config_init(&id->conf);
 	for (id->n = 0; id->n < o->ncerts;) {
 		struct tls_pair *p = &id->pair[id->n];
@@ -150,15 +150,14 @@ fail:
 struct tls_identity *
 tls_identity_ref(struct tls_identity *id)
 {
-	__atomic_add_fetch(&id->refs, 1, __ATOMIC_RELAXED);
+	shared_ref(&id->shares);
 	return id;
 }
 
 void
 tls_identity_unref(struct tls_identity *id)
 {
-	if (id == NULL ||
-	    __atomic_sub_fetch(&id->refs, 1, __ATOMIC_ACQ_REL) > 0)
+	if (id == NULL || !shared_unref(&id->shares))
 		return;
 	mbedtls_ssl_config_free(&id->conf);
 	for (size_t i = 0; i < id->n; i++) {

@@ -11,6 +11,7 @@
 #include <mbedtls/ssl_ticket.h>
 #include <mbedtls/x509_crt.h>
 
+#include "transport/shared.h"
 #include "transport/tls_server.h"
 
 struct tls_pair {
@@ -19,7 +20,7 @@ struct tls_pair {
 };
 
 struct tls_identity {
-	unsigned refs;			/* atomic */
+	struct shared shares;
 	mbedtls_ssl_config conf;
 	size_t n;
 	struct tls_pair pair[TLS_SERVER_CERTS_MAX];

@@ -28,7 +28,7 @@
 
 /* The files' names, and what they hold now. */
 struct tls_server {
-	unsigned refs;			/* atomic: itself, and connections */
+	struct shared shares;		/* itself, and connections */
 	struct tls_server_options o;	/* strings are ours */
 	struct tls_server_cert certs[TLS_SERVER_CERTS_MAX];
 	struct tls_identity *id;
@@ -84,7 +84,7 @@ read_files(struct tls_server *s, struct tls_identity **id,
 static void
 server_unref(struct tls_server *s)
 {
-	if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
+	if (!shared_unref(&s->shares))
 		return;
 	tls_identity_unref(s->id);
 	mbedtls_ssl_ticket_free(&s->tickets);
@@ -129,7 +129,7 @@ tls_server_new(struct tls_server **out, const struct tls_server_options *o,
 	snprintf(why, TLS_WHY_LEN, "out of memory");
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return r;
-	s->refs = 1;
+	shared_init(&s->shares, 1);
 	mbedtls_ssl_ticket_init(&s->tickets);
 	if (copy_options(s, o) && tls_library_init() == SW_OK &&
 	    mbedtls_ssl_ticket_setup(&s->tickets, mbedtls_psa_get_random,
@@ -160,7 +160,7 @@ tls_server_reload(struct tls_server *s, char why[static TLS_WHY_LEN])
 size_t
 tls_server_count(const struct tls_server *s)
 {
-	return __atomic_load_n(&s->refs, __ATOMIC_RELAXED) - 1;
+	return shared_count(&s->shares) - 1;
 }
 
 void
@@ -314,7 +314,7 @@ tls_accept_start(struct loop *l, struct tls_server *s, int fd,
 		goto fail;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	a->server = s;
-	__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
+	shared_ref(&s->shares);
 	a->id = tls_identity_ref(s->id);
 	loop_set_timer(l, &a->deadline, deadline_ms);
 	return a;

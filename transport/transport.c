@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "base/clock.h"
 #include "base/wipe.h"
 #include "transport/proxy.h"
+#include "transport/shared.h"
 #include "transport/tcp.h"
 #include "transport/through.h"
 
@@ -24,8 +24,7 @@ struct transport {
 	void *state;			/* ops' own */
 	struct transport_options o;	/* strings are ours */
 	int cancel_fd;			/* an eventfd */
-	pthread_mutex_t lock;
-	unsigned refs;			/* under lock */
+	struct shared shares;
 };
 
 static const struct transport_ops *kinds[TRANSPORT_KINDS] = {
@@ -122,7 +121,6 @@ destroy(struct transport *t)
 	wipe_options(&t->o);
 	if (t->cancel_fd >= 0)
 		close(t->cancel_fd);
-	pthread_mutex_destroy(&t->lock);
 	free(t);
 }
 
@@ -140,8 +138,7 @@ transport_new(struct transport **out, const struct transport_options *o,
 	if ((t = calloc(1, sizeof(*t))) == NULL)
 		goto nomem;
 	t->ops = kinds[o->kind];
-	t->refs = 1;
-	pthread_mutex_init(&t->lock, NULL);
+	shared_init(&t->shares, 1);
 	t->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!copy_options(&t->o, o) || t->cancel_fd < 0)
 		goto nomem;
@@ -162,23 +159,14 @@ nomem:
 struct transport *
 transport_ref(struct transport *t)
 {
-	pthread_mutex_lock(&t->lock);
-	t->refs++;
-	pthread_mutex_unlock(&t->lock);
+	shared_ref(&t->shares);
 	return t;
 }
 
 void
 transport_unref(struct transport *t)
 {
-	bool last;
-
-	if (t == NULL)
-		return;
-	pthread_mutex_lock(&t->lock);
-	last = --t->refs == 0;
-	pthread_mutex_unlock(&t->lock);
-	if (last)
+	if (t != NULL && shared_unref(&t->shares))
 		destroy(t);
 }
 
