@@ -109,6 +109,9 @@ forward_spec_parse(struct forward_spec *out, const char *text, int remote)
 	size_t n = split(f, text), target;
 
 	memset(out, 0, sizeof(*out));
+	if (remote && (n == 1 || n == 2) && !is_path(&f[n - 1]))
+		return take_listen(&out->listen, f, n, 0) ? SW_OK :
+		    SW_ERR_CONFIG;
 	if (n < 2)
 		return SW_ERR_CONFIG;
 	/* The target is a path, or a host and its port. */

@@ -3,8 +3,8 @@
  *
  *	-L [BIND:]PORT:HOST:HOSTPORT	-L [BIND:]PORT:SOCKET
  *	-L SOCKET:HOST:HOSTPORT		-L SOCKET:SOCKET
- *	-R the same, listening at the exit; -R [BIND:]PORT alone is a SOCKS
- *	   proxy there that leads out here (not taken: refused by the parser)
+ *	-R the same, listening at the exit; -R [BIND:]PORT alone is a proxy
+ *	   there that leads out here: its target has an empty host
  *	--socks [BIND:]PORT
  *
  * IPv6 addresses stand in brackets; BIND is empty or "*" for every address;
@@ -23,7 +23,8 @@
 /* One side of a forward. */
 struct forward_end {
 	/* Where to listen: an address or name, "" for every address; where to
-	 * connect: a host; or a socket's path, which starts with '/' or '.'. */
+	 * connect: a host, "" for wherever a proxy's clients ask for; or a
+	 * socket's path, which has a '/'. */
 	char host[256];
 	uint16_t port;		/* 0: any free port (-R only), or a socket */
 };

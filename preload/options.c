@@ -202,6 +202,8 @@ add_forward(struct options *o, const char *text, bool remote,
 	if (strlen(text) >= FORWARD_TEXT_MAX ||
 	    forward_spec_parse(&f, text, remote) != SW_OK)
 		return bad_value(why, remote ? "-R" : "-L", text,
+		    remote ? "[BIND:]PORT:HOST:HOSTPORT, [BIND:]PORT:SOCKET, "
+		    "or [BIND:]PORT for a proxy" :
 		    "[BIND:]PORT:HOST:HOSTPORT (or a socket's path on a side)");
 	if (*n == OPTIONS_FORWARD_MAX) {
 		snprintf(why, 256, "more than %d of -%c", OPTIONS_FORWARD_MAX,

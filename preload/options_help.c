@@ -37,6 +37,7 @@ const char options_help[] =
     "  --socks-auth FILE       lines NAME:PASSWORD; who uses it must give one\n"
     "  -L [BIND:]PORT:HOST:HOSTPORT    as for ssh: from here to the exit\n"
     "  -R [BIND:]PORT:HOST:HOSTPORT    as for ssh: from the exit to here\n"
+    "  -R [BIND:]PORT             a proxy at the exit that leads out here\n"
     "  --listen loopback|deny|tunnel   who may reach sockets that listen\n"
     "  --stack thread|session  where the program's network stack runs\n"
     "  --dns HOST              resolver, as the tunnel's exit sees it\n"

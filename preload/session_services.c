@@ -18,8 +18,8 @@
 struct services {
 	struct session *s;
 	struct socks_server *socks;
-	struct forward *local[OPTIONS_FORWARD_MAX];
-	struct forward *remote[OPTIONS_FORWARD_MAX];
+	struct forward_local *local[OPTIONS_FORWARD_MAX];
+	struct forward_remote *remote[OPTIONS_FORWARD_MAX];
 	uint16_t remote_port[OPTIONS_FORWARD_MAX];
 	size_t local_n, remote_n;
 	bool started;
@@ -125,6 +125,7 @@ open_remote(struct services *v, const char *text, char why[static 256])
 		return SW_ERR_CONFIG;
 	}
 	if (forward_is_path(&f.listen)) {
+		/* libssh has no streamlocal-forward@openssh.com. */
 		snprintf(why, 256, "-R needs a port to listen on at the exit; "
 		    "a socket is not possible there");
 		return SW_ERR_UNSUPPORTED;
@@ -176,13 +177,19 @@ services_start(struct services *v, char why[static 256])
 {
 	bool open_to_all = v->socks != NULL && socks_server_is_public(v->socks) &&
 	    start_text(&v->s->start, TEXT_SOCKS_AUTH) == NULL;
+	bool lets_in = false;
 	int r = SW_OK;
 
 	if (v->started)
 		return SW_OK;
 	v->started = true;
 	for (size_t i = 0; i < v->local_n; i++)
-		open_to_all |= forward_is_public(v->local[i]);
+		open_to_all |= forward_local_is_public(v->local[i]);
+	for (size_t i = 0; i < v->remote_n; i++)
+		lets_in |= forward_remote_is_proxy(v->remote[i]);
+	if (lets_in)
+		session_warn(v->s, "whoever reaches the port of a -R without a "
+		    "target may use the network of this machine");
 	if (open_to_all)
 		session_warn(v->s, "whoever reaches the address that --socks or "
 		    "-L listens on may use the tunnel");
@@ -223,9 +230,9 @@ services_status(const struct services *v, char *buf, size_t cap)
 	int n;
 
 	for (size_t i = 0; i < v->local_n; i++)
-		streams += forward_streams(v->local[i]);
+		streams += forward_local_streams(v->local[i]);
 	for (size_t i = 0; i < v->remote_n; i++)
-		streams += forward_streams(v->remote[i]);
+		streams += forward_remote_streams(v->remote[i]);
 	n = snprintf(buf, cap, "proxy-clients %zu\nforwards %zu\n"
 	    "forward-streams %zu\n",
 	    v->socks != NULL ? socks_server_clients(v->socks) : 0,
@@ -240,8 +247,8 @@ services_free(struct services *v)
 		return;
 	socks_server_free(v->socks);
 	for (size_t i = 0; i < v->local_n; i++)
-		forward_free(v->local[i]);
+		forward_local_free(v->local[i]);
 	for (size_t i = 0; i < v->remote_n; i++)
-		forward_free(v->remote[i]);
+		forward_remote_free(v->remote[i]);
 	free(v);
 }

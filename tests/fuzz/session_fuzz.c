@@ -25,6 +25,7 @@ texts(char *text)
 	    u.kind != TUNNEL_MIX && u.kind != TUNNEL_MIX_LOCAL)
 		abort();
 	(void)!forward_spec_parse(&f, text, false);
+	(void)!forward_spec_parse(&f, text, true);
 	(void)options_is_name(text);
 	resolv_parse(&r, text);
 	memset(&o, 0, sizeof(o));

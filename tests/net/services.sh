@@ -120,6 +120,8 @@ like "$(on client timeout 20 "$SW" $VIA --socks www.example.test:1080 2>&1)" \
 # --- -L and -R -----------------------------------------------------------
 spawn server socat UNIX-LISTEN:"$T/far.sock",fork,mode=777 \
     SYSTEM:'echo from the far socket'
+spawn client socat UNIX-LISTEN:"$T/here.sock",fork \
+    SYSTEM:'echo from the socket here'
 on client sh -c 'cd "$0" && exec python3 -m http.server 7000 \
     --bind 127.0.0.1' "$T/www" >"$T/local-web.log" 2>&1 &
 pid_web=$!
@@ -129,7 +131,7 @@ serving -L 8000:www.example.test:80 -L "[::1]:8001:[$WWW6]:80" \
     -L 8004:www.example.test:5004 -L 8007:www.example.test:7 \
     -L 8006:www.example.test:5006 -L 8081:www.example.test:81 \
     -R 9000:localhost:7000 -R "*:9001:127.0.0.1:7000" -R 9002:localhost:7001 \
-    -R 0:localhost:7000 || exit 1
+    -R 0:localhost:7000 -R 9003:"$T/here.sock" -R 9004 || exit 1
 is "$(get http://127.0.0.1:8000/)" "$page" "-L PORT:HOST:PORT"
 is "$(get "http://[::1]:8001/")" "$page" "-L with IPv6 on both sides"
 is "$(get --unix-socket "$T/near.sock" $U/)" "$page" "-L from a socket"
@@ -152,6 +154,27 @@ is "$(on server curl -sS -m 20 "http://127.0.0.1:$any/")" "$page" \
     "-R 0: the server chooses a port and says so"
 is "$(on server curl -sS -m 60 http://127.0.0.1:9000/10m | sha256sum)" \
     "$(sha256sum <"$T/www/10m")" "ten megabytes by -R"
+is "$(on server nc -d 127.0.0.1 9003)" "from the socket here" \
+    "-R to a socket of this machine"
+# What ssh -R PORT does: a proxy there, whose connections are made here.
+there() { on server curl -sS -m 20 "$@"; }
+is "$(there -x socks5h://127.0.0.1:9004 http://localhost:7000/)" "$page" \
+    "-R PORT is a SOCKS5 proxy that leads out here, and names are ours"
+is "$(there -x socks4a://127.0.0.1:9004 http://localhost:7000/)" "$page" \
+    "SOCKS4a"
+is "$(there -p -x http://127.0.0.1:9004 http://127.0.0.1:7000/)" "$page" \
+    "HTTP CONNECT"
+is "$(there -x socks5h://127.0.0.1:9004 http://localhost:7000/10m | sha256sum)" \
+    "$(sha256sum <"$T/www/10m")" "ten megabytes through it"
+there -x socks5h://127.0.0.1:9004 http://localhost:7001/ >"$T/out" 2>"$T/err"
+is $? 97 "what nobody listens on"
+like "$(cat "$T/err")" "*(5)*" "is refused there, too"
+there -x socks5h://127.0.0.1:9004 http://no.example.test/ >"$T/out" 2>"$T/err"
+is $? 97 "an unknown name is one there, too"
+is "$(printf 'hello\n' | on server timeout 10 nc -N 127.0.0.1 9004)" "" \
+    "and what speaks no proxy's language is sent away"
+like "$(cat "$T/client-smolwrap.log")" "*may use the network of this machine*" \
+    "smolwrap says what that opens"
 fails "-R to nobody" on server curl -sS -m 20 http://127.0.0.1:9002/
 cut_tunnel KILL
 remote_back() {

@@ -267,6 +267,16 @@ forwards_are_written_as_for_ssh(void **state)
 		if (forward_spec_parse(&f, bad[i], false) == SW_OK)
 			fail_msg("\"%s\" was taken", bad[i]);
 	assert_int_equal(forward_spec_parse(&f, "0:h:81", true), SW_OK);
+	/* Alone, a port at the exit is that of a proxy. */
+	assert_int_equal(forward_spec_parse(&f, "*:1080", true), SW_OK);
+	assert_string_equal(f.listen.host, "");
+	assert_int_equal(f.listen.port, 1080);
+	assert_string_equal(f.target.host, "");
+	assert_int_equal(forward_spec_parse(&f, "0", true), SW_OK);
+	assert_string_equal(f.listen.host, "localhost");
+	assert_int_equal(forward_spec_parse(&f, "80:h", true), SW_ERR_CONFIG);
+	assert_int_equal(forward_spec_parse(&f, "/a", true), SW_ERR_CONFIG);
+	assert_int_equal(forward_spec_parse(&f, "", true), SW_ERR_CONFIG);
 	assert_int_equal(forward_listen_parse(&e, "1080"), SW_OK);
 	assert_string_equal(e.host, "localhost");
 	assert_int_equal(forward_listen_parse(&e, "[::]:1080"), SW_OK);

@@ -1,20 +1,30 @@
+/*
+ * A stream that came to the exit, and the connection that it gets here.
+ *
+ *   ASKING -----------> CONNECTING -> JOINED     the junction has it
+ *   a proxy's: what it  a fixed target begins here; each address in turn
+ *   wants comes first
+ *
+ * Until JOINED nothing of the stream is taken but a proxy's request; the dialer
+ * keeps the rest, and the far side waits.
+ */
 #include "transport/forward.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/container.h"
+#include "transport/forward_request.h"
 #include "transport/junction.h"
 #include "transport/list.h"
-#include "transport/listener.h"
 
 #define ADDRESSES_MAX 8
 
@@ -26,26 +36,21 @@ struct place {
 	socklen_t len;
 };
 
-struct forward {
+struct forward_remote {
 	struct loop *l;
-	struct listener *listener;	/* local */
-	struct dial_target target;
-	struct dialer *dialer;
-	const struct dialer_ops *ops;
-	struct place to[ADDRESSES_MAX];	/* remote: tried in this order */
+	bool is_proxy;
+	struct place to[ADDRESSES_MAX];	/* else: tried in this order */
 	size_t to_n;
 	struct stream_list streams;
-	size_t n;
+	size_t n, reaching;
 };
 
-/* One joined connection.  Remote ones wait first for the local half. */
 struct stream {
 	LIST_LINK(stream) link;
-	struct forward *f;
-	struct junction *junction;
-
-	/* Remote: the dial, and who hears of it once the junction is there. */
-	struct dial *dial;		/* the junction's then */
+	struct forward_remote *f;
+	struct junction *junction;	/* JOINED */
+	struct forward_request *request;	/* a proxy's, before that */
+	struct dial *dial;		/* the junction's when there is one */
 	const struct dialer_ops *ops;
 	const struct dial_events *junction_ev;
 	void *junction_arg;
@@ -54,11 +59,14 @@ struct stream {
 	bool eof;			/* the far side ended meanwhile */
 };
 
+/* ---- life ---- */
+
 static void
 stream_free(struct stream *t)
 {
 	LIST_DROP(&t->f->streams, t, link);
 	t->f->n--;
+	forward_request_free(t->request);
 	if (t->w.fd >= 0) {
 		loop_del(t->f->l, &t->w);
 		close(t->w.fd);
@@ -70,7 +78,7 @@ stream_free(struct stream *t)
 }
 
 static struct stream *
-stream_new(struct forward *f)
+stream_new(struct forward_remote *f)
 {
 	struct stream *t = f->n < FORWARD_STREAMS_MAX ?
 	    calloc(1, sizeof(*t)) : NULL;
@@ -85,103 +93,42 @@ stream_new(struct forward *f)
 }
 
 static void
-failed(void *arg, int err)
-{
-	(void)err;
-	stream_free(arg);
-}
-
-static void
 ended(void *arg, int err)
 {
 	(void)err;
 	stream_free(arg);
 }
 
-static const struct junction_events junction_events = {
-	.failed = failed, .ended = ended,
-};
+static const struct junction_events junction_events = { .ended = ended };
 
-/* --- local ----------------------------------------------------------------- */
-
-static void
-accepted(void *arg, int fd)
+/* `fd` is connected, and taken.  False: nothing has changed, but it is closed. */
+static bool
+join(struct stream *t, int fd)
 {
-	struct forward *f = arg;
-	struct stream *t = stream_new(f);
-	int err;
-
-	if (t != NULL)
-		t->junction = junction_dial(f->l, fd, f->dialer, f->ops, &f->target,
-		    NULL, 0, &junction_events, t, &err);
-	if (t == NULL || t->junction == NULL)
+	t->junction = junction_adopt(t->f->l, fd, t->dial, t->ops,
+	    &junction_events, t, &t->junction_ev, &t->junction_arg);
+	if (t->junction == NULL) {
 		close(fd);
-	if (t != NULL && t->junction == NULL)
-		stream_free(t);
-}
-
-static struct forward *
-forward_new(struct loop *l, const struct dial_target *target,
-    char why[static 256])
-{
-	struct forward *f = calloc(1, sizeof(*f));
-
-	if (f == NULL) {
-		snprintf(why, 256, "out of memory");
-		return NULL;
+		return false;
 	}
-	f->l = l;
-	f->target = *target;
-	LIST_INIT(&f->streams);
-	return f;
+	if (t->eof)
+		t->junction_ev->eof(t->junction_arg);
+	t->ops->resume(t->dial);
+	return true;
 }
 
-int
-forward_local_open(struct forward **out, struct loop *l, const char *host,
-    uint16_t port, const struct dial_target *target, struct dialer *d,
-    const struct dialer_ops *ops, char why[static 256])
-{
-	struct forward *f = forward_new(l, target, why);
-	int r;
-
-	*out = NULL;
-	if (f == NULL)
-		return SW_ERR_NOMEM;
-	f->dialer = d;
-	f->ops = ops;
-	r = listener_open(&f->listener, l, host, port, accepted, f, why);
-	if (r != SW_OK) {
-		forward_free(f);
-		return r;
-	}
-	*out = f;
-	return SW_OK;
-}
-
-int
-forward_local_start(struct forward *f, char why[static 256])
-{
-	return listener_start(f->listener, why);
-}
-
-bool
-forward_is_public(const struct forward *f)
-{
-	return f->listener != NULL && listener_is_public(f->listener);
-}
-
-/* --- remote ---------------------------------------------------------------- */
+/* ---- one target ---- */
 
 static int
-find_path(struct forward *f, char why[static 256])
+find_path(struct forward_remote *f, const char *path, char why[static 256])
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 
-	if (strlen(f->target.host) >= sizeof(sa.sun_path)) {
+	if (strlen(path) >= sizeof(sa.sun_path)) {
 		snprintf(why, 256, "the path of a socket is too long");
 		return SW_ERR_TOO_LONG;
 	}
-	memcpy(sa.sun_path, f->target.host, strlen(f->target.host) + 1);
+	memcpy(sa.sun_path, path, strlen(path) + 1);
 	memcpy(&f->to[0].sa, &sa, sizeof(sa));
 	f->to[0].len = sizeof(sa);
 	f->to_n = 1;
@@ -189,7 +136,8 @@ find_path(struct forward *f, char why[static 256])
 }
 
 static int
-find_addresses(struct forward *f, char why[static 256])
+find_addresses(struct forward_remote *f, const struct dial_target *target,
+    char why[static 256])
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICSERV };
@@ -197,11 +145,11 @@ find_addresses(struct forward *f, char why[static 256])
 	char port[8];
 	int r;
 
-	snprintf(port, sizeof(port), "%u", f->target.port);
-	r = getaddrinfo(f->target.host, port, &hints, &list);
+	snprintf(port, sizeof(port), "%u", target->port);
+	r = getaddrinfo(target->host, port, &hints, &list);
 	if (r != 0) {
 		snprintf(why, 256, "could not find the address of \"%.100s\" "
-		    "for -R: %s", f->target.host, r == EAI_SYSTEM ?
+		    "for -R: %s", target->host, r == EAI_SYSTEM ?
 		    strerror(errno) : gai_strerror(r));
 		return SW_ERR_NO_NAME;
 	}
@@ -216,33 +164,13 @@ find_addresses(struct forward *f, char why[static 256])
 	return SW_OK;
 }
 
-int
-forward_remote_open(struct forward **out, struct loop *l,
-    const struct dial_target *target, char why[static 256])
-{
-	struct forward *f = forward_new(l, target, why);
-	int r;
-
-	*out = NULL;
-	if (f == NULL)
-		return SW_ERR_NOMEM;
-	r = strchr(target->host, '/') != NULL ? find_path(f, why) :
-	    find_addresses(f, why);
-	if (r != SW_OK) {
-		forward_free(f);
-		return r;
-	}
-	*out = f;
-	return SW_OK;
-}
-
 static void connected(struct loop_fd *w, uint32_t events);
 
 /* Begin with the next address that can be begun with.  False: none is left. */
 static bool
 connect_next(struct stream *t)
 {
-	const struct forward *f = t->f;
+	const struct forward_remote *f = t->f;
 	const int one = 1;
 
 	while (t->next < f->to_n) {
@@ -269,35 +197,47 @@ static void
 connected(struct loop_fd *w, uint32_t events)
 {
 	struct stream *t = CONTAINER_OF(w, struct stream, w);
-	struct forward *f = t->f;
 	int e = 0, fd = w->fd;
 	socklen_t len = sizeof(e);
 
 	(void)events;
-	loop_del(f->l, w);
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) == 0 && e == 0)
-		t->junction = junction_adopt(f->l, fd, t->dial, t->ops, &junction_events,
-		    t, &t->junction_ev, &t->junction_arg);
-	if (t->junction != NULL) {
-		w->fd = -1;
-		if (t->eof)
-			t->junction_ev->eof(t->junction_arg);
-		t->ops->resume(t->dial);
-		return;
-	}
-	close(fd);
+	loop_del(t->f->l, w);
 	w->fd = -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) == 0 && e == 0) {
+		if (join(t, fd))
+			return;
+	} else {
+		close(fd);
+	}
 	if (!connect_next(t))
 		stream_free(t);
 }
 
-/* The dial's events: nothing is taken before there is somebody to take it. */
+/* ---- a proxy ---- */
+
+static void
+request_over(void *arg, int fd)
+{
+	struct stream *t = arg;
+
+	forward_request_free(t->request);
+	t->request = NULL;
+	if (fd < 0 || !join(t, fd))
+		stream_free(t);
+}
+
+/* ---- the dial's events ---- */
+
 static size_t
 far_data(void *arg, const uint8_t *buf, size_t len)
 {
 	struct stream *t = arg;
 
-	return t->junction == NULL ? 0 : t->junction_ev->data(t->junction_arg, buf, len);
+	if (t->junction != NULL)
+		return t->junction_ev->data(t->junction_arg, buf, len);
+	if (t->request != NULL)
+		return forward_request_data(t->request, buf, len);
+	return 0;			/* there is nobody to take it yet */
 }
 
 static void
@@ -308,6 +248,8 @@ far_eof(void *arg)
 	t->eof = true;
 	if (t->junction != NULL)
 		t->junction_ev->eof(t->junction_arg);
+	else if (t->request != NULL)
+		forward_request_eof(t->request);
 }
 
 static void
@@ -336,16 +278,59 @@ static const struct dial_events far_events = {
 	.closed = far_closed,
 };
 
+/* ---- the forward ---- */
+
 int
-forward_remote_take(struct forward *f, struct dial *d,
+forward_remote_open(struct forward_remote **out, struct loop *l,
+    const struct dial_target *target, char why[static 256])
+{
+	struct forward_remote *f = calloc(1, sizeof(*f));
+	int r = SW_OK;
+
+	*out = NULL;
+	if (f == NULL) {
+		snprintf(why, 256, "out of memory");
+		return SW_ERR_NOMEM;
+	}
+	f->l = l;
+	f->is_proxy = target->host[0] == '\0';
+	LIST_INIT(&f->streams);
+	if (!f->is_proxy)
+		r = strchr(target->host, '/') != NULL ?
+		    find_path(f, target->host, why) :
+		    find_addresses(f, target, why);
+	if (r != SW_OK) {
+		forward_remote_free(f);
+		return r;
+	}
+	*out = f;
+	return SW_OK;
+}
+
+bool
+forward_remote_is_proxy(const struct forward_remote *f)
+{
+	return f->is_proxy;
+}
+
+int
+forward_remote_take(struct forward_remote *f, struct dial *d,
     const struct dialer_ops *ops, const struct dial_events **ev,
     void **ev_arg)
 {
 	struct stream *t = stream_new(f);
+	bool fine;
 
 	if (t == NULL)
 		return SW_ERR_LIMIT;
-	if (!connect_next(t)) {
+	if (f->is_proxy) {
+		t->request = forward_request_new(f->l, d, ops, &f->reaching,
+		    request_over, t);
+		fine = t->request != NULL;
+	} else {
+		fine = connect_next(t);
+	}
+	if (!fine) {
 		stream_free(t);
 		return SW_ERR_REFUSED;
 	}
@@ -356,22 +341,19 @@ forward_remote_take(struct forward *f, struct dial *d,
 	return SW_OK;
 }
 
-/* --- both ------------------------------------------------------------------ */
-
 size_t
-forward_streams(const struct forward *f)
+forward_remote_streams(const struct forward_remote *f)
 {
 	return f->n;
 }
 
 void
-forward_free(struct forward *f)
+forward_remote_free(struct forward_remote *f)
 {
 	struct stream *t, *next;
 
 	if (f == NULL)
 		return;
-	listener_free(f->listener);
 	for (t = LIST_FIRST(&f->streams); t != NULL; t = next) {
 		next = LIST_NEXT(t, link);
 		stream_free(t);
