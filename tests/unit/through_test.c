@@ -43,7 +43,7 @@ talk(struct asker *a)
 	size_t at = 0;
 	ssize_t n;
 
-	if (write(a->fd, "hello", 5) != 5)
+	if (send(a->fd, "hello", 5, MSG_NOSIGNAL) != 5)
 		return;
 	(void)shutdown(a->fd, SHUT_WR);
 	while (at < sizeof(a->echo) - 1 &&
