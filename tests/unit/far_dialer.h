@@ -29,6 +29,7 @@ struct dial {
 };
 
 static struct dial *dials;
+static struct dial *stepped;	/* NULL once its user has ended it */
 static size_t stride, open_dials;
 static struct dial *
 far_open(struct dialer *dialer, const struct dial_target *to,
@@ -86,6 +87,8 @@ far_abort(struct dial *d)
 		at = &(*at)->next;
 	*at = d->next;
 	open_dials--;
+	if (stepped == d)
+		stepped = NULL;
 	free(d);
 }
 
@@ -131,6 +134,8 @@ far_step(struct dial *d)
 	}
 	n = d->n == 0 ? 0 : d->ev->data(d->arg, d->held,
 	    d->n < stride ? d->n : stride);
+	if (stepped == NULL)
+		return true;
 	if (n > 0) {
 		memmove(d->held, d->held + n, d->n - n);
 		d->n -= n;
@@ -156,9 +161,11 @@ static void
 far_turn(struct loop_turn *t)
 {
 	(void)t;
-	for (struct dial *d = dials; d != NULL; d = d->next)
+	for (struct dial *d = dials; d != NULL; d = d->next) {
+		stepped = d;
 		if (far_step(d))
 			return;		/* the list may have changed */
+	}
 }
 
 #endif
