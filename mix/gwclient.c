@@ -155,6 +155,14 @@ claim(struct gwclient *g)
 	say(g, &m);
 }
 
+/* In upgrade mode nobody has to pay, and few gateways would give a claim; what
+ * they then report as available is only above what makes clients pay. */
+static void
+set_available(struct gwclient *g, const struct gwmsg *m)
+{
+	g->available = m->unmetered ? INT64_MAX : m->available;
+}
+
 /* The gateway knows us; do we have enough bandwidth? */
 static void
 take_welcome(struct gwclient *g, const struct gwmsg *m, int64_t now_ms)
@@ -165,7 +173,7 @@ take_welcome(struct gwclient *g, const struct gwmsg *m, int64_t now_ms)
 		fail(g, SW_ERR_AUTH);
 		return;
 	}
-	g->available = m->available;
+	set_available(g, m);
 	if (g->available < CLAIM_BELOW) {
 		enter(g, CLAIMING, now_ms);
 		claim(g);
@@ -178,7 +186,7 @@ take_welcome(struct gwclient *g, const struct gwmsg *m, int64_t now_ms)
 static void
 take_bandwidth(struct gwclient *g, const struct gwmsg *m, int64_t now_ms)
 {
-	g->available = m->available;
+	set_available(g, m);
 	g->claiming = false;
 	if (g->state != CLAIMING)
 		return;
@@ -220,7 +228,7 @@ take_text(struct gwclient *g, const uint8_t *data, size_t n, int64_t now_ms)
 		take_bandwidth(g, &m, now_ms);
 		break;
 	case GWMSG_SENT:
-		g->available = m.available;
+		set_available(g, &m);
 		break;
 	case GWMSG_OUT_OF_BANDWIDTH:
 		g->available = m.available;

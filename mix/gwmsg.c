@@ -103,6 +103,13 @@ read_handshake(const json_t *o, struct gwmsg *m)
 	return get_array(o, "data", m->data, sizeof(m->data), 0, &m->data_len);
 }
 
+/* Absent from older gateways' answers. */
+static bool
+get_unmetered(const json_t *o)
+{
+	return json_is_true(json_object_get(o, "upgrade_mode"));
+}
+
 static int
 read_registered(const json_t *o, struct gwmsg *m)
 {
@@ -110,6 +117,7 @@ read_registered(const json_t *o, struct gwmsg *m)
 
 	if ((r = get_version(o, "protocol_version", &m->version)) != SW_OK)
 		return r;
+	m->unmetered = get_unmetered(o);
 	return get_status(o, m);
 }
 
@@ -161,12 +169,14 @@ read_claim(const json_t *o, struct gwmsg *m)
 static int
 read_bandwidth(const json_t *o, struct gwmsg *m)
 {
+	m->unmetered = get_unmetered(o);
 	return get_int(o, "available_total", &m->available);
 }
 
 static int
 read_sent(const json_t *o, struct gwmsg *m)
 {
+	m->unmetered = get_unmetered(o);
 	return get_int(o, "remaining_bandwidth", &m->available);
 }
 
@@ -318,7 +328,7 @@ build(const struct gwmsg *m)
 	case GWMSG_REGISTERED:
 		return json_pack("{sssisbsb}", "type", "register",
 		    "protocol_version", m->version, "status", m->status,
-		    "upgrade_mode", 0);
+		    "upgrade_mode", m->unmetered);
 	case GWMSG_AUTHENTICATE:
 		return json_pack("{sssisosososIso}", "type", "authenticateV2",
 		    "protocolVersion", m->version, "clientIdentity",
@@ -332,17 +342,17 @@ build(const struct gwmsg *m)
 		return json_pack("{sssisbsIsb}", "type", "authenticate",
 		    "protocol_version", m->version, "status", m->status,
 		    "bandwidth_remaining", (json_int_t)m->available,
-		    "upgrade_mode", 0);
+		    "upgrade_mode", m->unmetered);
 	case GWMSG_CLAIM:
 		return json_pack("{ss}", "type", "claimFreeTestnetBandwidth");
 	case GWMSG_BANDWIDTH:
 		return json_pack("{sssIsb}", "type", "bandwidth",
 		    "available_total", (json_int_t)m->available,
-		    "upgrade_mode", 0);
+		    "upgrade_mode", m->unmetered);
 	case GWMSG_SENT:
 		return json_pack("{sssIsb}", "type", "send",
 		    "remaining_bandwidth", (json_int_t)m->available,
-		    "upgrade_mode", 0);
+		    "upgrade_mode", m->unmetered);
 	case GWMSG_OUT_OF_BANDWIDTH:
 		return json_pack("{sss{s{sIsI}}}", "type", "typedError",
 		    "error", "out_of_bandwidth", "required",

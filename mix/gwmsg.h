@@ -53,6 +53,8 @@ struct gwmsg {
 	uint8_t version;		/* 0 when absent */
 	bool status;
 	int64_t available;		/* bytes */
+	bool unmetered;			/* with available, and registered: the
+					 * network is in upgrade mode */
 	int64_t required;		/* GWMSG_OUT_OF_BANDWIDTH */
 	uint8_t data[GWMSG_DATA_MAX];
 	size_t data_len;

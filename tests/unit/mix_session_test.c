@@ -308,6 +308,69 @@ a_known_client_proves_itself_with_its_key(void **state)
 	free_pair(p);
 }
 
+static int
+mute_send(void *arg, bool binary, const void *data, size_t n)
+{
+	(void)arg;
+	(void)binary;
+	(void)data;
+	(void)n;
+	return SW_OK;
+}
+
+/* For a gateway that is played by the test. */
+static const struct gwclient_events mute_events = {
+	mute_send, client_ready, client_pushed, client_failed,
+};
+
+/* A message of the gateway, as it would come. */
+static void
+tell(struct pair *p, const struct gwmsg *m)
+{
+	char json[GWMSG_TEXT_MAX];
+	size_t n;
+
+	assert_int_equal(gwmsg_write(m, json, sizeof(json), &n), SW_OK);
+	gwclient_take(&p->client, false, (uint8_t *)json, n, p->now_ms);
+}
+
+/* Gateways that want to be paid refuse claims.  In upgrade mode they need
+ * none, and report hardly more than what would cause one. */
+static void
+in_upgrade_mode_nothing_is_claimed(void **state)
+{
+	struct gwmsg sent = { .type = GWMSG_SENT, .available = 40000001,
+	    .unmetered = true };
+	struct sw_addr first = addr_v4(0x0a000001, 1789);
+	uint8_t pkt[2413] = { 0 };
+	struct pair *p = new_pair(9);
+
+	(void)state;
+	gwclient_init(&p->client, p->seed_c, p->id_g, p->account.key,
+	    (uint64_t)p->unix_now, &mute_events, p, &p->rng.rng);
+	gwclient_start(&p->client, p->now_ms);
+	tell(p, &(struct gwmsg){ .type = GWMSG_SUPPORTED,
+	    .version = GWMSG_VERSION });
+	tell(p, &(struct gwmsg){ .type = GWMSG_AUTHENTICATED,
+	    .version = GWMSG_VERSION, .status = true, .available = 40000001,
+	    .unmetered = true });
+	assert_true(p->ready);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(gwclient_forward(&p->client, &first,
+		    NYMPKT_ROTATION_EVEN, pkt, sizeof(pkt)), SW_OK);
+		assert_false(p->client.claiming);
+		tell(p, &sent);
+	}
+	sent.unmetered = false;		/* it is over */
+	sent.available = 30000000;
+	tell(p, &sent);
+	assert_true(p->client.available == 30000000);
+	assert_int_equal(gwclient_forward(&p->client, &first,
+	    NYMPKT_ROTATION_EVEN, pkt, sizeof(pkt)), SW_OK);
+	assert_true(p->client.claiming);
+	free_pair(p);
+}
+
 /* Send `wish` as an encrypted request; the answer's text. */
 static void
 wish(struct pair *p, const char *text, char *answer, size_t cap)
@@ -485,6 +548,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_client_registers_and_sends),
 		cmocka_unit_test(a_known_client_proves_itself_with_its_key),
+		cmocka_unit_test(in_upgrade_mode_nothing_is_claimed),
 		cmocka_unit_test(
 		    a_client_is_remembered_or_forgotten_as_it_wishes),
 		cmocka_unit_test(
