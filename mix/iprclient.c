@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mix/frag.h"
+#include "mix/iprsent.h"
 #include "mix/nymmsg.h"
 #include "mix/nympkt.h"
 #include "mix/nymseal.h"
@@ -53,6 +54,7 @@ struct iprclient {
 	uint64_t written_off;		/* SURBs that we count as lost */
 	int64_t window_ms, heard_ms;
 	uint64_t window_replies, requests_seen;
+	struct iprsent sent;		/* for what the exit refuses */
 	size_t bundle_len, n_held;
 	struct held held[HELD_MAX];	/* by number */
 	uint8_t bundle[IPRMSG_BUNDLE_MAX + 2 + IPRMSG_BUNDLE_MAX];
@@ -256,8 +258,8 @@ has_room(const struct iprclient *c, size_t limit)
 	    mixclient_room(c->cfg.mix) > QUEUE_PACKETS;
 }
 
-int
-iprclient_send(struct iprclient *c, const uint8_t *pkt, size_t len)
+static int
+put_packet(struct iprclient *c, const uint8_t *pkt, size_t len)
 {
 	struct wbuf w;
 
@@ -281,6 +283,16 @@ iprclient_send(struct iprclient *c, const uint8_t *pkt, size_t len)
 	return SW_OK;
 }
 
+int
+iprclient_send(struct iprclient *c, const uint8_t *pkt, size_t len)
+{
+	int r = put_packet(c, pkt, len);
+
+	if (r == SW_OK)
+		iprsent_note(&c->sent, pkt, len);
+	return r;
+}
+
 /* A small datagram, so that the exit remembers us: pings of the protocol do
  * not count there.  UDP to where no exit lets anybody go (240.0.0.1, port 9):
  * it refuses, and says so; but only to those it knows. */
@@ -298,7 +310,7 @@ keep_alive(struct iprclient *c)
 	sum = ~((sum & 0xffff) + (sum >> 16));
 	pkt[10] = (uint8_t)(sum >> 8);
 	pkt[11] = (uint8_t)sum;
-	(void)!iprclient_send(c, pkt, sizeof(pkt));
+	(void)!put_packet(c, pkt, sizeof(pkt));
 }
 
 /* Exits forget clients without a word.  One that remembers us answers what
@@ -334,7 +346,7 @@ hand_up(struct iprclient *c, const uint8_t *p, size_t len)
 
 	while (c->state == UP &&
 	    iprmsg_get_packet(&bundle, &pkt, &n) == SW_OK)
-		if (n > 0)
+		if (n > 0 && !iprsent_is_told(&c->sent, pkt, n))
 			c->cfg.events->packet(c->cfg.arg, pkt, n);
 }
 
@@ -456,6 +468,19 @@ enter(struct iprclient *c, const struct iprmsg_response *a)
 		    a->mtu != 0 ? a->mtu : IPRMSG_MTU);
 }
 
+/* The exit's policy forbade one of our packets. */
+static void
+take_info(struct iprclient *c, const struct iprmsg_response *a)
+{
+	uint8_t error[IPFLOW_ERROR_MAX];
+	size_t n;
+
+	if (c->state != UP || a->reason != IPRMSG_POLICY)
+		return;
+	if ((n = iprsent_refuse(&c->sent, a->text, error)) > 0)
+		c->cfg.events->packet(c->cfg.arg, error, n);
+}
+
 static void
 take_connected(struct iprclient *c, const struct iprmsg_response *a)
 {
@@ -535,7 +560,10 @@ iprclient_take(struct iprclient *c, const struct nymmsg *m)
 		c->state = DOWN;
 		c->cfg.events->down(c->cfg.arg, SW_ERR_CLOSED);
 		break;
+	case IPRMSG_INFO:
+		take_info(c, &a);
+		break;
 	default:
-		break;			/* pong, health, refused by policy */
+		break;			/* pong, health */
 	}
 }

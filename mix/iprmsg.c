@@ -497,6 +497,7 @@ get_info(struct rbuf *r, struct iprmsg_response *a)
 		return err;
 	err = what == 1 ? wire_get_bytes(r, versions, sizeof(versions)) :
 	    get_text(r, a);
+	a->reason = what == 2 ? IPRMSG_POLICY : IPRMSG_OTHER;
 	return err == SW_OK ? get_variant(r, 2, &level) : err;
 }
 

@@ -74,6 +74,7 @@ enum iprmsg_reason {
 	IPRMSG_NOT_CONNECTED,		/* disconnect */
 	IPRMSG_MIX_TIMEOUT,		/* dropped */
 	IPRMSG_TUN_TIMEOUT,		/* dropped */
+	IPRMSG_POLICY,			/* info: text says where to */
 	IPRMSG_OTHER,
 };
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "mix/iprclient.h"
 #include "mix/iprexit.h"
+#include "mix/iprsent.h"
 #include "tests/unit/fakenet.h"
 
 struct world {
@@ -28,6 +29,7 @@ struct world {
 	bool deaf;			/* the world does not answer */
 	bool forgetful;			/* the exit hears no data any more */
 	bool mute;			/* its answers do not arrive */
+	bool wordy;			/* only what it says does, no packets */
 	uint8_t only;			/* version the exit speaks; 0: all */
 	unsigned asked[11];		/* connects by version */
 };
@@ -45,7 +47,14 @@ static void
 client_message(void *arg, const struct nymmsg *m)
 {
 	struct world *w = arg;
+	struct rbuf in = { m->data, m->data_len };
+	struct iprmsg_response a;
+	struct iprmsg_stream s;
 
+	if (w->wordy && iprmsg_get_stream(&in, &s) == SW_OK &&
+	    iprmsg_get_response(&a, in.p, in.left) == SW_OK &&
+	    a.kind == IPRMSG_DATA)
+		return;
 	if (!w->forgetful && !w->mute)
 		iprclient_take(w->client, m);
 }
@@ -531,6 +540,101 @@ nobody_sends_in_the_name_of_another(void **state)
 	free_world(w);
 }
 
+/* From port 1000 to 10.1.2.3 port 53, or a SYN. */
+static void
+make_first(const struct world *w, uint8_t *p, size_t len, uint8_t proto)
+{
+	static const uint8_t to[] = { 10, 1, 2, 3 };
+
+	make_packet(w, p, len, 0);
+	p[0] = 0x45;
+	p[9] = proto;
+	memcpy(p + 16, to, sizeof(to));
+	p[20] = 1000 >> 8;
+	p[21] = 1000 & 255;
+	p[23] = 53;
+	p[33] = proto == 6 ? 2 : 0;
+}
+
+/* Nym's exits say only where a packet was to go; ours send an ICMP error too.
+ * The program gets one error a packet from either. */
+static void
+what_is_refused_comes_back_as_one_error(void **state)
+{
+	struct ipflow f;
+	uint8_t pkt[60];
+
+	(void)state;
+	for (int wordy = 0; wordy < 2; wordy++) {
+		struct world *w = new_world(IPRMSG_V9, 0, 7);
+
+		connect_up(w);
+		w->wordy = wordy != 0;
+		for (unsigned i = 0; i < 4; i++) {
+			make_first(w, pkt, sizeof(pkt), i < 2 ? 17 : 6);
+			assert_int_equal(iprclient_send(w->client, pkt,
+			    sizeof(pkt)), SW_OK);
+			run(w, 1200);
+			assert_int_equal(w->got, i + 1);
+			assert_int_equal(ipflow_read(&f, w->last, w->last_len),
+			    SW_OK);
+			assert_int_equal(f.proto, 1);
+			assert_int_equal(w->last[20], 3);
+			assert_int_equal(w->last[21], 13);
+			assert_memory_equal(w->last + 28, pkt, 28);
+			assert_memory_equal(w->last + 16, w->ip4, 4);
+		}
+		free_world(w);
+	}
+}
+
+static void
+a_refusal_finds_the_packet_it_is_about(void **state)
+{
+	static struct iprsent s;
+	uint8_t out[IPFLOW_ERROR_MAX], pkt[28] = { 0x45, 0, 0, 28, [8] = 64, 17,
+	    [12] = 10, 0, 0, 9, 192, 0, 2, 1, 4, 0, 0, 25 };
+	uint8_t six[48] = { 0x60, [5] = 8, 17, 64, 0xfc, [23] = 9,
+	    0x20, 1, 0x0d, 0xb8, [39] = 1, 4, 0, 0, 25 };
+	uint8_t ack[40] = { 0x45, 0, 0, 40, [9] = 6, [12] = 10, 0, 0, 9, 192, 0,
+	    2, 9, 4, 0, 0, 25, [33] = 16 };
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	assert_int_equal(iprsent_refuse(&s, "192.0.2.1:25", out), 0);
+	iprsent_note(&s, pkt, sizeof(pkt));
+	iprsent_note(&s, six, sizeof(six));
+	iprsent_note(&s, ack, sizeof(ack));
+	assert_int_equal(iprsent_refuse(&s, "192.0.2.9:25", out), 0);
+	for (const char *const *t = (const char *const[]){ "", ":", "[", "[:25",
+	    "[]:25", "192.0.2.1", "192.0.2.1:", "192.0.2.1:26", "x:25",
+	    "192.0.2.2:25", "192.0.2.1:25x", "192.0.2.1:99999999999",
+	    "[192.0.2.1:25", "2001:db8::1:25", NULL }; *t != NULL; t++)
+		assert_int_equal(iprsent_refuse(&s, *t, out), 0);
+	assert_int_equal(iprsent_refuse(&s, "192.0.2.1:25", out), 28 + 28);
+	assert_true(iprsent_is_told(&s, out, 28 + 28));
+	assert_int_equal(iprsent_refuse(&s, "192.0.2.1:25", out), 0);
+	assert_int_equal(iprsent_refuse(&s, "[2001:db8::1]:25", out), 48 + 48);
+	assert_true(iprsent_is_told(&s, out, 48 + 48));
+	for (size_t n = 0; n < 48 + 44; n++)
+		assert_false(iprsent_is_told(&s, out, n));
+
+	/* The same again: it is refused again, by ICMP first this time. */
+	iprsent_note(&s, six, sizeof(six));
+	assert_false(iprsent_is_told(&s, out, 48 + 48));
+	assert_int_equal(iprsent_refuse(&s, "[2001:db8::1]:25", out), 0);
+
+	/* The oldest make room. */
+	iprsent_note(&s, pkt, sizeof(pkt));
+	for (unsigned i = 0; i < IPRSENT_KEPT; i++) {
+		six[41] = (uint8_t)i;
+		iprsent_note(&s, six, sizeof(six));
+	}
+	assert_int_equal(iprsent_refuse(&s, "192.0.2.1:25", out), 0);
+	assert_true(iprsent_refuse(&s, "[2001:db8::1]:25", out) > 0);
+	assert_int_equal(out[48 + 41], IPRSENT_KEPT - 1);
+}
+
 static void
 private_destinations_are_refused(void **state)
 {
@@ -621,6 +725,8 @@ main(void)
 		cmocka_unit_test(lost_answers_do_not_starve_the_exit),
 		cmocka_unit_test(nobody_sends_in_the_name_of_another),
 		cmocka_unit_test(private_destinations_are_refused),
+		cmocka_unit_test(what_is_refused_comes_back_as_one_error),
+		cmocka_unit_test(a_refusal_finds_the_packet_it_is_about),
 		cmocka_unit_test(
 		    a_silent_client_is_forgotten_and_a_quiet_one_is_kept),
 		cmocka_unit_test(an_exit_that_is_not_there_is_told),
