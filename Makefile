@@ -263,6 +263,7 @@ install: all
 	$(call put,644,$(wildcard man/*.1),$(PREFIX)/share/man/man1)
 	$(call put,644,$(wildcard man/*.8),$(PREFIX)/share/man/man8)
 	$(call put,644,$(wildcard examples/*),$(PREFIX)/share/doc/smolserve)
+	sed -i 's,/usr/local/,$(PREFIX)/,' $(DESTDIR)$(PREFIX)/share/doc/smolserve/smolserve.service
 clean:
 	rm -rf build/default build/asan build/tsan build/fuzz
 

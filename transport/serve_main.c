@@ -22,6 +22,7 @@
 #include "transport/serve_front.h"
 #include "transport/serve_iroh.h"
 #include "transport/serve_listen.h"
+#include "transport/serve_notify.h"
 #include "transport/serve_options.h"
 #include "transport/serve_sandbox.h"
 
@@ -197,6 +198,7 @@ begin_drain(void)
 		return;
 	}
 	v->draining = true;
+	serve_notify("STOPPING=1");
 	serve_listening_free(self.listening);
 	self.listening = NULL;
 	if (self.iroh != NULL)
@@ -214,10 +216,13 @@ on_signal(struct loop_fd *w, uint32_t events)
 
 	(void)events;
 	while (read(w->fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
-		if (si.ssi_signo == SIGHUP)
-			reload();
-		else
+		if (si.ssi_signo != SIGHUP) {
 			begin_drain();
+		} else if (!self.server.draining) {
+			serve_notify("RELOADING=1");
+			reload();
+			serve_notify("READY=1");
+		}
 	}
 }
 
@@ -425,6 +430,7 @@ main(int argc, char **argv)
 		(void)complain(why);
 	} else {
 		dprintf(STDOUT_FILENO, "ready\n");
+		serve_notify("READY=1");
 		r = loop_run(&self.server.l);
 	}
 	serve_listening_free(self.listening);

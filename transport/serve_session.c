@@ -116,8 +116,9 @@ session_free(struct serve_session *s)
 	if (!s->counted_in)
 		v->nstarting--;
 	log_login(s);
-	log_info("connection closed remote_addr=%s transport=%s seconds=%lld "
-	    "reason=\"%s\"", ban_name(&s->who, ip), kind_name[s->who.kind],
+	log_info("connection closed remote_addr=%s transport=%s login=%s "
+	    "seconds=%lld reason=\"%s\"", ban_name(&s->who, ip),
+	    kind_name[s->who.kind], s->counted_in ? "yes" : "no",
 	    (long long)(v->l.now_ms - s->since_ms) / 1000,
 	    serve_ssh_why(s->ssh)[0] != '\0' ? serve_ssh_why(s->ssh) :
 	    "connection lost");
