@@ -27,6 +27,8 @@ static union {
 /* The same descriptors in ordinary memory, for the forked child to close. */
 static struct image_fd inherited[IMAGE_FDS];
 
+bool image_pristine = true;
+
 /* ---- memory ------------------------------------------------------------- */
 
 static void watch_forks(void);
@@ -48,6 +50,8 @@ image_peek(void)
 {
 	struct image *im = &home.image;
 
+	if (image_is_pristine())
+		return NULL;
 	return im->pid != 0 && im->pid == image_own_pid() ? im : NULL;
 }
 
@@ -61,6 +65,7 @@ image_get(void)
 		return im;
 	if (im->pid != 0 || is_vfork_child())
 		return NULL;
+	__atomic_store_n(&image_pristine, false, __ATOMIC_RELAXED);
 	if (__atomic_compare_exchange_n(&im->pid, &none, pid, false,
 	    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		madvise(&home, sizeof(home), MADV_WIPEONFORK);

@@ -65,6 +65,19 @@ image_own_pid(void)
 struct image *image_get(void);
 struct image *image_peek(void);
 
+/*
+ * No image ever began in this memory, as in most programs, which therefore
+ * leave without touching its page.  It begins as true, not false, to lie among
+ * the initialised data: that page the loader has touched already.
+ */
+extern bool image_pristine __attribute__((visibility("hidden")));
+
+static inline bool
+image_is_pristine(void)
+{
+	return __atomic_load_n(&image_pristine, __ATOMIC_RELAXED);
+}
+
 bool image_fd_valid(const struct image *im, enum image_fd_name n);
 void image_fd_set(struct image *im, enum image_fd_name n, int fd);
 void image_fd_close(struct image *im, enum image_fd_name n);

@@ -63,7 +63,8 @@ shim_hand_over(void)
 __attribute__((destructor)) static void
 at_exit(void)
 {
-	shim_hand_over();
+	if (!image_is_pristine())
+		shim_hand_over();
 }
 
 static _Noreturn void

@@ -118,16 +118,14 @@ names_source_live(struct names_source *src)
 __attribute__((constructor)) static void
 pass_nscd_by(void)
 {
-	static const char *const sockets[] = { "/run/nscd/socket",
-	    "/var/run/nscd/socket" };
+	/* Where libc looks for it.  Not const: writable data is on a page that
+	 * the loader has touched, constants are on one that nobody may need. */
+	static char socket_path[] = "/var/run/nscd/socket";
 	int saved = errno;
 
-	for (size_t i = 0; i < 2; i++)
-		if (sys_call6(SYS_faccessat, AT_FDCWD, (long)sockets[i], F_OK, 0,
-		    0, 0) == 0) {
-			(void)__nss_configure_lookup("hosts", "files");
-			break;
-		}
+	if (sys_call6(SYS_faccessat, AT_FDCWD, (long)socket_path, F_OK, 0, 0,
+	    0) == 0)
+		(void)__nss_configure_lookup("hosts", "files");
 	errno = saved;
 }
 
