@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <libssh/server.h>
 
+#define INBOUND_MAX 8192	/* of a session, at once */
+
 /* Accepted at once, so that its bytes and ends find a listener; the user hears
  * of it from process. */
 int
@@ -16,7 +18,8 @@ ssh_dial_on_message(ssh_session session, ssh_message m, void *arg)
 
 	(void)session;
 	if (ssh_message_type(m) != SSH_REQUEST_CHANNEL_OPEN ||
-	    ssh_message_subtype(m) != SSH_CHANNEL_FORWARDED_TCPIP)
+	    ssh_message_subtype(m) != SSH_CHANNEL_FORWARDED_TCPIP ||
+	    v->ninbound >= INBOUND_MAX)
 		return 1;		/* refused by libssh */
 	if ((a = calloc(1, sizeof(*a))) == NULL ||
 	    (a->d = ssh_dial_new(NULL, NULL, NULL)) == NULL) {
@@ -34,6 +37,8 @@ ssh_dial_on_message(ssh_session session, ssh_message m, void *arg)
 		free(a);
 		return 0;
 	}
+	a->d->inbound = true;
+	v->ninbound++;
 	a->d->id = ++v->last_id;
 	a->d->state = DIAL_OPEN;
 	(void)ssh_set_channel_callbacks(a->d->ch, &a->d->cb);

@@ -43,7 +43,10 @@ on_data(ssh_session s, ssh_channel ch, void *data, uint32_t len, int is_stderr,
 	(void)data;
 	if (is_stderr)
 		return (int)len;	/* a command's complaints are dropped */
-	d->avail = len;
+	d->avail = len;			/* of this and of what came before */
+	/* The library takes what comes, however little it has granted. */
+	if (len > 2 * d->window && d->t != NULL)
+		ssh_tunnel_break(d->t, "it sent more than it was allowed to");
 	ssh_dial_queue(d);
 	return 0;
 }
@@ -148,16 +151,37 @@ ssh_dial_let_go(struct dial *d)
 	d->held = NULL;
 }
 
+/* libssh would forget us and keep the channel until the server closes it: how
+ * many such there are is the server's choice.  So its own are counted until
+ * then.  True: this one is. */
+static bool
+await_close(struct dial *d)
+{
+	if (!d->inbound || d->got_close || d->ch == NULL)
+		return false;
+	if (!d->closing)
+		(void)ssh_channel_close(d->ch);
+	d->closing = true;
+	return true;
+}
+
 void
 ssh_dial_reap(struct dial *d)
 {
 	struct ssh_live *v = d->t->live;
 	size_t held = v != NULL ? v->gathered.held : 0;
+	bool kept;
 
 	ssh_dial_stop_waiting(d);
-	ssh_dial_end_channel(d, true);
+	kept = v != NULL && await_close(d);
+	if (!kept)
+		ssh_dial_end_channel(d, true);
 	if (v != NULL)
 		ssh_wire_excuse(&v->gathered, held);
+	if (kept)
+		return;
+	if (v != NULL && d->inbound)
+		v->ninbound--;
 	d->t->dials.windows -= d->window - SSH_DIAL_WINDOW_FIRST;
 	LIST_DROP(&d->t->dials.open, d, link);
 	d->t->dials.nopen--;

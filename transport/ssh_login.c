@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "transport/shared.h"
+#include "transport/ssh_text.h"
 #include "transport/transport.h"
 
 #define CONNECT_MS 10000		/* by TCP alone */
@@ -390,6 +391,7 @@ ssh_login_take(struct ssh_login *g, struct ssh_live **live, bool *fatal,
 	g->live = NULL;
 	*fatal = g->fatal;
 	memcpy(why, g->why, SSH_TUNNEL_WHY_LEN);
+	ssh_text_clean(why);		/* the server's words are in it */
 	return g->err;
 }
 

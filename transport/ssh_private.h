@@ -54,6 +54,7 @@ struct ssh_live {
 	struct ssh_refusal *refused;
 	size_t nrefused, refused_room;
 	LIST_OF(ssh_arrivals, ssh_arrival) arrivals;
+	size_t ninbound;	/* dials the server opened, until it closes them */
 	size_t *unheard;	/* published ports (index) not listened on yet */
 	size_t nunheard;
 	uint16_t *bound;	/* the port that each of them got */
@@ -159,6 +160,8 @@ struct dial {
 	uint32_t id;
 	enum ssh_dial_state state;
 	bool queued, waiting, paused;
+	bool inbound;			/* the server opened it */
+	bool closing;			/* and is to close it as well */
 	bool choosy;			/* took a part only, the last time */
 	bool got_eof, got_close;	/* from the server */
 	bool told_eof, sent_eof;

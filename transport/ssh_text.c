@@ -35,6 +35,18 @@ take_word(const char **p, const char *word)
 	return true;
 }
 
+void
+ssh_text_clean(char *words)
+{
+	for (unsigned char *p = (unsigned char *)words; *p != '\0'; p++) {
+		/* C1 as UTF-8 has it; some terminals obey that as well. */
+		if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+			*p = p[1] = '?';
+		else if (*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+}
+
 int
 ssh_text_parse_failure(const char *line, uint32_t *channel, uint32_t *reason,
     const char **words)

@@ -12,6 +12,10 @@
 #include "base/addr.h"
 #include "base/err.h"
 
+/* Words that a person is to read: control characters, which may steer a
+ * terminal or make lines of a log, become '?'. */
+void ssh_text_clean(char *words);
+
 /*
  * The library reports a refused channel only as text:
  *   "...channel opening failure: channel 44 error (2) Connection refused"

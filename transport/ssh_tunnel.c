@@ -20,10 +20,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "transport/ssh_text.h"
 
 #define BACKOFF_MAX_S 30
 #define SMALL_INPUT 4096		/* bytes in a turn */
 #define LINGER_MS 1			/* for messages that may wait */
+#define PACKET_EXTRA 24			/* length, padding, MAC: at least */
+#define KEPT_MAX ((uint64_t)2 * 1024 * 1024)
 
 static void connect_now(struct ssh_tunnel *t);
 
@@ -92,6 +95,7 @@ ssh_tunnel_break(struct ssh_tunnel *t, const char *why)
 		return;
 	t->broken = true;
 	snprintf(t->broken_why, sizeof(t->broken_why), "%s", why);
+	ssh_text_clean(t->broken_why);	/* the server's words, perhaps */
 }
 
 /* ---- serving ---- */
@@ -117,10 +121,24 @@ ssh_tunnel_schedule(struct ssh_tunnel *t)
 		loop_set_timer(t->l, &t->work, t->l->now_ms);
 }
 
+/* What libssh keeps because the server does not read, at least: on the wire
+ * each packet is longer by PACKET_EXTRA than what is in it. */
+static uint64_t
+count_kept(const struct ssh_live *v)
+{
+	uint64_t n = v->raw.out_bytes + v->raw.out_packets * PACKET_EXTRA;
+
+	return n > v->wire.out_bytes ? n - v->wire.out_bytes : 0;
+}
+
 static void
 check_health(struct ssh_tunnel *t)
 {
 	ssh_session s = t->live->session;
+
+	/* We write little at a time; the rest answers what it asked. */
+	if (count_kept(t->live) > KEPT_MAX)
+		ssh_tunnel_break(t, "it asks much and reads no answer");
 
 	if (!ssh_is_connected(s) ||
 	    (ssh_get_status(s) & (SSH_CLOSED | SSH_CLOSED_ERROR)) != 0)

@@ -32,6 +32,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") !=
 	    strlen(name))
 		abort();
+	ssh_text_clean(text);
+	if (strpbrk(text, "\033\r\n\177") != NULL || strlen(text) > len)
+		abort();
 	free(text);
 	return 0;
 }

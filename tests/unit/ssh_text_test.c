@@ -26,6 +26,18 @@ failure_line_is_split(void **state)
 }
 
 static void
+words_of_a_server_cannot_steer_a_terminal(void **state)
+{
+	char nasty[] = "a\033[2Jb\r\n\177\302\233c\303\244\302", plain[] = "so so";
+
+	(void)state;
+	ssh_text_clean(nasty);
+	assert_string_equal(nasty, "a?[2Jb?????c\303\244\302");
+	ssh_text_clean(plain);
+	assert_string_equal(plain, "so so");
+}
+
+static void
 other_lines_are_not_failures(void **state)
 {
 	static const char *const bad[] = {
@@ -114,6 +126,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(failure_line_is_split),
+		cmocka_unit_test(words_of_a_server_cannot_steer_a_terminal),
 		cmocka_unit_test(other_lines_are_not_failures),
 		cmocka_unit_test(reasons_become_codes),
 		cmocka_unit_test(resolver_lines_are_read),
