@@ -193,6 +193,7 @@ is "$(on client "$SW" $VIA --socks 1080 -L 8000:www.example.test:80 -- \
     sh -c 'curl -sS -m 20 http://127.0.0.1:8000/
     curl -sS -m 20 http://www.example.test/')" "$page
 $page" "with a program, which may use them too"
+within 10 no_sessions			# it has the port
 # shellcheck disable=SC2086
 on client "$SW" up $VIA --socks 1080
 is "$(get -x socks5h://127.0.0.1:1080 $U/)" "$page" "with up"
