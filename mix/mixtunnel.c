@@ -40,7 +40,9 @@ struct mixtunnel {
 	int64_t pause_ms, retry_ms;	/* retry_ms: SW_NEVER while linked */
 	bool dialing;			/* dial() has not been answered */
 	bool broken;			/* drop the link at the turn's end */
-	bool up, started;
+	bool up, started;		/* the exit's word, and ours to it */
+	struct sw_addr ip4, ip6;	/* what it gave us */
+	uint16_t mtu;
 	int err;
 	uint64_t links;
 };
@@ -85,8 +87,6 @@ drop_link(struct mixtunnel *t, int err)
 	t->linked = false;
 	t->dialing = false;
 	t->broken = false;
-	if (err == SW_ERR_AUTH)
-		t->has_key = false;	/* the gateway forgot us: register */
 	gwclient_wipe(&t->gw);
 	t->gw.deadline_ms = SW_NEVER;
 	t->pause_ms = t->pause_ms == 0 ? PAUSE_MS : 2 * t->pause_ms;
@@ -134,6 +134,8 @@ gw_ready(void *arg)
 	if (!t->started) {
 		t->started = true;
 		iprclient_start(t->ipr, t->cfg.loop->now_ms);
+	} else if (t->up) {		/* the exit knows us still */
+		t->cfg.events->up(t->cfg.arg, &t->ip4, &t->ip6, t->mtu);
 	}
 }
 
@@ -150,6 +152,8 @@ gw_failed(void *arg, int err)
 {
 	struct mixtunnel *t = arg;
 
+	if (err == SW_ERR_AUTH)
+		t->has_key = false;	/* the gateway forgot us: register */
 	fail_link(t, err);
 }
 
@@ -306,12 +310,14 @@ ipr_up(void *arg, const uint8_t ip4[static 4], const uint8_t ip6[static 16],
     uint16_t mtu)
 {
 	struct mixtunnel *t = arg;
-	struct sw_addr v4 = addr_v4(0, 0), v6 = { .port = 0 };
 
-	memcpy(v4.ip + 12, ip4, 4);
-	memcpy(v6.ip, ip6, 16);
+	t->ip4 = addr_v4(0, 0);
+	t->ip6 = (struct sw_addr){ .port = 0 };
+	memcpy(t->ip4.ip + 12, ip4, 4);
+	memcpy(t->ip6.ip, ip6, 16);
+	t->mtu = mtu;
 	t->up = true;
-	t->cfg.events->up(t->cfg.arg, &v4, &v6, mtu);
+	t->cfg.events->up(t->cfg.arg, &t->ip4, &t->ip6, mtu);
 }
 
 static void
@@ -358,6 +364,8 @@ earliest(const struct mixtunnel *t)
 {
 	int64_t at = t->retry_ms, next;
 
+	if (t->broken)
+		return 0;
 	if (!t->linked)
 		return gwclient_deadline(&t->gw) < at ?
 		    gwclient_deadline(&t->gw) : at;
@@ -504,6 +512,8 @@ fail:
 void
 mixtunnel_start(struct mixtunnel *t)
 {
+	if (t->ws != NULL || t->dialing)
+		return;
 	t->retry_ms = 0;
 	loop_set_timer(t->cfg.loop, &t->timer, 0);
 }
@@ -546,6 +556,6 @@ mixtunnel_stats(const struct mixtunnel *t, struct mixtunnel_stats *out)
 	*out = (struct mixtunnel_stats){
 		.mix = *mixclient_stats(t->mix),
 		.links = t->links,
-		.up = t->up,
+		.up = t->up && t->linked,
 	};
 }

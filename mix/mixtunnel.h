@@ -95,6 +95,7 @@ struct mixtunnel;
  * clients.  *out is NULL unless SW_OK. */
 int mixtunnel_new(struct mixtunnel **out, const struct mixtunnel_config *cfg)
     SW_MUST_CHECK;
+/* Connect.  Again: now, not after the pause, unless there is a link. */
 void mixtunnel_start(struct mixtunnel *t);
 
 /* The network changed: use this from now on.  The old one may be freed. */
