@@ -42,7 +42,7 @@ start_job(struct netdir *d)
 
 	cfg.file = m->file;
 	cfg.cache = m->cache;
-	cfg.proxy = m->proxy;
+	cfg.transport = m->transport;
 	cfg.ca_file = m->ca_file;
 	memset(cfg.url, 0, sizeof(cfg.url));
 	for (size_t i = 0; i < m->n_urls; i++)
@@ -135,7 +135,8 @@ netdir_new(struct netdir **out, const struct netdir_config *cfg)
 	int r = SW_ERR_NOMEM;
 
 	*out = NULL;
-	if (cfg->file == NULL && cfg->url[0] == NULL)
+	if (cfg->file == NULL &&
+	    (cfg->url[0] == NULL || cfg->transport == NULL))
 		return SW_ERR_CONFIG;
 	for (size_t i = 0; i < NETDIR_URLS && cfg->url[i] != NULL; i++)
 		if (!is_http(cfg->url[i]))

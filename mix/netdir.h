@@ -29,6 +29,8 @@
 /* What the main network's clients ask when nothing else is configured. */
 extern const char *const netdir_mainnet[];	/* ends with NULL */
 
+struct transport;
+
 struct netdir_events {
 	/* The network, also each time it has changed.  The receiver owns *t:
 	 * topology_free() when nothing uses it any more. */
@@ -44,7 +46,9 @@ struct netdir_config {
 	const char *url[NETDIR_URLS];	/* bases like "https://host/api/"; the
 					 * first NULL ends them */
 	const char *cache;		/* file for it; NULL: none */
-	const char *proxy;		/* "socks5h://host:port"; NULL: none */
+	/* The way to the service, which the environment's proxies do not
+	 * change; a reference is taken.  May be NULL with a file. */
+	struct transport *transport;
 	const char *ca_file;		/* to trust besides nothing; NULL: the
 					 * system's */
 	const struct netdir_events *events;	/* static */
@@ -53,7 +57,7 @@ struct netdir_config {
 
 struct netdir;
 
-/* Texts are copied.  SW_OK; SW_ERR_CONFIG (neither file nor address, or an
+/* Texts are copied.  SW_OK; SW_ERR_CONFIG (neither file nor address, no way, or an
  * address that is not http or https); SW_ERR_NOMEM, SW_ERR_SYS. */
 int netdir_new(struct netdir **out, const struct netdir_config *cfg)
     SW_MUST_CHECK;

@@ -20,7 +20,6 @@ free_texts(struct netdir_job *j)
 {
 	free(j->file);
 	free(j->cache);
-	free(j->proxy);
 	free(j->ca_file);
 	for (size_t i = 0; i < j->n_urls; i++)
 		free(j->url[i]);
@@ -43,9 +42,10 @@ netdir_job_new(const struct netdir_config *cfg)
 		return NULL;
 	atomic_init(&j->refs, 1);
 	j->notify_fd = -1;
+	if (cfg->transport != NULL)
+		j->transport = transport_ref(cfg->transport);
 	ok = copy_text(&j->file, cfg->file) &&
 	    copy_text(&j->cache, cfg->cache) &&
-	    copy_text(&j->proxy, cfg->proxy) &&
 	    copy_text(&j->ca_file, cfg->ca_file);
 	while (ok && j->n_urls < NETDIR_URLS && cfg->url[j->n_urls] != NULL) {
 		ok = copy_text(&j->url[j->n_urls], cfg->url[j->n_urls]);
@@ -63,6 +63,7 @@ netdir_job_unref(struct netdir_job *j)
 	if (j == NULL || atomic_fetch_sub(&j->refs, 1) > 1)
 		return;
 	free_texts(j);
+	transport_unref(j->transport);
 	topology_free(j->topology);
 	if (j->notify_fd >= 0)
 		close(j->notify_fd);
@@ -246,8 +247,9 @@ look_up(struct netdir_job *j)
 	    load(j, j->cache, j->stale_max_s) == SW_OK)
 		return SW_OK;
 	snprintf(j->why, sizeof(j->why), "the directory of the mixnet could "
-	    "not be asked: %.128s; try again, or name another with "
-	    "--directory URL", why[0] != '\0' ? why : sw_strerror(r));
+	    "not be asked: %.128s; %s", why[0] != '\0' ? why : sw_strerror(r),
+	    r == SW_ERR_AUTH ? "give its authority with --tls-ca FILE" :
+	    "try again, or name another with --directory URL");
 	return r;
 }
 

@@ -9,12 +9,16 @@
 #define SW_MIX_NETDIR_JOB_H
 
 #include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "mix/netdir.h"
+#include "transport/transport.h"
 
 struct netdir_job {
 	/* Set before it starts; texts are the job's own. */
-	char *file, *cache, *proxy, *ca_file;
+	char *file, *cache, *ca_file;
+	struct transport *transport;
 	char *url[NETDIR_URLS];
 	size_t n_urls, first_url;	/* which one to ask first */
 	int64_t cache_max_s;		/* a cache this old will do; 0: ask */
@@ -45,5 +49,10 @@ struct netdir_http *netdir_http_new(struct netdir_job *j);
 void netdir_http_free(struct netdir_http *h);
 int netdir_http_get(struct netdir_http *h, const char *url, char **text,
     size_t *n) SW_MUST_CHECK;
+
+/* netdir_stream.c: *at (*len bytes) is where this process may connect, once and
+ * soon, to have the stream `fd`, which is taken, also on failure (SW_ERR_SYS). */
+int netdir_stream_offer(int fd, struct sockaddr_un *at, socklen_t *len)
+    SW_MUST_CHECK;
 
 #endif

@@ -20,6 +20,7 @@ const struct options_text_fact options_texts[OPTIONS_TEXTS] = {
 	[TEXT_IROH_ALPN] = { "iroh-alpn", TEXT_PLAIN, "protocol" },
 	[TEXT_DIRECTORY] = { "directory", TEXT_PLAIN, "directory service" },
 	[TEXT_ENTRY] = { "entry", TEXT_PLAIN, "entry gateway" },
+	[TEXT_ENTRY_TLS] = { "entry-tls", TEXT_PLAIN, "choice" },
 	[TEXT_EXIT] = { "exit", TEXT_PLAIN, "exit" },
 	[TEXT_TRAFFIC] = { "traffic", TEXT_PLAIN, "traffic profile" },
 	[TEXT_MIX_IDENTITY] = { "mix-identity", TEXT_STATE, "identity file" },
@@ -229,6 +230,10 @@ check_text(enum options_text t, const char *value, char why[static 256])
 	if (t == TEXT_TRAFFIC && strcmp(value, "default") != 0 &&
 	    strcmp(value, "fast") != 0 && strcmp(value, "raw") != 0)
 		return bad_value(why, "traffic", value, "default, fast or raw");
+	if (t == TEXT_ENTRY_TLS && strcmp(value, "auto") != 0 &&
+	    strcmp(value, "always") != 0 && strcmp(value, "never") != 0)
+		return bad_value(why, "entry-tls", value,
+		    "auto, always or never");
 	return SW_OK;
 }
 

@@ -42,6 +42,7 @@ const char options_help[] =
     "  --stack thread|session  where the program's network stack runs\n"
     "  --dns HOST              resolver, as the tunnel's exit sees it\n"
     "  --entry ID, --exit ADDRESS      the mixnet's gateway and exit to use\n"
+    "  --entry-tls auto|always|never   TLS to the mixnet's gateway\n"
     "  --traffic default|fast|raw      how the mixnet's packets are spread in time\n"
     "  --directory URL[,URL]   the mixnet's directory service\n"
     "  --mix-identity FILE     be the same client of the mixnet each time\n"

@@ -1,6 +1,5 @@
 #include "preload/session_mix.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +53,39 @@ first_is_late(struct loop_timer *timer)
 	    "with --exit, or another gateway with --entry");
 }
 
+/* From when on it has to be up for the first time. */
+static void
+start_first(struct session_mix *t)
+{
+	struct session *s = t->t.s;
+
+	if (!t->was_up && !s->start.wait)
+		loop_set_timer(&s->loop, &t->first, s->loop.now_ms + FIRST_MS);
+}
+
+bool
+mix_may_start(const struct session_mix *t)
+{
+	return t->t.below == NULL || t->t.below->state == STATE_UP;
+}
+
+/* The tunnel before it is there, or there again. */
+static void
+wake(struct session_tunnel *base)
+{
+	struct session_mix *t = mix_of(base);
+	char why[256];
+	int r = SW_OK;
+
+	start_first(t);
+	if (t->mix != NULL)
+		mixtunnel_start(t->mix);
+	else if (t->dir == NULL)
+		r = mix_net_start(t, why);
+	if (r != SW_OK)
+		mix_fail(t, r, why);
+}
+
 static void
 went_up(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6,
     uint16_t mtu)
@@ -83,22 +115,26 @@ static void
 went_down(void *arg, int err)
 {
 	struct session_mix *t = arg;
-	char why[256], ip[SW_ADDR_TEXT_LEN];
+	char why[TRANSPORT_WHY_LEN + 64], ip[SW_ADDR_TEXT_LEN];
+	bool unlinked = t->link.dialing != NULL || t->link.why[0] != '\0';
 	struct mixtunnel_stats st;
 
 	mix_names_stop(t);
 	mix_packets_down(t);
 	mixtunnel_stats(t->mix, &st);
-	if (err == SW_ERR_AUTH)
+	if (t->link.why[0] != '\0' && !mix_link_is_direct(t))
+		snprintf(why, sizeof(why), "could not reach the entry gateway: "
+		    "%s", t->link.why);
+	else if (err == SW_ERR_AUTH)
 		snprintf(why, sizeof(why), "the entry gateway does not accept "
 		    "us; try another with --entry");
-	else if (err == SW_ERR_TIMEOUT && st.mix.sent > 0)
+	else if (err == SW_ERR_TIMEOUT && st.mix.sent > 0 && !unlinked)
 		snprintf(why, sizeof(why), "the exit does not answer; try "
 		    "another with --exit");
 	else
 		snprintf(why, sizeof(why), "could not reach the entry gateway "
 		    "%s port %u: %s", addr_ip_text(&t->entry.ws, ip),
-		    t->entry.ws.port, sw_strerror(err));
+		    mix_entry_port(t), sw_strerror(err));
 	mix_fail(t, err, why);
 }
 
@@ -117,75 +153,10 @@ is_registered(void *arg, const struct mixtunnel_registration *r)
 
 static const struct mixtunnel_events mix_events = {
 	.up = went_up, .packet = got_packet, .writable = got_room,
-	.down = went_down, .registered = is_registered,
+	.down = went_down, .registered = is_registered, .dial = mix_link_dial,
 };
 
 /* --- the network --------------------------------------------------------- */
-
-static size_t add(char *buf, size_t cap, size_t at, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static size_t
-add(char *buf, size_t cap, size_t at, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(buf + at, cap - at, fmt, ap);
-	va_end(ap);
-	return n < 0 || (size_t)n >= cap - at ? at : at + (size_t)n;
-}
-
-static size_t
-add_node(char *buf, size_t cap, size_t at, const struct sw_addr *a)
-{
-	char ip[SW_ADDR_TEXT_LEN];
-
-	return add(buf, cap, at, addr_is_v4(a) ? "%s:%u" : "[%s]:%u",
-	    addr_ip_text(a, ip), a->port);
-}
-
-/* "entry ADDRESS", "mix-1 ADDRESS" (or how many there are to choose from for
- * each packet), ..., "exit ADDRESS": one a line. */
-static size_t
-add_route(const struct session_mix *t, char *buf, size_t cap)
-{
-	const struct topology *net = t->topology;
-	const struct topology_node *exit;
-	size_t at = 0;
-
-	if (t->mix == NULL)
-		return 0;
-	at = add(buf, cap, at, "entry ");
-	at = add_node(buf, cap, at, &t->entry.ws);
-	for (unsigned i = 0; i < TOPOLOGY_LAYERS; i++) {
-		at = add(buf, cap, at, "\nmix-%u ", i + 1);
-		if (net->n_layer[i] == 1)
-			at = add_node(buf, cap, at,
-			    &net->node[net->layer[i][0]].mix);
-		else
-			at = add(buf, cap, at, "one-of-%zu", net->n_layer[i]);
-	}
-	if ((exit = topology_find(net, t->exit.gateway)) != NULL) {
-		at = add(buf, cap, at, "\nexit ");
-		at = add_node(buf, cap, at, &exit->mix);
-	}
-	return add(buf, cap, at, "\n");
-}
-
-static void
-log_route(const struct session_mix *t)
-{
-	char text[1024], *line = text, *end;
-	size_t n = add_route(t, text, sizeof(text) - 1);
-
-	text[n] = '\0';
-	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-		*end = '\0';
-		log_info("route: %s", line);
-	}
-}
 
 /* Which gateway and which exit; false: said why. */
 static bool
@@ -194,6 +165,8 @@ choose(struct session_mix *t, char why[static 256])
 	const struct start *st = &t->t.s->start;
 	const char *entry = start_text(st, TEXT_ENTRY);
 	const char *exit = start_text(st, TEXT_EXIT);
+	const char *choice = start_text(st, TEXT_ENTRY_TLS);
+	bool tls = choice != NULL && strcmp(choice, "always") == 0;
 	const struct topology_node *node;
 	int r;
 
@@ -211,19 +184,22 @@ choose(struct session_mix *t, char why[static 256])
 	}
 	/* One gateway that is both sees who speaks with whom; better than no
 	 * way at all only where there is no other. */
-	r = netdir_choose_entry(t->topology, entry, false, t->exit.gateway,
+	r = netdir_choose_entry(t->topology, entry, tls, t->exit.gateway,
 	    &rng_system, &node);
 	if (r == SW_ERR_UNREACH_HOST && entry == NULL)
-		r = netdir_choose_entry(t->topology, entry, false, NULL,
+		r = netdir_choose_entry(t->topology, entry, tls, NULL,
 		    &rng_system, &node);
-	if (r == SW_OK)
+	if (r == SW_OK) {
 		t->entry = *node;
-	else
-		snprintf(why, 256, entry == NULL ?
-		    "the network names no gateway that takes clients" :
-		    r == SW_ERR_FORMAT ? "--entry is not a gateway's identity" :
-		    "the gateway that --entry names is not in the network");
-	return r == SW_OK;
+		t->link.is_tls = mix_link_wants_tls(t, node);
+		return true;
+	}
+	snprintf(why, 256, r == SW_ERR_FORMAT ?
+	    "--entry is not a gateway's identity" : entry == NULL ?
+	    "the network names no gateway that takes clients%s" :
+	    "the gateway that --entry names is not in the network, or takes no "
+	    "clients%s", tls ? " over TLS" : "");
+	return false;
 }
 
 void
@@ -245,6 +221,7 @@ mix_connect(struct session_mix *t, struct topology *topology)
 		return;
 	}
 	cfg.topology = t->topology;
+	cfg.tls = t->link.is_tls;
 	memcpy(cfg.entry, t->entry.identity, sizeof(cfg.entry));
 	cfg.exit = t->exit;
 	if (t->identity_file != NULL) {
@@ -255,7 +232,9 @@ mix_connect(struct session_mix *t, struct topology *topology)
 		mix_fail(t, SW_ERR_NOMEM, why);
 		return;
 	}
-	log_route(t);
+	mix_log_route(t);
+	if (!mix_may_start(t))
+		return;			/* wake() will */
 	session_tunnel_progress(&t->t, "connecting through the mixnet");
 	mixtunnel_start(t->mix);
 }
@@ -275,38 +254,13 @@ mix_disconnect(struct session_mix *t, int err, const char *why)
 {
 	mix_names_stop(t);
 	mix_packets_down(t);
+	mix_link_hang_up(t);
 	mixtunnel_free(t->mix);
 	t->mix = NULL;
 	topology_free(t->topology);
 	t->topology = NULL;
 	if (err != SW_OK)
 		mix_fail(t, err, why);
-}
-
-/* --- status -------------------------------------------------------------- */
-
-static size_t
-status(const struct session_tunnel *base, char *buf, size_t cap)
-{
-	const struct session_mix *t = (const struct session_mix *)base;
-	const char *traffic = start_text(&base->s->start, TEXT_TRAFFIC);
-	struct mixtunnel_stats st;
-	size_t at = add_route(t, buf, cap);
-
-	at = add(buf, cap, at, "traffic %s\n", traffic == NULL ? "default" :
-	    traffic);
-	if (t->mix == NULL)
-		return at;
-	mixtunnel_stats(t->mix, &st);
-	return add(buf, cap, at, "links %llu\npackets-sent %llu\n"
-	    "packets-again %llu\ncover %llu\nacknowledged %llu\n"
-	    "packets-received %llu\ndropped %llu\n",
-	    (unsigned long long)st.links, (unsigned long long)st.mix.sent,
-	    (unsigned long long)st.mix.resent,
-	    (unsigned long long)st.mix.cover,
-	    (unsigned long long)st.mix.acked,
-	    (unsigned long long)st.mix.received,
-	    (unsigned long long)t->dropped);
 }
 
 static size_t
@@ -342,29 +296,35 @@ mix_free(struct session_tunnel *base)
 	splice_free(t->splice);
 	t->splice = NULL;
 	mix_names_wipe(t);
+	mix_link_hang_up(t);
 	mixtunnel_free(t->mix);
+	mix_link_wipe(t);
 	mix_packets_wipe(t);
 	topology_free(t->topology);
 	sw_wipe_free(t, sizeof(*t));
 }
 
 static const struct session_tunnel_ops ops = {
-	.kind = "mix", .free = mix_free, .status = status,
+	.kind = "mix", .free = mix_free, .status = mix_status,
 	.count_unsent = count_unsent, .attach = mix_hop_attach,
 	.detach = mix_hop_detach, .input = mix_hop_input,
-	.writable = mix_hop_writable,
+	.writable = mix_hop_writable, .wake = wake,
 };
 
-/* What cannot be done over the mixnet, or not yet. */
+/* What cannot be done over the mixnet. */
 static const char *
-find_refused(const struct session *s, const struct session_tunnel *below)
+find_refused(const struct session *s, const struct tunnel_url *url,
+    const struct session_tunnel *below)
 {
 	const char *traffic = start_text(&s->start, TEXT_TRAFFIC);
 
-	if (below != NULL)
-		return "a mixnet inside another tunnel is not possible yet";
-	if (start_text(&s->start, TEXT_PROXY) != NULL)
-		return "--proxy is not possible yet for a mixnet";
+	for (const struct session_tunnel *b = below; b != NULL; b = b->below)
+		if (b->ops == &ops)
+			return "a mixnet inside a mixnet is not possible";
+	if (url->kind == TUNNEL_MIX_LOCAL && (below != NULL ||
+	    start_text(&s->start, TEXT_PROXY) != NULL))
+		return "mix:local is on this machine: neither a proxy nor "
+		    "another tunnel leads to it";
 	if (s->start.publish_n > 0)
 		return "cannot publish a port through the mixnet: its exits "
 		    "take no connections for their clients";
@@ -394,7 +354,7 @@ struct session_tunnel *
 session_mix_new(struct session *s, const struct tunnel_url *url,
     struct session_tunnel *below, char why[static 256])
 {
-	const char *refused = find_refused(s, below);
+	const char *refused = find_refused(s, url, below);
 	struct session_mix *t;
 
 	if (refused != NULL) {
@@ -404,17 +364,18 @@ session_mix_new(struct session *s, const struct tunnel_url *url,
 	snprintf(why, 256, "could not make the tunnel: out of memory");
 	if (prim_init() != SW_OK || (t = calloc(1, sizeof(*t))) == NULL)
 		return NULL;
-	t->t = (struct session_tunnel){ .ops = &ops, .s = s };
+	t->t = (struct session_tunnel){ .ops = &ops, .s = s, .below = below };
 	t->url = url;
 	t->carries_owners = url == &s->start.url[s->start.via_n - 1];
 	t->first.fire = first_is_late;
 	t->local.out.fd = -1;
 	if (mix_packets_init(t) != SW_OK || mix_names_init(t) != SW_OK ||
-	    !load_identity(t, why) || mix_net_start(t, why) != SW_OK) {
+	    !load_identity(t, why) || mix_link_init(t, below, why) != SW_OK ||
+	    mix_net_start(t, why) != SW_OK) {
 		mix_free(&t->t);
 		return NULL;
 	}
-	if (!s->start.wait)
-		loop_set_timer(&s->loop, &t->first, s->loop.now_ms + FIRST_MS);
+	if (mix_may_start(t))
+		start_first(t);
 	return &t->t;
 }

@@ -2,6 +2,8 @@
  * session_mix.h - the mix tunnel of a session: what its files share.
  *
  *   session_mix.c          life, state, status
+ *   session_mix_status.c   its route, and how it is
+ *   session_mix_link.c     the way to the entry gateway and the directory
  *   session_mix_net.c      where the network is learnt from
  *   session_mix_dir.c      ... from a directory service
  *   session_mix_local.c    ... mix:local: a whole one as a child process
@@ -25,8 +27,10 @@
 #include "preload/session_tunnel.h"
 #include "stack/origin.h"
 #include "stack/splice.h"
+#include "transport/dialing.h"
 #include "transport/dns_datagram.h"
 #include "transport/names_dialer.h"
+#include "transport/through.h"
 
 struct mix_packet;
 struct netdir;
@@ -55,13 +59,24 @@ struct mix_local {
 	bool has_topology;
 };
 
+struct mix_link {
+	struct through *door;		/* to the tunnel before it; or NULL */
+	struct transport *tcp;		/* proxy and door included */
+	struct transport *tls;		/* NULL: not needed yet */
+	char name[TOPOLOGY_HOST_MAX + 1];	/* whom `tls` is for */
+	bool is_tls;			/* to the entry that was chosen */
+	struct dialing *dialing;	/* NULL: none */
+	char why[TRANSPORT_WHY_LEN];	/* the last dial failed; or empty */
+};
+
 struct session_mix {
 	struct session_tunnel t;	/* first */
 	const struct tunnel_url *url;
 	struct mixtunnel *mix;		/* NULL: no network yet */
 	struct topology *topology;
 	struct topology_node entry;	/* a copy; its table is not ours */
-	struct netdir *dir;		/* NULL: not from there */
+	struct netdir *dir;		/* NULL: not from there, or not yet */
+	struct mix_link link;
 	const char *identity_file;	/* NULL: a new identity each time */
 	struct identity identity;
 	struct recipient exit;
@@ -100,10 +115,31 @@ void mix_change_network(struct session_mix *t, struct topology *topology);
 void mix_disconnect(struct session_mix *t, int err, const char *why);
 /* It is not to be had: for good, if nobody wished to wait. */
 void mix_fail(struct session_mix *t, int err, const char *why);
+/* There is no tunnel before it that is not up. */
+bool mix_may_start(const struct session_mix *t);
 /* Everything is there. */
 void mix_is_up(struct session_mix *t);
 
+/* session_mix_status.c */
+/* Where clients connect to the entry. */
+uint16_t mix_entry_port(const struct session_mix *t);
+void mix_log_route(const struct session_mix *t);
+size_t mix_status(const struct session_tunnel *base, char *buf, size_t cap);
+
+/* session_mix_link.c */
+int mix_link_init(struct session_mix *t, struct session_tunnel *below,
+    char why[static 256]) SW_MUST_CHECK;
+void mix_link_wipe(struct session_mix *t);
+bool mix_link_wants_tls(const struct session_mix *t,
+    const struct topology_node *entry);
+/* Nothing but TCP lies between us and the gateway. */
+bool mix_link_is_direct(const struct session_mix *t);
+/* For mixtunnel; and nobody waits for the answer any more. */
+void mix_link_dial(void *arg, const struct mixtunnel_endpoint *to);
+void mix_link_hang_up(struct session_mix *t);
+
 /* session_mix_net.c */
+/* Once the tunnel before it is up, where the way leads through that. */
 int mix_net_start(struct session_mix *t, char why[static 256]) SW_MUST_CHECK;
 void mix_net_stop(struct session_mix *t);
 

@@ -64,6 +64,8 @@ mix_dir_start(struct session_mix *t, char why[static 256])
 {
 	struct netdir_config cfg = {
 		.loop = &t->t.s->loop, .events = &events, .arg = t,
+		.transport = t->link.tcp,
+		.ca_file = start_text(&t->t.s->start, TEXT_TLS_CA),
 	};
 	const char *given = start_text(&t->t.s->start, TEXT_DIRECTORY);
 	char urls[START_TEXT_MAX], cache[4096], *at = urls;

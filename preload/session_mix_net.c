@@ -69,6 +69,8 @@ mix_net_start(struct session_mix *t, char why[static 256])
 		return mix_local_start(t, why);
 	if (t->url->kind == TUNNEL_MIX_FILE)
 		return read_network(t, why);
+	if (!mix_may_start(t))
+		return SW_OK;		/* it is asked when it can be */
 	if (mix_dir_start != NULL)
 		return mix_dir_start(t, why);
 	snprintf(why, 256, "this session cannot ask a directory service");

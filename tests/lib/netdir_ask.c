@@ -3,7 +3,7 @@
  * chose; for tests of netdir.
  *
  *	netdir_ask [-f FILE] [-u URL]... [-c CACHE] [-a CA] [-e ENTRY]
- *	    [-x EXIT] [-t]
+ *	    [-x EXIT] [-p PROXY] [-t]
  *
  * Prints "nodes N", "entry ID" and "exit ADDRESS"; a reason on stderr, and
  * status 1, if there is nothing to be had.
@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "mix/netdir.h"
 #include "mix/prim.h"
+#include "transport/transport.h"
 
 static struct loop loop;
 static struct topology *found;
@@ -68,25 +69,32 @@ int
 main(int argc, char **argv)
 {
 	struct netdir_config cfg = { .loop = &loop, .events = &events };
+	struct transport_options way = { .kind = TRANSPORT_TCP };
 	const char *entry = NULL, *exit = NULL;
+	char why[TRANSPORT_WHY_LEN];
 	struct netdir *d;
 	size_t urls = 0;
 	bool tls = false;
 	int opt, r;
 
-	while ((opt = getopt(argc, argv, "f:u:c:a:e:x:t")) != -1)
+	while ((opt = getopt(argc, argv, "f:u:c:a:e:p:x:t")) != -1)
 		switch (opt) {
 		case 'f': cfg.file = optarg; break;
 		case 'u': cfg.url[urls++ % NETDIR_URLS] = optarg; break;
 		case 'c': cfg.cache = optarg; break;
 		case 'a': cfg.ca_file = optarg; break;
 		case 'e': entry = optarg; break;
+		case 'p': way.proxy = optarg; break;
 		case 'x': exit = optarg; break;
 		case 't': tls = true; break;
 		default: return 2;
 		}
 	if (prim_init() != SW_OK || loop_init(&loop) != SW_OK)
 		return 2;
+	if (transport_new(&cfg.transport, &way, why) != SW_OK) {
+		fprintf(stderr, "%s\n", why);
+		return 1;
+	}
 	if ((r = netdir_new(&d, &cfg)) != SW_OK) {
 		fprintf(stderr, "%s\n", sw_strerror(r));
 		return 1;
@@ -94,6 +102,7 @@ main(int argc, char **argv)
 	netdir_start(d);
 	r = loop_run(&loop);
 	netdir_free(d);
+	transport_unref(cfg.transport);
 	loop_wipe(&loop);
 	r = r != SW_OK || failure != SW_OK ? 1 : report(entry, exit, tls);
 	topology_free(found);

@@ -296,6 +296,8 @@ services_need_no_program(void **state)
 	assert_int_equal(PARSE("--socks", "no", "x"), SW_ERR_CONFIG);
 	assert_int_equal(PARSE("-L", "no", "x"), SW_ERR_CONFIG);
 	assert_int_equal(PARSE("--traffic", "slow", "x"), SW_ERR_CONFIG);
+	assert_int_equal(PARSE("--entry-tls", "always", "x"), SW_OK);
+	assert_int_equal(PARSE("--entry-tls", "yes", "x"), SW_ERR_CONFIG);
 	assert_int_equal(PARSE("--proxy", "", "x"), SW_ERR_CONFIG);
 }
 

@@ -1,0 +1,163 @@
+/*
+ * A stream that is connected already, for a libcurl that insists on connecting
+ * (7.88 does, whatever CURLOPT_SOCKOPTFUNCTION says): it gets the address of an
+ * AF_UNIX socket, and a thread joins what connects there to the stream.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "mix/netdir_job.h"
+
+#define ACCEPT_MS 5000
+#define IDLE_MS 120000			/* longer than a transfer may take */
+
+struct joint {
+	int listener, far;
+};
+
+/* One direction: what was read from `from` and is not written yet. */
+struct way {
+	int from, to;
+	bool over;
+	size_t at, len;
+	char buf[65536];
+};
+
+static bool
+is_ours(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	    peer.pid == getpid();
+}
+
+/* Move what can be moved; false: the stream is broken. */
+static bool
+move(struct way *w)
+{
+	ssize_t n;
+
+	if (w->at == w->len) {
+		n = recv(w->from, w->buf, sizeof(w->buf), MSG_DONTWAIT);
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		w->at = 0;
+		w->len = (size_t)n;
+		w->over = n == 0;
+		if (w->over)
+			(void)shutdown(w->to, SHUT_WR);
+	}
+	if (w->at == w->len)
+		return true;
+	n = send(w->to, w->buf + w->at, w->len - w->at,
+	    MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	w->at += (size_t)n;
+	return true;
+}
+
+static void
+join(struct way way[static 2])
+{
+	while (!way[0].over || !way[1].over) {
+		struct pollfd p[2] = { { .fd = -1 }, { .fd = -1 } };
+
+		for (int i = 0; i < 2; i++) {
+			struct way *w = &way[i];
+
+			if (w->over)
+				continue;
+			p[i].fd = w->at < w->len ? w->to : w->from;
+			p[i].events = w->at < w->len ? POLLOUT : POLLIN;
+		}
+		if (poll(p, 2, IDLE_MS) <= 0 && errno != EINTR)
+			return;
+		for (int i = 0; i < 2; i++)
+			if (p[i].revents != 0 && !move(&way[i]))
+				return;
+	}
+}
+
+static void *
+run(void *arg)
+{
+	struct joint *j = arg;
+	struct pollfd p = { .fd = j->listener, .events = POLLIN };
+	struct way *way = calloc(2, sizeof(*way));
+	int near = -1;
+
+	if (way != NULL && poll(&p, 1, ACCEPT_MS) == 1)
+		near = accept4(j->listener, NULL, NULL, SOCK_CLOEXEC);
+	close(j->listener);
+	if (near >= 0 && is_ours(near)) {
+		way[0].from = way[1].to = near;
+		way[1].from = way[0].to = j->far;
+		join(way);
+	}
+	if (near >= 0)
+		close(near);
+	close(j->far);
+	free(way);
+	free(j);
+	return NULL;
+}
+
+static bool
+start_thread(struct joint *j)
+{
+	pthread_attr_t attr;
+	pthread_t id;
+	bool fine;
+
+	if (pthread_attr_init(&attr) != 0)
+		return false;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	fine = pthread_create(&id, &attr, run, j) == 0;
+	pthread_attr_destroy(&attr);
+	return fine;
+}
+
+/* At a name that the kernel chooses. */
+static int
+listen_somewhere(struct sockaddr_un *at, socklen_t *len)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*at = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*len = sizeof(*at);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)at,
+	    sizeof(at->sun_family)) == 0 && listen(fd, 1) == 0 &&
+	    getsockname(fd, (struct sockaddr *)at, len) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int
+netdir_stream_offer(int fd, struct sockaddr_un *at, socklen_t *len)
+{
+	struct joint *j = calloc(1, sizeof(*j));
+
+	if (j != NULL) {
+		j->far = fd;
+		j->listener = listen_somewhere(at, len);
+		if (j->listener >= 0 && start_thread(j))
+			return SW_OK;
+		if (j->listener >= 0)
+			close(j->listener);
+	}
+	free(j);
+	close(fd);
+	return SW_ERR_SYS;
+}
