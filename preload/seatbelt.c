@@ -13,8 +13,8 @@
  *
  * No rule is needed for connect, sendto and their kin: without an inet socket
  * they reach nothing.  A TIPC pair could send anywhere, other pairs cannot.
- * Sockets that the session grants are pinned to the loopback device; only root
- * could move them elsewhere, and may not.
+ * Streams that the session grants are pinned to the loopback device; only root
+ * could move them elsewhere, and may not.  Datagram sockets it keeps.
  */
 #include "preload/seatbelt.h"
 

@@ -200,6 +200,7 @@ session_init(struct session *s, int ctl_fd, char why[static 256])
 
 	s->listen_fd = s->lock_fd = -1;
 	s->drain.fire = drain_tick;
+	s->local.loop = &s->loop;
 	if (loop_init(&s->loop) != SW_OK) {
 		close(ctl_fd);
 		return fail(why, "could not make an event loop: %s",
@@ -231,6 +232,7 @@ void
 session_wipe(struct session *s)
 {
 	control_free_hosted(s);
+	local_udp_wipe(&s->local);
 	for (struct hop *h = s->hops, *next; h != NULL; h = next) {
 		next = h->next;
 		hop_free(h);

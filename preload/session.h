@@ -28,6 +28,7 @@
 #include "preload/session_tunnel.h"
 #include "preload/start_proto.h"
 #include "stack/link.h"
+#include "stack/local_udp.h"
 #include "stack/splice.h"
 #include "transport/names_service.h"
 
@@ -63,6 +64,7 @@ struct session {
 	uint32_t hop_last;		/* index given last */
 	size_t hop_n;
 	struct hosted *hosted;		/* owners that run here */
+	struct local_udp_set local;	/* datagram sockets on loopback */
 	struct question *questions;
 	size_t question_n;
 	uint32_t noted;			/* bits by enum session_reason */

@@ -232,8 +232,15 @@ do_handover(struct session *s, struct control_msg *m)
 static void
 do_request(struct session *s, struct control_msg *m)
 {
-	struct hop *hop = hop_find_owner(s, m->head.owner);
+	struct hop *hop;
 
+	if (m->head.owner == OWNER_LOCAL) {
+		local_udp_request(&s->local, m->payload, m->head.len,
+		    m->reply_fd);
+		m->reply_fd = -1;
+		return;
+	}
+	hop = hop_find_owner(s, m->head.owner);
 	/* Nobody there: the reply end is closed without a word. */
 	if (hop != NULL && m->head.len >= sizeof(struct owner_msg) &&
 	    m->head.len <= OWNER_MSG_MAX)
@@ -300,14 +307,12 @@ do_ask(struct session *s, struct control_msg *m)
 static void
 do_loopback(struct session *s, struct control_msg *m)
 {
-	bool to = (m->head.flags & SESSION_CONNECT) != 0;
 	int fd;
 
 	if (m->reply_fd < 0)
 		return;
 	fd = s->start.no_loopback ? -EACCES :
-	    loopback_open(m->head.arg, m->head.arg2, m->head.arg3,
-		to ? &m->head.addr : NULL);
+	    loopback_open(s, m->head.arg, m->head.arg2, m->head.arg3);
 	session_reply(m->reply_fd, fd < 0 ? -fd : 0, 0, NULL, 0, fd);
 	if (fd >= 0)
 		close(fd);

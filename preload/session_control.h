@@ -40,8 +40,8 @@ void session_note(struct session *s, uint32_t reason);
 void control_free_hosted(struct session *s);
 
 /* SESSION_LOOPBACK: session_loopback.c.  A socket that reaches this machine
- * only, or -errno. */
-int loopback_open(uint32_t family, uint32_t type, uint32_t protocol,
-    const struct sw_addr *connect_to);
+ * only, for a program, or -errno. */
+int loopback_open(struct session *s, uint32_t family, uint32_t type,
+    uint32_t protocol);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * Real sockets for destinations on this machine (interposer spec, section 11).
- * They are pinned to the loopback device here, so that whatever is done with
- * them later, nothing leaves by another one.
+ * Sockets for destinations on this machine (interposer spec, section 11).
+ * A stream is a real one, pinned to the loopback device here: the kernel looks
+ * at the pin whenever it is connected.  For a datagram it need not, so there
+ * the program gets a pair, and the real socket stays here (local_udp.h).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -12,22 +13,12 @@
 
 #define IPPROTO_MULTIPATH 262		/* MPTCP, which is TCP to us */
 
-/* Resolvers would carry names out; a datagram socket comes connected, so for
- * those the destination is known here. */
-static bool
-is_resolver(const struct sw_addr *a)
-{
-	return a->port == 53 || a->port == 853;
-}
-
 int
-loopback_open(uint32_t family, uint32_t type, uint32_t protocol,
-    const struct sw_addr *to)
+loopback_open(struct session *s, uint32_t family, uint32_t type,
+    uint32_t protocol)
 {
 	uint32_t kind = type & ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC);
 	bool stream = kind == SOCK_STREAM;
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
 	int fd, e;
 
 	if ((family != AF_INET && family != AF_INET6))
@@ -39,26 +30,16 @@ loopback_open(uint32_t family, uint32_t type, uint32_t protocol,
 	if (protocol != 0 && protocol !=
 	    (uint32_t)(stream ? IPPROTO_TCP : IPPROTO_UDP))
 		return -EPROTONOSUPPORT;
-	if (to != NULL && (!addr_is_loopback(to) || is_resolver(to)))
-		return -EACCES;
-	if (to != NULL && family == AF_INET && !addr_is_v4(to))
-		return -EAFNOSUPPORT;
+	if (!stream)
+		return local_udp_open(&s->local, family == AF_INET6);
 
 	/* Our own flag, so that no later exec of ours could inherit it; the
 	 * flags asked for travel with the description or are set by the shim. */
 	fd = socket((int)family, (int)type | SOCK_CLOEXEC, (int)protocol);
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) != 0)
-		goto fail;
-	if (to != NULL) {
-		addr_to_sockaddr(to, (int)family, (struct sockaddr *)&ss, &len);
-		if (connect(fd, (struct sockaddr *)&ss, len) != 0 &&
-		    errno != EINPROGRESS)
-			goto fail;
-	}
-	return fd;
-fail:
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) == 0)
+		return fd;
 	e = errno;
 	close(fd);
 	return -e;

@@ -51,10 +51,10 @@ enum session_op {
 	 * message, unchanged; error = SW_ERR_TIMEOUT, SW_ERR_DOWN... */
 	SESSION_DNS,
 
-	/* A real socket confined to this machine's loopback.  arg = family,
-	 * arg2 = type with SOCK_NONBLOCK/SOCK_CLOEXEC bits, arg3 = protocol;
-	 * SESSION_CONNECT: also connect it to addr (datagram sockets; error
-	 * EADDRINUSE etc. as errno in `error`).  Answer: the descriptor. */
+	/* A socket confined to this machine's loopback.  arg = family, arg2 =
+	 * type with SOCK_NONBLOCK/SOCK_CLOEXEC bits, arg3 = protocol.  Answer:
+	 * the descriptor; an errno in `error`.  For a datagram socket it is one
+	 * end of a pair, owner OWNER_LOCAL. */
 	SESSION_LOOPBACK,
 
 	/* Command line only. */
@@ -82,7 +82,6 @@ enum session_reason {
 
 enum session_flag {
 	SESSION_HOST = 1 << 0,
-	SESSION_CONNECT = 1 << 1,
 	SESSION_HAS_REPLY = 1 << 2,	/* the first descriptor is a reply end */
 };
 

@@ -158,7 +158,7 @@ enum shim_flag {
 	SHIM_LISTEN = 1 << 7,
 	SHIM_FAILED = 1 << 8,	/* stream: the failure was reported */
 	SHIM_ALIAS = 1 << 9,	/* the peer asked for is not the one used */
-	SHIM_WILDCARD = 1 << 10,	/* loopback socket that asked for any */
+	SHIM_WILDCARD = 1 << 10,	/* on loopback, but asked for any */
 	SHIM_RSTONCLOSE = 1 << 11,	/* SO_LINGER {1,0}; see shim_close.c */
 	SHIM_LINGER = 1 << 12,		/* SO_LINGER {1,n} */
 	SHIM_BROADCAST = 1 << 13,
@@ -171,6 +171,14 @@ struct shim_tag {
 	uint16_t flags;
 	uint32_t owner;
 };
+
+/* A datagram socket of this machine's loopback: the session's, not a kernel
+ * socket.  SHIM_WILDCARD: nothing was asked for that keeps it there. */
+static inline bool
+shim_is_local(struct shim_tag t)
+{
+	return (t.flags & SHIM_DGRAM) && t.owner == OWNER_LOCAL;
+}
 
 /* Is `fd` a descriptor that this library made?  One getsockopt(2). */
 bool shim_tag_get(int fd, struct shim_tag *t);

@@ -22,6 +22,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 #include "base/clock.h"
@@ -29,6 +30,7 @@
 /* Bytes that the program's end may hold, while connecting and afterwards. */
 #define ROOM_CONNECTING 8192
 #define ROOM_FULL (208 * 1024)
+#define RECORD_MAX (65536 + sizeof(struct owner_frame))
 
 /* ---- waiting ----------------------------------------------------------------- */
 
@@ -271,11 +273,8 @@ loopback_connect(int fd, struct shim_tag t, const struct sw_addr *to)
 	socklen_t len = sizeof(sa);
 	int r;
 
-	if ((r = shim_to_loopback(fd, t,
-	    shim_is_stream(t) ? NULL : to)) < 0)
+	if ((r = shim_to_loopback(fd, t)) < 0)
 		return r;
-	if (!shim_is_stream(t))
-		return 0;
 	addr_to_sockaddr(to, t.flags & SHIM_V6 ? AF_INET6 : AF_INET,
 	    (struct sockaddr *)&sa, &len);
 	/* libc's: it may wait, and be cancelled. */
@@ -311,16 +310,55 @@ connect_stream(int fd, struct shim_tag t, struct sw_addr *to, int flags)
 
 /* ---- datagrams ------------------------------------------------------------------ */
 
-/* Framed records that were queued before the switch would be read as payload
- * now: they are dropped, as a network may. */
-static void
-drop_framed(int fd)
+int
+shim_go_where(int fd, struct shim_tag *t, struct sw_addr *to, bool *alias)
+{
+	int where = shim_judge(*t, to, alias), r = 0;
+
+	if (where == WHERE_LOOPBACK) {
+		r = shim_to_local(fd, t);
+	} else if (where == WHERE_TUNNEL && shim_is_local(*t)) {
+		if (!(t->flags & SHIM_WILDCARD))
+			return -ENETUNREACH;
+		r = shim_to_tunnel(fd, t);
+	}
+	return r < 0 ? r : where;
+}
+
+static bool
+is_framed(int fd)
 {
 	struct owner_frame f = { 0 };
 
-	while (sys_recv(fd, &f, sizeof(f), MSG_PEEK | MSG_DONTWAIT) ==
-	    sizeof(f) && f.magic == OWNER_FRAME_MAGIC)
-		sys_recv(fd, &f, sizeof(f), MSG_DONTWAIT);
+	return sys_recv(fd, &f, sizeof(f), MSG_PEEK | MSG_DONTWAIT) ==
+	    sizeof(f) && f.magic == OWNER_FRAME_MAGIC;
+}
+
+/* Records that were queued before the switch would be read with their frames
+ * now: the owner gets them back, and sends those of the peer again. */
+static void
+give_back_framed(int fd)
+{
+	struct owner_frame *f;
+	ssize_t n;
+	long p;
+
+	if (!is_framed(fd))
+		return;
+	/* Not on the stack, which may be small, nor from the heap. */
+	p = sys_call6(SYS_mmap, 0, RECORD_MAX, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p < 0 && p > -4096)
+		return;
+	f = (struct owner_frame *)p;
+	do {
+		n = sys_recv(fd, f, RECORD_MAX, MSG_DONTWAIT);
+		if (n < (ssize_t)sizeof(*f) || f->kind != OWNER_FRAME_DATA)
+			continue;
+		f->kind = OWNER_FRAME_AGAIN;
+		(void)sys_send(fd, f, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (is_framed(fd));
+	sys_call3(SYS_munmap, p, RECORD_MAX, 0);
 }
 
 static int
@@ -341,17 +379,14 @@ connect_datagram(int fd, struct shim_tag t, struct sw_addr *to)
 	bool alias;
 	int r;
 
-	r = shim_judge(t, to, &alias);
-	if (r == WHERE_LOOPBACK)
-		return loopback_connect(fd, t, to);
-	if (r < 0)
+	if ((r = shim_go_where(fd, &t, to, &alias)) < 0)
 		return r;
 	if (alias && shim_note_asked(fd, t, &asked) < 0)
 		return -ENETUNREACH;
 	shim_tell_options(fd, t);
 	if ((r = ask_peer(fd, t, to)) < 0)
 		return r;
-	drop_framed(fd);
+	give_back_framed(fd);
 	table_put_asked(shim_cookie(fd), &asked);
 	t.flags |= SHIM_CONNECT | SHIM_TUNNEL;
 	t.flags = (uint16_t)(alias ? t.flags | SHIM_ALIAS :

@@ -14,6 +14,7 @@
 #include "preload/shim_socket.h"
 
 #define DEFAULT_HOPS 64
+#define LOOPBACK_INDEX 1		/* in every network namespace */
 
 bool
 control_is_switch(int level, int name)
@@ -41,6 +42,8 @@ is_on(const struct table_entry *e, int level, int name)
 struct writer {
 	struct msghdr *m;
 	size_t room, used;
+	struct sw_addr to4, to6;	/* where the datagram came in */
+	unsigned device;
 };
 
 static void
@@ -76,13 +79,13 @@ put_times(struct writer *w, const struct table_entry *e)
 
 static void
 put_v4(struct writer *w, const struct table_entry *e,
-    const struct link_config *net, int ttl, uint8_t tos)
+    int ttl, uint8_t tos)
 {
-	struct in_pktinfo info = { .ipi_ifindex = SHIM_IF_INDEX };
+	struct in_pktinfo info = { .ipi_ifindex = (int)w->device };
 
 	if (is_on(e, IPPROTO_IP, IP_PKTINFO)) {
-		memcpy(&info.ipi_spec_dst, net->inner4.ip + 12, 4);
-		memcpy(&info.ipi_addr, net->inner4.ip + 12, 4);
+		memcpy(&info.ipi_spec_dst, w->to4.ip + 12, 4);
+		memcpy(&info.ipi_addr, w->to4.ip + 12, 4);
 		put(w, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	}
 	if (is_on(e, IPPROTO_IP, IP_RECVTTL))
@@ -93,13 +96,12 @@ put_v4(struct writer *w, const struct table_entry *e,
 
 static void
 put_v6(struct writer *w, const struct table_entry *e,
-    const struct link_config *net, bool v4, int hops, int tclass)
+    int hops, int tclass)
 {
-	struct in6_pktinfo info = { .ipi6_ifindex = SHIM_IF_INDEX };
+	struct in6_pktinfo info = { .ipi6_ifindex = w->device };
 
 	if (is_on(e, IPPROTO_IPV6, IPV6_RECVPKTINFO)) {
-		memcpy(&info.ipi6_addr, v4 ? net->inner4.ip : net->inner6.ip,
-		    16);
+		memcpy(&info.ipi6_addr, w->to6.ip, 16);
 		put(w, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
 	}
 	if (is_on(e, IPPROTO_IPV6, IPV6_RECVHOPLIMIT))
@@ -108,23 +110,43 @@ put_v6(struct writer *w, const struct table_entry *e,
 		put(w, IPPROTO_IPV6, IPV6_TCLASS, &tclass, sizeof(tclass));
 }
 
+/* On loopback, by the address that the sender has too. */
+static void
+here(struct writer *w, const struct sw_addr *from)
+{
+	w->to4 = addr_v4(INADDR_LOOPBACK, 0);
+	w->to6 = w->to4;
+	if (!addr_is_v4(from))
+		memcpy(w->to6.ip, &in6addr_loopback, sizeof(w->to6.ip));
+	w->device = LOOPBACK_INDEX;
+}
+
 void
 control_put(int fd, struct shim_tag t, const struct sw_addr *from,
     uint8_t tos, uint8_t hop_limit, struct msghdr *m, size_t room)
 {
-	struct writer w = { m, room, 0 };
+	struct writer w = { .m = m, .room = room };
 	struct link_config net;
 	struct table_entry e;
 	int hops = hop_limit != 0 ? hop_limit : DEFAULT_HOPS;
 
 	m->msg_controllen = 0;
 	if (m->msg_control == NULL || !(t.flags & SHIM_INFO) ||
-	    !table_copy(shim_cookie(fd), &e) || shim_owner_config(&net) < 0)
+	    !table_copy(shim_cookie(fd), &e))
 		return;
+	if (shim_is_local(t)) {
+		here(&w, from);
+	} else {
+		if (shim_owner_config(&net) < 0)
+			return;
+		w.to4 = net.inner4;
+		w.to6 = addr_is_v4(from) ? net.inner4 : net.inner6;
+		w.device = SHIM_IF_INDEX;
+	}
 	put_times(&w, &e);
 	if (addr_is_v4(from))
-		put_v4(&w, &e, &net, hops, tos);
+		put_v4(&w, &e, hops, tos);
 	if (t.flags & SHIM_V6)
-		put_v6(&w, &e, &net, addr_is_v4(from), hops, tos);
+		put_v6(&w, &e, hops, tos);
 	m->msg_controllen = w.used;
 }

@@ -190,21 +190,6 @@ recv_ours(int fd, struct shim_tag t, struct msghdr *m, int flags)
 	    recv_stream(fd, t, m, flags);
 }
 
-/* A loopback datagram socket whose next destination is not loopback: it moves
- * to the tunnel if it may.  r: the refusal for one that may not. */
-static ssize_t
-send_elsewhere(int fd, struct shim_tag t, const struct msghdr *m, int flags,
-    int r)
-{
-	if (!(t.flags & SHIM_WILDCARD) || !(t.flags & SHIM_DGRAM))
-		return r;
-	if ((r = shim_may_leave(t, m->msg_name, m->msg_namelen)) < 0)
-		return r;
-	if ((r = shim_to_tunnel(fd, &t)) < 0)
-		return r;
-	return shim_send_datagram(fd, t, m, flags);
-}
-
 /* ---- send ---------------------------------------------------------------------- */
 
 SW_EXPORT ssize_t
@@ -240,7 +225,7 @@ sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa,
 	if (shim_tag_get(fd, &t))
 		return shim_ret(send_ours(fd, t, &m, flags));
 	if ((r = shim_judge_native(sa, len)) < 0)
-		return shim_ret(send_elsewhere(fd, t, &m, flags, r));
+		return shim_ret(r);
 	return shim_libc()->sendto(fd, buf, n, flags, sa, len);
 }
 
@@ -255,7 +240,7 @@ sendmsg(int fd, const struct msghdr *m, int flags)
 	if (shim_tag_get(fd, &t))
 		return shim_ret(send_ours(fd, t, m, flags));
 	if ((r = shim_judge_native(m->msg_name, m->msg_namelen)) < 0)
-		return shim_ret(send_elsewhere(fd, t, m, flags, r));
+		return shim_ret(r);
 	return shim_libc()->sendmsg(fd, m, flags);
 }
 

@@ -186,26 +186,6 @@ enter_tunnel(int fd, struct shim_tag *t, const struct sw_addr *asked)
 }
 
 static ssize_t
-send_loopback(int fd, struct shim_tag t, const struct msghdr *m,
-    const struct sw_addr *to, int flags)
-{
-	struct msghdr copy = *m;
-	struct sockaddr_in6 sa;
-	socklen_t len = sizeof(sa);
-	int r;
-
-	if ((r = shim_to_loopback(fd, t, NULL)) < 0)
-		return r;
-	addr_to_sockaddr(to, t.flags & SHIM_V6 ? AF_INET6 : AF_INET,
-	    (struct sockaddr *)&sa, &len);
-	copy.msg_name = &sa;
-	copy.msg_namelen = len;
-	copy.msg_control = NULL;
-	copy.msg_controllen = 0;
-	return send_native(fd, &copy, flags);
-}
-
-static ssize_t
 send_framed(int fd, struct owner_frame *frame, const struct msghdr *m,
     int flags)
 {
@@ -249,12 +229,10 @@ shim_send_datagram(int fd, struct shim_tag t, const struct msghdr *m,
 	if ((r = parse_destination(t, m, &frame.addr)) < 0)
 		return r;
 	asked = frame.addr;
-	r = shim_judge(t, &frame.addr, &alias);
-	if (r == WHERE_LOOPBACK)
-		return send_loopback(fd, t, m, &frame.addr, flags);
-	if (r < 0)
+	if ((r = shim_go_where(fd, &t, &frame.addr, &alias)) < 0)
 		return r;
-	if ((r = enter_tunnel(fd, &t, alias ? &asked : NULL)) < 0)
+	if (r == WHERE_TUNNEL &&
+	    (r = enter_tunnel(fd, &t, alias ? &asked : NULL)) < 0)
 		return r;
 	return send_framed(fd, &frame, m, flags);
 }

@@ -2,7 +2,8 @@
  * shim_move.c - puts another socket under a number the program holds.
  *
  * Needed in three cases only: a destination on this machine's loopback (a real
- * socket takes the place of the pair), a loopback socket that had asked for
+ * socket takes the place of a stream's pair, a pair of the session's that of a
+ * datagram socket's), a loopback socket that had asked for
  * the wildcard and now wants out, and a second attempt after a failed connect
  * (the old pair is dead).  What the program has done to the old socket is
  * done again to the new one: descriptor and status flags, timeouts, options,
@@ -73,7 +74,7 @@ replay_options(int fd, struct shim_tag t, const struct table_entry *e)
 }
 
 static int
-ask_loopback(struct shim_tag t, const struct sw_addr *to, int *fd)
+ask_loopback(struct shim_tag t, int *fd)
 {
 	bool v6 = t.flags & SHIM_V6;
 	struct session_msg m = { .op = SESSION_LOOPBACK,
@@ -83,10 +84,6 @@ ask_loopback(struct shim_tag t, const struct sw_addr *to, int *fd)
 	struct session_reply rep;
 	int r;
 
-	if (to != NULL) {
-		m.flags = SESSION_CONNECT;
-		m.addr = *to;
-	}
 	r = shim_session_request(&m, NULL, 0, NULL, 0, &rep, NULL, 0, fd,
 	    LOOPBACK_TIMEOUT_MS);
 	if (r < 0)
@@ -102,14 +99,14 @@ ask_loopback(struct shim_tag t, const struct sw_addr *to, int *fd)
 }
 
 int
-shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to)
+shim_to_loopback(int fd, struct shim_tag t)
 {
 	uint64_t old = shim_cookie(fd);
 	struct table_entry e;
 	bool known = table_copy(old, &e);
 	int real, r;
 
-	if ((r = ask_loopback(t, to, &real)) < 0)
+	if ((r = ask_loopback(t, &real)) < 0)
 		return r;
 	if (t.flags & SHIM_V6ONLY) {
 		int one = 1;
@@ -120,17 +117,52 @@ shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to)
 	copy_status(fd, real);
 	if (known)
 		replay_options(real, t, &e);
-	/* A datagram socket without a name may still go elsewhere later. */
-	if (t.flags & SHIM_DGRAM) {
-		t.flags = (uint16_t)((t.flags & ~SHIM_TUNNEL) | SHIM_WILDCARD);
-		shim_tag_set(real, t);
-	}
 	r = take_number(fd, real, known ? &e : NULL);
 	if (r == 0) {
 		table_move(old, shim_cookie(fd));
 		shim_owner_lost(t, old);
 	}
 	return r;
+}
+
+static void
+tell_v6only(int fd, struct shim_tag t)
+{
+	struct owner_msg m = { .op = OWNER_SETOPT, .cookie = shim_cookie(fd),
+		.arg = IPPROTO_IPV6, .arg2 = IPV6_V6ONLY };
+	int one = 1;
+
+	if (t.flags & SHIM_V6ONLY)
+		(void)shim_owner_tell(t, m, &one, sizeof(one));
+}
+
+int
+shim_to_local(int fd, struct shim_tag *t)
+{
+	uint64_t old = shim_cookie(fd);
+	struct shim_tag was = *t;
+	struct table_entry e;
+	bool known = table_copy(old, &e);
+	int app, r;
+
+	if (shim_is_local(*t))
+		return 0;
+	if ((r = ask_loopback(*t, &app)) < 0)
+		return r;
+	t->owner = OWNER_LOCAL;
+	t->flags &= SHIM_DGRAM | SHIM_V6 | SHIM_V6ONLY | SHIM_BROADCAST |
+	    SHIM_INFO;
+	t->flags |= SHIM_WILDCARD;	/* it may still go elsewhere */
+	shim_tag_set(app, *t);
+	copy_status(fd, app);
+	if ((r = take_number(fd, app, known ? &e : NULL)) < 0)
+		return r;
+	table_move(old, shim_cookie(fd));
+	shim_owner_lost(was, old);
+	shim_tell_options(fd, *t);
+	tell_v6only(fd, *t);
+	t->flags |= SHIM_TUNNEL;
+	return shim_tag_set(fd, *t);
 }
 
 /* A fresh pair under fd's number; bytes the old one held are gone. */
@@ -183,12 +215,18 @@ shim_to_tunnel(int fd, struct shim_tag *t)
 	socklen_t len = sizeof(sa);
 	struct owner_msg m = { .op = OWNER_BIND };
 	struct owner_reply rep;
+	struct owner_state s;
 	bool bound;
 	int r;
 
-	if (sys_call3(SYS_getsockname, fd, (long)&sa, (long)&len) < 0 ||
-	    addr_from_sockaddr(&m.addr, (struct sockaddr *)&sa, len) != SW_OK)
+	if (shim_is_local(*t)) {
+		if ((r = shim_owner_state(fd, *t, 0, &s)) < 0)
+			return r;
+		m.addr = s.local;
+	} else if (sys_call3(SYS_getsockname, fd, (long)&sa, (long)&len) < 0 ||
+	    addr_from_sockaddr(&m.addr, (struct sockaddr *)&sa, len) != SW_OK) {
 		return -EINVAL;
+	}
 	memset(m.addr.ip, 0, sizeof(m.addr.ip));
 	if (!(t->flags & SHIM_V6))
 		m.addr.ip[10] = m.addr.ip[11] = 0xff;

@@ -22,6 +22,7 @@
 #define SNDBUF_MIN 4608
 #define RCVBUF_MIN 2304
 #define LINGER_OFF (-1)
+#define LOOPBACK_MTU 65536
 #define GROUP_MIN 8		/* struct ip_mreq */
 
 /* ---- telling ---------------------------------------------------------------- */
@@ -134,9 +135,12 @@ set_device(int fd, struct shim_tag t, const void *val, socklen_t len)
 		return 0;
 	if (strcmp(name, "lo") != 0)
 		return -ENODEV;
+	if (shim_is_local(t))
+		return 0;
 	if (t.flags & (SHIM_TUNNEL | SHIM_CONNECT))
 		return -EINVAL;
-	return shim_to_loopback(fd, t, NULL);
+	return shim_is_stream(t) ? shim_to_loopback(fd, t) :
+	    shim_to_local(fd, &t);
 }
 
 static int
@@ -416,7 +420,11 @@ tunnel_mtu(struct shim_tag t)
 {
 	struct link_config net;
 
-	if (!(t.flags & SHIM_CONNECT) || shim_owner_config(&net) < 0)
+	if (!(t.flags & SHIM_CONNECT))
+		return -ENOTCONN;
+	if (shim_is_local(t))
+		return LOOPBACK_MTU;
+	if (shim_owner_config(&net) < 0)
 		return -ENOTCONN;
 	return net.mtu;
 }

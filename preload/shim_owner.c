@@ -26,7 +26,7 @@ random_id(void)
 {
 	uint32_t v = 0;
 
-	while (v == 0)
+	while (v == 0 || v == OWNER_LOCAL)
 		if (sys_call3(SYS_getrandom, (long)&v, sizeof(v), 0) !=
 		    sizeof(v))
 			v = (uint32_t)clock_now_ms() ^

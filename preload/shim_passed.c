@@ -6,14 +6,17 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* Bound to the loopback interface: the session's, or as good. */
+/* A stream bound to the loopback interface: the session's, or as good.  A
+ * datagram socket is free to send by another all the same. */
 static bool
 is_on_loopback(int fd)
 {
 	char name[16] = "";
-	socklen_t len = sizeof(name);
+	int type = 0;
+	socklen_t len = sizeof(name), n = sizeof(type);
 
-	return sys_getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) ==
+	return sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 &&
+	    type == SOCK_STREAM && sys_getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) ==
 	    0 && strcmp(name, "lo") == 0;
 }
 

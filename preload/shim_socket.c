@@ -3,10 +3,11 @@
  *
  * Classes (spec 1): an inet socket is born as one end of a pair (N) whose far
  * end the stack owner holds.  A destination beyond this machine leaves it as
- * it is (T, U); one on loopback puts a real, confined socket under its number
- * (L).  L sockets carry no tag, or a tag with SHIM_WILDCARD alone telling
+ * it is (T, U); one on loopback puts a real, confined socket under a stream's
+ * number (L).  L sockets carry no tag, or a tag with SHIM_WILDCARD telling
  * that the program asked for the wildcard; to every wrapper but the names they
- * are the kernel's.
+ * are the kernel's.  Datagram sockets on loopback stay pairs, whose far ends
+ * the session holds (shim_is_local).
  */
 #include "preload/shim_socket.h"
 
@@ -138,6 +139,24 @@ native_bind(int fd, const struct sockaddr *sa, socklen_t len)
 	return sys_call3(SYS_bind, fd, (long)sa, len);
 }
 
+static long
+bind_local(int fd, struct shim_tag t, const struct sw_addr *a, bool wildcard)
+{
+	struct owner_msg m = { .op = OWNER_BIND, .addr = *a };
+	struct owner_reply rep;
+	int r;
+
+	if ((r = shim_to_local(fd, &t)) < 0)
+		return r;
+	m.cookie = shim_cookie(fd);
+	if ((r = shim_owner_ask(t, m, NULL, 0, &rep, NULL, 0)) < 0)
+		return r;
+	t.flags |= SHIM_BOUND;
+	if (!wildcard)			/* named: it stays here */
+		t.flags &= (uint16_t)~SHIM_WILDCARD;
+	return shim_tag_set(fd, t);
+}
+
 /* To loopback, with `a` as its name there.  wildcard: what the program asked
  * for was that. */
 static long
@@ -155,9 +174,11 @@ bind_loopback(int fd, struct shim_tag t, struct sw_addr a, bool wildcard)
 	}
 	/* A dual-stack wildcard stays one: the socket is pinned to the
 	 * loopback device, which both families of loopback reach. */
+	if (t.flags & SHIM_DGRAM)
+		return bind_local(fd, t, &a, wildcard);
 	addr_to_sockaddr(&a, t.flags & SHIM_V6 ? AF_INET6 : AF_INET,
 	    (struct sockaddr *)&sa, &len);
-	if ((r = shim_to_loopback(fd, t, NULL)) < 0)
+	if ((r = shim_to_loopback(fd, t)) < 0)
 		return r;
 	if ((r = native_bind(fd, (struct sockaddr *)&sa, len)) < 0)
 		return r;
@@ -219,7 +240,8 @@ do_bind(int fd, struct shim_tag t, const struct sockaddr *sa, socklen_t len)
 		return -EADDRNOTAVAIL;
 	/* A datagram socket that has sent has a port. */
 	if ((t.flags & (SHIM_BOUND | SHIM_CONNECT | SHIM_LISTEN)) ||
-	    ((t.flags & SHIM_DGRAM) && (t.flags & SHIM_TUNNEL)))
+	    ((t.flags & SHIM_DGRAM) && (t.flags & SHIM_TUNNEL) &&
+	    !shim_is_local(t)))
 		return -EINVAL;
 	if ((t.flags & SHIM_V6ONLY) && addr_is_v4(&a))
 		return -EINVAL;
@@ -457,6 +479,9 @@ local_name(int fd, struct shim_tag t, struct sockaddr *sa, socklen_t *len)
 	if ((t.flags & SHIM_TUNNEL) &&
 	    (r = shim_owner_state(fd, t, 0, &s)) < 0)
 		return r;
+	if (shim_is_local(t) && (t.flags & SHIM_WILDCARD) &&
+	    !(t.flags & SHIM_CONNECT))
+		memset(s.local.ip, 0, sizeof(s.local.ip));
 	return shim_put_name(t, &s.local, sa, len);
 }
 

@@ -39,12 +39,15 @@ int shim_judge_unix(const struct sockaddr *sa, socklen_t len);
 
 /* ---- shim_move.c: another socket under the same number ------------------- */
 
-/* N becomes a real loopback socket.  to: for datagram sockets the session
- * connects it (may be NULL). */
-int shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *to);
+/* N, a stream, becomes a real loopback socket. */
+int shim_to_loopback(int fd, struct shim_tag t);
 
-/* A loopback socket whose tag says SHIM_WILDCARD becomes N, bound to the same
- * port if it was bound.  *t is its new tag. */
+/* N or U, a datagram socket, becomes one of the session's on loopback.  *t is
+ * its new tag; nothing happens to one that is there already. */
+int shim_to_local(int fd, struct shim_tag *t);
+
+/* A socket on loopback whose tag says SHIM_WILDCARD becomes N, bound to the
+ * same port if it was bound.  *t is its new tag. */
 int shim_to_tunnel(int fd, struct shim_tag *t);
 
 /* A fresh pair instead of one whose connection or attempt is over.  mark:
@@ -54,7 +57,7 @@ int shim_renew(int fd, struct shim_tag *t, uint16_t mark);
 /* Is ECONNRESET due on a newborn stream?  Clears it. */
 bool shim_take_aborted(int fd, struct shim_tag t);
 
-/* Is fd a loopback socket that asked for the wildcard address? */
+/* Is fd a stream on loopback that asked for the wildcard address? */
 bool shim_is_wildcard(int fd, struct shim_tag *t);
 
 /* ---- others ----------------------------------------------------------------- */
@@ -66,6 +69,10 @@ int shim_put_name(struct shim_tag t, const struct sw_addr *a,
 /* connect(2) for a socket of ours. shim_connect.c */
 int shim_connect(int fd, struct shim_tag t, const struct sockaddr *sa,
     socklen_t len, int flags);
+
+/* Judge a datagram's destination, and make of the socket what reaches it.
+ * enum shim_where, or -errno.  *t is its tag then. */
+int shim_go_where(int fd, struct shim_tag *t, struct sw_addr *to, bool *alias);
 
 /* Remember the peer a program asked for when another takes its place. */
 int shim_note_asked(int fd, struct shim_tag t, const struct sw_addr *asked);

@@ -15,8 +15,8 @@ shim_tag_get(int fd, struct shim_tag *t)
 		return false;
 	t->flags = (uint16_t)(v >> 32);
 	t->owner = (uint32_t)v;
-	/* A loopback socket is the kernel's; its tag only colours its name. */
-	return !(t->flags & SHIM_WILDCARD);
+	/* A stream on loopback is the kernel's; its tag colours its name. */
+	return !(t->flags & SHIM_WILDCARD) || shim_is_local(*t);
 }
 
 int

@@ -39,8 +39,8 @@ flow_new(struct owner *o, uint64_t cookie, int far_fd, bool dgram, bool v6)
 		.fd = far_fd, .ready = dgram ? udp_ready : pump_ready,
 	};
 	/* Streams: edges, so that the byte kept unread wakes nobody. */
-	if (far_fd >= 0 && loop_add(o->loop, &f->w, dgram ? EPOLLIN :
-	    EPOLLIN | EPOLLRDHUP | EPOLLET) != SW_OK) {
+	if (far_fd >= 0 && loop_add(o->loop, &f->w, dgram ?
+	    EPOLLIN | EPOLLRDHUP : EPOLLIN | EPOLLRDHUP | EPOLLET) != SW_OK) {
 		arena_put(f);
 		return NULL;
 	}

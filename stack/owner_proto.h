@@ -27,6 +27,10 @@
 #define OWNER_MAGIC 0x53774d31u		/* "SwM1" */
 #define OWNER_MSG_MAX 4096		/* whole message, bytes */
 
+/* The owner of datagram sockets on this machine's loopback, which are the
+ * session's (local_udp.h).  No other owner has this id. */
+#define OWNER_LOCAL 0xffffffffu
+
 enum owner_op {
 	/*
 	 * A socket was born.  Descriptor: the far end of its pair (taken by
@@ -144,6 +148,10 @@ enum owner_frame_kind {
 	/* To the program, on an unconnected socket with IP_RECVERR set:
 	 * payload: int32 errno; addr: where the datagram had been sent. */
 	OWNER_FRAME_ERROR = 1,
+	/* To the owner: a datagram that was queued for the program when it
+	 * chose its peer, with its source; it comes again without frame if
+	 * that is the peer. */
+	OWNER_FRAME_AGAIN = 2,
 };
 
 /*

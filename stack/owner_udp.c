@@ -19,6 +19,12 @@ is_connected(const struct flow *f)
 	return f->state == OWNER_CONNECTED;
 }
 
+static bool
+is_peer(const struct flow *f, const struct sw_addr *far)
+{
+	return f->peer.port == far->port && addr_same_ip(&f->peer, far);
+}
+
 static int
 may_send(const struct owner *o, const struct sw_addr *to)
 {
@@ -62,6 +68,10 @@ one_record(struct flow *f, const uint8_t *rec, size_t len)
 		if (fr.kind == OWNER_FRAME_DATA)
 			send_datagram(f, &fr.addr, &fr, rec + sizeof(fr),
 			    len - sizeof(fr));
+		else if (fr.kind == OWNER_FRAME_AGAIN && is_connected(f) &&
+		    is_peer(f, &fr.addr))
+			(void)sys_send(f->w.fd, rec + sizeof(fr),
+			    len - sizeof(fr), MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else if (is_connected(f)) {
 		send_datagram(f, &f->peer, NULL, rec, len);
 	}
@@ -70,8 +80,10 @@ one_record(struct flow *f, const uint8_t *rec, size_t len)
 
 /* Read what the program sent; false when it is gone. */
 static bool
-drain_far(struct flow *f, bool hung_up, int limit)
+drain_far(struct flow *f, uint32_t events, int limit)
 {
+	bool hung_up = (events & (EPOLLHUP | EPOLLERR)) != 0;
+	bool over = hung_up || (events & EPOLLRDHUP) != 0;
 	uint8_t *rec = arena_get(RECORD_MAX), lost[1];
 	int empty = 0;
 
@@ -84,17 +96,19 @@ drain_far(struct flow *f, bool hung_up, int limit)
 
 		if (r == -EINTR)
 			continue;
-		if (r < 0) {
-			hung_up = hung_up && r != -EAGAIN;
+		if (r < 0)
 			break;
-		}
-		/* After a hang-up 0 means the end, or an empty datagram. */
-		empty = r == 0 && hung_up ? empty + 1 : 0;
+		/* At the end 0 means that, or an empty datagram. */
+		empty = r == 0 && over ? empty + 1 : 0;
 		if (empty == 0)
 			one_record(f, rec, (size_t)r);
 	}
 	arena_put(rec);
-	return !hung_up || empty < EMPTY_MAX;
+	if (empty < EMPTY_MAX)
+		return true;
+	if (!hung_up)			/* it will send no more, but may read */
+		loop_mod(f->owner->loop, &f->w, 0);
+	return !hung_up;
 }
 
 void
@@ -102,9 +116,8 @@ udp_ready(struct loop_fd *w, uint32_t events)
 {
 	struct flow *f = (struct flow *)(void *)
 	    ((char *)w - offsetof(struct flow, w));
-	bool hung_up = (events & (EPOLLHUP | EPOLLERR)) != 0;
 
-	if (drain_far(f, hung_up, UDP_BURST))
+	if (drain_far(f, events, UDP_BURST))
 		return;
 	f->app_gone = true;
 	flow_free(f);
@@ -118,7 +131,7 @@ udp_connect(struct flow *f, const struct sw_addr *to)
 	int err;
 
 	/* What was sent before this is meant in the old way. */
-	(void)drain_far(f, false, 4096);
+	(void)drain_far(f, 0, 4096);
 	f->error = 0;
 	if (memcmp(to, &nowhere, sizeof(nowhere)) == 0) {
 		f->peer = nowhere;
@@ -144,8 +157,7 @@ find(struct owner *o, uint16_t port, const struct sw_addr *far)
 {
 	for (struct flow *f = o->flows; f != NULL; f = f->next)
 		if (f->dgram && f->local.port == port && port != 0 &&
-		    (!is_connected(f) || (f->peer.port == far->port &&
-		    addr_same_ip(&f->peer, far))))
+		    (!is_connected(f) || is_peer(f, far)))
 			return f;
 	return NULL;
 }

@@ -10,7 +10,7 @@
 . "${0%/*}/../lib/net.sh"
 
 PROBE=$B/tests/leak/probe SINK=$B/tests/leak/sink
-A4=10.9.0.1 A6=fd00:9::1 FIRST=20000 LAST=20079
+A4=10.9.0.1 A6=fd00:9::1 FIRST=20000 LAST=20119
 
 "$PROBE" list | awk -v p=$FIRST '{ print $1, $2, p++ }' >"$T/probes"
 
@@ -81,7 +81,7 @@ hit() {
 		grep -q "nscd/socket leak-$3\." "$T/hits-unix" ;;
 	inbound) grep -q "^inbound $3$" "$T/hits-net" ;;
 	output) grep -q '^open$' "$T/out/$1" ;;
-	lo) [ -s "$T/hits-stub" ] ;;
+	lo) grep -q "^lo leak-$3\." "$T/hits-stub" ;;
 	unix) case $1 in
 		unix-nscd*) grep -q "nscd/socket by a probe" "$T/hits-unix" ;;
 		unix-resolved) grep -q esolve "$T/hits-unix" ;;

@@ -858,6 +858,10 @@ u_pktinfo(void)
 	say("sendmsg", sendmsg(fd, &m, 0));
 }
 
+/* --- sockets of the loopback's ------------------------------------------- */
+
+#include "granted.h"
+
 /* --- other families ------------------------------------------------------ */
 
 static void
@@ -1036,6 +1040,20 @@ static const struct probe {
 	{ "udp-syscall", "port", u_syscall },
 	{ "udp-inline", "port", u_inline },
 	{ "udp-pktinfo", "port", u_pktinfo },
+	{ "lo-pktinfo", "port", g_pktinfo },
+	{ "lo-pktinfo-connected", "port", g_pktinfo_connected },
+	{ "lo-pktinfo-dup", "port", g_pktinfo_dup },
+	{ "lo-pktinfo-mmsg", "port", g_pktinfo_mmsg },
+	{ "lo-pktinfo-passed", "port", g_pktinfo_passed },
+	{ "lo-pktinfo-mapped", "port", g_pktinfo_mapped },
+	{ "lo-scope", "port", g_scope },
+	{ "lo-unspec", "port", g_unspec },
+	{ "lo-device", "port", g_device },
+	{ "lo-resolver", "lo", g_resolver },
+	{ "lo-stream", "port", g_stream },
+	{ "lo-stream-unspec", "port", g_stream_unspec },
+	{ "lo-stream-device", "port", g_stream_device },
+	{ "lo-stream-fastopen", "port", g_stream_fastopen },
 	{ "udplite", "link", u_udplite },
 	{ "udp-multicast", "link", u_multicast },
 	{ "udp-broadcast", "link", u_broadcast },

@@ -8,7 +8,7 @@
  *	unix	"unix PATH" for each connection, with the key for nscd; of its clients only for
  *		those that ask for a host: users and groups are no secret of
  *		the network's, and libc asks for them outside the wrap as well
- *	stub	"lo" for each datagram to 127.0.0.53:53
+ *	stub	"lo NAME" for each datagram to 127.0.0.53:53
  * Prints "ready" once it listens.
  */
 #include <arpa/inet.h>
@@ -140,6 +140,20 @@ asks_for_host(int fd, char *key, size_t cap)
 	return (head[1] >= 4 && head[1] <= 7) || head[1] == 14;
 }
 
+/* The stub's datagrams hold the name that was to be asked for. */
+static const char *
+text_of(const uint8_t *p, size_t n)
+{
+	static char line[120];
+	char name[100];
+
+	n = n < sizeof(name) ? n : sizeof(name) - 1;
+	memcpy(name, p, n);
+	name[n] = '\0';
+	(void)snprintf(line, sizeof(line), "lo %s", name);
+	return line;
+}
+
 static void
 take(nfds_t i)
 {
@@ -157,6 +171,8 @@ take(nfds_t i)
 			return;
 		if (strcmp(what[i], "name") == 0)
 			take_query(pfd[i].fd, buf, (size_t)n, &from);
+		else if (strcmp(what[i], "lo") == 0)
+			note(text_of(buf, (size_t)n), NULL);
 		else
 			note(what[i], &from);
 		return;

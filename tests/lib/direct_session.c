@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "preload/session_proto.h"
+#include "stack/local_udp.h"
 #include "stack/owner.h"
 #include "stack/splice.h"
 
@@ -33,6 +34,7 @@
 
 static struct loop loop;
 static struct splice *far;
+static struct local_udp_set local = { .loop = &loop };
 static struct loop_fd ctl;
 
 static struct hop {
@@ -420,18 +422,17 @@ do_handover(const struct session_msg *m, int *fds, unsigned n)
 static void
 do_loopback(const struct session_msg *m, int *fds)
 {
-	int s = socket((int)m->arg, (int)m->arg2, (int)m->arg3), e = 0;
+	int s, e = 0;
 
+	if ((m->arg2 & 0xf) == SOCK_DGRAM) {
+		s = local_udp_open(&local, m->arg == AF_INET6);
+		answer(fds[0], s < 0 ? -s : 0, NULL, 0, s);
+		close(s);
+		return;
+	}
+	s = socket((int)m->arg, (int)m->arg2, (int)m->arg3);
 	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0)
 		e = errno;
-	if (e == 0 && (m->flags & SESSION_CONNECT)) {
-		struct sockaddr_in6 sa;
-		socklen_t len = sizeof(sa);
-
-		addr_to_sockaddr(&m->addr, (int)m->arg, (void *)&sa, &len);
-		if (connect(s, (void *)&sa, len) < 0)
-			e = errno;
-	}
 	answer(fds[0], e, NULL, 0, e == 0 ? s : -1);
 	close(s);
 }
@@ -442,6 +443,11 @@ do_request(const struct session_msg *m, const uint8_t *payload, int *fds,
 {
 	struct link_control c = { .op = LINK_REQUEST, .len = m->len };
 
+	if (m->owner == OWNER_LOCAL) {
+		local_udp_request(&local, payload, m->len,
+		    n > 0 ? dup(fds[0]) : -1);
+		return;
+	}
 	for (unsigned i = 0; i < HOPS; i++)
 		if (hops[i].link != NULL && hops[i].owner == m->owner)
 			if (link_send_control(hops[i].link, &c, payload,
