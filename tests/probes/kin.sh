@@ -1,0 +1,29 @@
+#!/bin/sh
+# One process of a family is killed: the others' connections go on, its own end
+# with an error for whoever holds them, and nothing takes another way out.
+
+. "${0%/*}/../lib/net.sh"
+
+hosts && services small dns || exit 1
+product || skip_all "smolwrap is not built"
+watch client
+wrapped "$B/tests/probes/kin" $WWW >"$T/out" 2>"$T/err"
+is $? 0 "the program ends well" || diag "$(cat "$T/err")"
+while read -r key wanted why; do
+	got=$(sed -n "s,^$key ,,p" "$T/out")
+	is "$got" "$wanted" "$key: $why"
+done <<END
+sibling/echo 1 the connection works
+sibling/echo-1 1 a sibling with a stack of its own is killed
+sibling/echo-2 1 one that used this connection is killed
+sibling/line 7 new ones work as well
+owner/silent ECONNRESET its stack died: no end of the data
+owner/flowing ECONNRESET nor of data that flows
+owner/send EPIPE as after any reset
+owner/line 7 and we can connect
+parent/recv ECONNRESET a child outlives the parent's stack, its flow does not
+parent/line 7 and the child can connect
+END
+is "$(strays client)" "" "the client sent SSH and no more"
+ok "no session is left" within 15 no_sessions
+tap_end
