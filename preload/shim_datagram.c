@@ -138,6 +138,14 @@ payload_length(const struct msghdr *m)
 	return n;
 }
 
+static bool
+is_empty_next(int fd)
+{
+	char c;
+
+	return sys_recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* Has the far end gone, and with it the way to the network? */
 static bool
 is_orphan(int fd)
@@ -146,6 +154,27 @@ is_orphan(int fd)
 
 	return sys_poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) &&
 	    sys_recv(fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+int
+shim_datagram_error(int fd, struct shim_tag t)
+{
+	struct owner_state s;
+
+	if (shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) < 0 || s.error == 0)
+		return 0;
+	/* Then the record that was to wake a reader is for nobody. */
+	if (is_empty_next(fd))
+		sys_recv(fd, NULL, 0, MSG_DONTWAIT);
+	return -s.error;
+}
+
+/* What the kernel's loopback would have told at once. */
+static int
+refused_before(int fd, struct shim_tag t)
+{
+	return shim_is_local(t) && is_empty_next(fd) ?
+	    shim_datagram_error(fd, t) : 0;
 }
 
 static ssize_t
@@ -223,9 +252,12 @@ shim_send_datagram(int fd, struct shim_tag t, const struct msghdr *m,
 		return -EMSGSIZE;
 	if ((r = read_control(m, &frame)) < 0)
 		return r;
-	if (m->msg_name == NULL || m->msg_namelen == 0)
-		return t.flags & SHIM_CONNECT ? send_native(fd, &plain, flags) :
-		    -EDESTADDRREQ;
+	if (m->msg_name == NULL || m->msg_namelen == 0) {
+		if (!(t.flags & SHIM_CONNECT))
+			return -EDESTADDRREQ;
+		r = refused_before(fd, t);
+		return r < 0 ? r : send_native(fd, &plain, flags);
+	}
 	if ((r = parse_destination(t, m, &frame.addr)) < 0)
 		return r;
 	asked = frame.addr;
@@ -280,6 +312,12 @@ recv_connected(int fd, struct shim_tag t, struct msghdr *m, int flags)
 	struct sw_addr peer = { 0 };
 	ssize_t r = recv_native(fd, &plain, flags);
 
+	if (r == -EAGAIN && shim_is_local(t)) {
+		if ((r = shim_datagram_error(fd, t)) < 0)
+			return r;
+		plain.msg_iovlen = m->msg_iovlen;
+		r = recv_native(fd, &plain, flags | MSG_DONTWAIT);
+	}
 	if (r < 0)
 		return r;
 	/* An empty record is a datagram, or the owner's way to wake us for an

@@ -409,6 +409,8 @@ pending_error(int fd, struct shim_tag t)
 			return 0;
 		}
 	}
+	if (!shim_is_stream(t))
+		return -shim_datagram_error(fd, t);
 	sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &native, &len);
 	if (shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) < 0)
 		return native;

@@ -70,6 +70,10 @@ int shim_put_name(struct shim_tag t, const struct sw_addr *a,
 int shim_connect(int fd, struct shim_tag t, const struct sockaddr *sa,
     socklen_t len, int flags);
 
+/* The pending error of a datagram socket with a peer, as a negative errno, or
+ * 0; it is told once. */
+int shim_datagram_error(int fd, struct shim_tag t);
+
 /* Judge a datagram's destination, and make of the socket what reaches it.
  * enum shim_where, or -errno.  *t is its tag then. */
 int shim_go_where(int fd, struct shim_tag *t, struct sw_addr *to, bool *alias);

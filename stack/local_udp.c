@@ -165,9 +165,12 @@ static void
 reply_state(struct local_udp *u, const struct owner_msg *m, int fd)
 {
 	struct owner_state s = { .local = name_of(u), .peer = u->peer,
-		.error = u->error,
 		.state = u->connected ? OWNER_CONNECTED : OWNER_NEW };
 
+	/* The kernel's loopback answers before send() returns. */
+	(void)local_udp_drain(u, 0, LOCAL_DRAIN_MAX);
+	local_udp_real_ready(&u->real, 0);
+	s.error = u->error;
 	if ((m->flags & OWNER_TAKE_ERROR) != 0)
 		u->error = 0;
 	chan_reply(fd, 0, NULL, &s, sizeof(s));
