@@ -175,6 +175,7 @@ struct rig_way {
 	pthread_cond_t cond;
 	struct rig_piece *head, **tail;
 	size_t queued;
+	size_t *peak;			/* the most that either way has held */
 };
 
 static inline int64_t
@@ -205,6 +206,8 @@ rig_way_read(void *arg)
 		*w->tail = p;
 		w->tail = &p->next;
 		w->queued += p->len;
+		if (w->queued > *w->peak)
+			*w->peak = w->queued;
 		pthread_cond_broadcast(&w->cond);
 		pthread_mutex_unlock(&w->lock);
 	} while (n > 0);
@@ -241,7 +244,7 @@ rig_way_write(void *arg)
 }
 
 static inline void
-rig_way_start(int from, int to, int64_t delay_us)
+rig_way_start(int from, int to, int64_t delay_us, size_t *peak)
 {
 	struct rig_way *w = calloc(1, sizeof(*w));
 	pthread_t id;
@@ -249,6 +252,7 @@ rig_way_start(int from, int to, int64_t delay_us)
 	w->from = from;
 	w->to = to;
 	w->delay_us = delay_us;
+	w->peak = peak;
 	w->tail = &w->head;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->cond, NULL);
@@ -258,9 +262,10 @@ rig_way_start(int from, int to, int64_t delay_us)
 }
 
 /* Forward connections to `port`, each way `ms` later; the relay's own port in
- * *at (0 on entry: any).  A process: the caller kills it. */
+ * *at (0 on entry: any).  *peak: memory shared with it, the most bytes that were
+ * on their way in one direction.  A process: the caller kills it. */
 static inline pid_t
-rig_relay_start(uint16_t port, int ms, uint16_t *at)
+rig_relay_start(uint16_t port, int ms, uint16_t *at, size_t *peak)
 {
 	int fd = rig_listen(at), c, s;
 	pid_t pid = fork();
@@ -275,8 +280,8 @@ rig_relay_start(uint16_t port, int ms, uint16_t *at)
 			close(c);
 			continue;
 		}
-		rig_way_start(c, s, (int64_t)ms * 1000);
-		rig_way_start(s, c, (int64_t)ms * 1000);
+		rig_way_start(c, s, (int64_t)ms * 1000, peak);
+		rig_way_start(s, c, (int64_t)ms * 1000, peak);
 	}
 	_exit(0);
 }
