@@ -1,5 +1,6 @@
 #include "mix/ack.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/wipe.h"
@@ -29,18 +30,22 @@ ack_open(struct frag_id *id, const uint8_t in[static NYMPKT_ACK_PLAIN_LEN],
 	return frag_get_id(id, name);
 }
 
-int
-ack_create(uint8_t out[static ACK_LEN], const struct sphinx_route *route,
+void
+ack_put(uint8_t out[static ACK_LEN], const struct sphinx_header *header,
+    const uint8_t first[static SPHINX_ADDR_LEN],
     const uint8_t key[static ACK_KEY_LEN], const struct frag_id *id,
     struct rng *rng)
 {
-	uint8_t plain[NYMPKT_ACK_PLAIN_LEN];
+	uint8_t plain[NYMPKT_ACK_PLAIN_LEN], *pkt = out + NYMADDR_NODE_MAX_LEN;
+	int r;
 
 	ack_seal(plain, key, id, rng);
 	/* The 32-byte form of the address starts with the 19-byte one. */
-	memcpy(out, route->hop[0].addr, NYMADDR_NODE_MAX_LEN);
-	return sphinx_create_packet(out + NYMADDR_NODE_MAX_LEN,
-	    NYMPKT_ACK_LEN, route, SPHINX_V259, rng, plain, sizeof(plain));
+	memcpy(out, first, NYMADDR_NODE_MAX_LEN);
+	memcpy(pkt, header->bytes, SPHINX_HEADER_LEN);
+	r = sphinx_put_payload(header, pkt + SPHINX_HEADER_LEN,
+	    NYMPKT_ACK_LEN - SPHINX_HEADER_LEN, plain, sizeof(plain));
+	assert(r == SW_OK);		/* it fits */
 }
 
 int

@@ -22,16 +22,17 @@
 _Static_assert(ACK_LEN == 405, "ack part of a packet");
 
 /*
- * ack_create() - the ack part of one packet.
+ * ack_put() - the ack part of one packet.
  *
- * route  to the sender itself by its own gateway; hop[0].addr is where the
- *        far gateway sends the ack.
- * key    the sender's, kept by it alone.
- * rng    16 bytes for the content, then as sphinx_create_header().
+ * header  to the sender itself by its own gateway; good for this one ack.
+ * first   its first hop, to which the far gateway sends the ack.
+ * key     the sender's, kept by it alone.
+ * rng     16 bytes for the content.
  */
-int ack_create(uint8_t out[static ACK_LEN], const struct sphinx_route *route,
+void ack_put(uint8_t out[static ACK_LEN], const struct sphinx_header *header,
+    const uint8_t first[static SPHINX_ADDR_LEN],
     const uint8_t key[static ACK_KEY_LEN], const struct frag_id *id,
-    struct rng *rng) SW_MUST_CHECK;
+    struct rng *rng);
 
 /* Encrypt a name as the 21 bytes that come back. */
 void ack_seal(uint8_t out[static NYMPKT_ACK_PLAIN_LEN],

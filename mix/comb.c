@@ -14,7 +14,9 @@
  */
 #include "mix/comb.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mix/comb_mul.h"
 
@@ -151,10 +153,24 @@ comb_set_portable(bool portable)
 }
 
 int
+comb_mul_many(struct comb_job *job, size_t n)
+{
+	assert(n <= COMB_BATCH);
+	if (!hardware.asked)
+		comb_set_portable(false);
+	return hardware.x86 ? comb_mul_x86(job, n) : multiply_many(job, n);
+}
+
+int
 comb_mul(uint8_t out[static 32], const struct comb *c,
     const uint8_t k[static 32])
 {
-	if (!hardware.asked)
-		comb_set_portable(false);
-	return hardware.x86 ? comb_mul_x86(out, c, k) : multiply(out, c, k);
+	struct comb_job job = { .table = c };
+	int r;
+
+	memcpy(job.k, k, sizeof(job.k));
+	r = comb_mul_many(&job, 1);
+	memcpy(out, job.out, sizeof(job.out));
+	sw_wipe(&job, sizeof(job));
+	return r;
 }

@@ -11,6 +11,7 @@
 #define SW_MIX_COMB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -30,6 +31,20 @@ void comb_free(struct comb *c);		/* NULL is fine */
  * 255 clear.  SW_ERR_FORMAT, and out zeroed, if the point has low order. */
 int comb_mul(uint8_t out[static 32], const struct comb *c,
     const uint8_t k[static 32]) SW_MUST_CHECK;
+
+/* Several multiplications, which then cost a third less each.  Holds secrets;
+ * the caller wipes it. */
+#define COMB_BATCH 32
+
+struct comb_job {
+	const struct comb *table;
+	uint8_t k[32];			/* clamped */
+	uint8_t out[32];
+};
+
+/* n at most COMB_BATCH.  SW_ERR_FORMAT if any point has low order; the results
+ * for the others are good, that one's is zero. */
+int comb_mul_many(struct comb_job *job, size_t n) SW_MUST_CHECK;
 
 /* Forget the processor's instructions (true) or use them again (false);
  * prim_set_portable() calls it. */

@@ -111,16 +111,15 @@ pick(const struct entry row[static ENTRIES], int8_t digit)
 	return e;
 }
 
-static inline int
-multiply(uint8_t out[static 32], const struct comb *c,
+/* k times the table's point, as the fraction up / down of its coordinate. */
+static inline void
+multiply(struct fe *up, struct fe *down, const struct comb *c,
     const uint8_t k[static 32])
 {
-	static const uint8_t zero[32];
 	struct point sum = { fe_small(0), fe_small(1), fe_small(1),
 	    fe_small(0) };
 	int8_t digit[DIGITS];
 	struct entry e;
-	int r;
 
 	recode(digit, k);
 	for (int i = 1; i < DIGITS; i += 2) {
@@ -133,18 +132,49 @@ multiply(uint8_t out[static 32], const struct comb *c,
 		e = pick(c->row[i / 2], digit[i]);
 		sum = add_entry(&sum, &e);
 	}
-	fe_put(out, fe_mul(fe_add(sum.z, sum.y),
-	    fe_invert(fe_sub(sum.z, sum.y))));
-	r = sw_equal_ct(out, zero, sizeof(zero)) ? SW_ERR_FORMAT : SW_OK;
+	*up = fe_mul(fe_add(sum.z, sum.y), fe_small(1));
+	*down = fe_mul(fe_sub(sum.z, sum.y), fe_small(1));
 	sw_wipe(digit, sizeof(digit));
 	sw_wipe(&e, sizeof(e));
 	sw_wipe(&sum, sizeof(sum));
+}
+
+/* One inversion, a third of a multiplication, serves them all: it is that of
+ * the product.  A zero, which only points of low order have, would spoil it,
+ * so a one stands in for it. */
+static inline int
+multiply_many(struct comb_job *job, size_t n)
+{
+	struct fe up[COMB_BATCH], down[COMB_BATCH], before[COMB_BATCH];
+	struct fe product = fe_small(1), one = fe_small(1), inverse;
+	uint8_t zero[32] = { 0 };
+	int r = SW_OK;
+
+	for (size_t i = 0; i < n; i++) {
+		multiply(&up[i], &down[i], job[i].table, job[i].k);
+		fe_put(job[i].out, down[i]);
+		if (sw_equal_ct(job[i].out, zero, sizeof(zero))) {
+			up[i] = fe_small(0);
+			down[i] = one;
+		}
+		before[i] = product;
+		product = fe_mul(product, down[i]);
+	}
+	inverse = fe_invert(product);
+	for (size_t i = n; i-- > 0;) {
+		fe_put(job[i].out, fe_mul(up[i], fe_mul(inverse, before[i])));
+		inverse = fe_mul(inverse, down[i]);
+		if (sw_equal_ct(job[i].out, zero, sizeof(zero)))
+			r = SW_ERR_FORMAT;
+	}
+	sw_wipe(up, sizeof(up));
+	sw_wipe(down, sizeof(down));
+	sw_wipe(before, sizeof(before));
 	return r;
 }
 
 /* comb_x86.c: by AVX2 and BMI2; a quarter faster. */
-int comb_mul_x86(uint8_t out[static 32], const struct comb *c,
-    const uint8_t k[static 32]) SW_MUST_CHECK;
+int comb_mul_x86(struct comb_job *job, size_t n) SW_MUST_CHECK;
 bool comb_x86_works(void);
 
 #endif

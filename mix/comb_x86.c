@@ -18,10 +18,9 @@
 #include "mix/comb_mul.h"
 
 int
-comb_mul_x86(uint8_t out[static 32], const struct comb *c,
-    const uint8_t k[static 32])
+comb_mul_x86(struct comb_job *job, size_t n)
 {
-	return multiply(out, c, k);
+	return multiply_many(job, n);
 }
 
 #if defined(__clang__)
@@ -43,10 +42,9 @@ comb_x86_works(void)
 #include "mix/comb_mul.h"
 
 int
-comb_mul_x86(uint8_t out[static 32], const struct comb *c,
-    const uint8_t k[static 32])
+comb_mul_x86(struct comb_job *job, size_t n)
 {
-	return multiply(out, c, k);
+	return multiply_many(job, n);
 }
 
 bool

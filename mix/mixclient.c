@@ -130,6 +130,8 @@ void
 mixclient_set_topology(struct mixclient *c, const struct topology *t)
 {
 	c->topology = t;
+	if (c->cfg.ahead != NULL)
+		c->cfg.ahead->use(c->cfg.ahead, t, c->cfg.profile->hop_ns);
 }
 
 const struct recipient *
@@ -156,16 +158,6 @@ mixclient_queued(const struct mixclient *c)
 	return pending_count_queued(c->pending);
 }
 
-static int
-route_to(struct mixclient *c, const struct recipient *to,
-    struct sphinx_route *route)
-{
-	if (c->topology == NULL)
-		return SW_ERR_UNREACH_NET;
-	return topology_route(c->topology, to, c->cfg.profile->hop_ns,
-	    c->cfg.rng, route);
-}
-
 /* The table of a recipient's encryption key, if it has one. */
 static const struct comb *
 table_of(const struct mixclient *c, const struct recipient *to)
@@ -179,29 +171,29 @@ table_of(const struct mixclient *c, const struct recipient *to)
 	return NULL;
 }
 
-static uint64_t
-delays_of(const struct sphinx_route *route)
+/* n packets at most SPHINX_BATCH: those that are ready, and the others now.
+ * The caller wipes *out. */
+static int
+prepare(struct mixclient *c, struct prepared *out,
+    const struct prepare_job *job, size_t n)
 {
-	uint64_t sum = 0;
+	struct prepared_source *ahead = c->cfg.ahead;
+	size_t had = 0;
 
-	for (size_t i = 0; i + 1 < route->n; i++)
-		sum += route->hop[i].delay_ns;
-	return sum;
+	if (c->topology == NULL)
+		return SW_ERR_UNREACH_NET;
+	while (ahead != NULL && had < n && ahead->take(ahead, &job[had],
+	    &out[had]))
+		had++;
+	return prepare_make(out + had, job + had, n - had, c->topology,
+	    c->cfg.profile->hop_ns, c->cfg.rng);
 }
 
-/* The ack part at the start of a packet's plaintext; *delay_ns is what the
- * mixes will hold the ack back. */
-static int
-put_ack(struct mixclient *c, uint8_t *plain, const struct frag_id *id,
-    uint64_t *delay_ns)
+/* To ourselves: acks, SURBs. */
+static struct prepare_job
+job_self(const struct mixclient *c)
 {
-	struct sphinx_route route;
-	int r;
-
-	if ((r = route_to(c, &c->self, &route)) != SW_OK)
-		return r;
-	*delay_ns = delays_of(&route);
-	return ack_create(plain, &route, c->cfg.keys.ack, id, c->cfg.rng);
+	return (struct prepare_job){ .to = &c->self };
 }
 
 static uint8_t *
@@ -209,6 +201,14 @@ plaintext(struct mixclient *c)
 {
 	/* Where sphinx_put_payload() wants it, so that nothing is copied. */
 	return c->pkt + SPHINX_HEADER_LEN + 16;
+}
+
+static void
+put_ack(struct mixclient *c, const struct prepared *p,
+    const struct frag_id *id)
+{
+	ack_put(plaintext(c), &p->header, p->first, c->cfg.keys.ack, id,
+	    c->cfg.rng);
 }
 
 static int
@@ -231,22 +231,28 @@ static int
 send_sealed(struct mixclient *c, const struct recipient *to,
     const struct frag_id *id, int64_t now_ms, int64_t *due_ms)
 {
-	uint8_t *plain = plaintext(c);
-	struct sphinx_route route;
+	struct prepare_job job[2] = { { to, table_of(c, to), true },
+	    job_self(c) };
+	struct prepared p[2];		/* the packet's and its ack's */
 	uint64_t delay;
 	int r;
 
-	if ((r = route_to(c, to, &route)) != SW_OK ||
-	    (r = put_ack(c, plain, id, &delay)) != SW_OK ||
-	    (r = nymseal_put(plain + ACK_LEN, c->room, to->encryption,
-	    table_of(c, to), c->cfg.rng)) != SW_OK ||
-	    (r = sphinx_create_packet(c->pkt, NYMPKT_LEN(c->plain_len),
-	    &route, SPHINX_V259, c->cfg.rng, plain, c->plain_len)) != SW_OK)
-		return r;
-	delay += delays_of(&route);
+	if ((r = prepare(c, p, job, 2)) != SW_OK)
+		goto out;
+	put_ack(c, &p[1], id);
+	nymseal_put(plaintext(c) + ACK_LEN, c->room, &p[0].seal);
+	memcpy(c->pkt, p[0].header.bytes, SPHINX_HEADER_LEN);
+	if ((r = sphinx_put_payload(&p[0].header, c->pkt + SPHINX_HEADER_LEN,
+	    NYMPKT_LEN(c->plain_len) - SPHINX_HEADER_LEN, plaintext(c),
+	    c->plain_len)) != SW_OK)
+		goto out;
+	delay = p[0].delay_ns + p[1].delay_ns;
 	*due_ms = now_ms + ACK_WAIT_MS + (int64_t)(delay / 2 * 3 / 1000000);
-	return transmit(c, route.hop[0].addr,
+	r = transmit(c, p[0].first,
 	    nympkt_rotation_of(c->topology->rotation_id));
+out:
+	sw_wipe(p, sizeof(p));
+	return r;
 }
 
 /* The oldest fragment that waits.  SW_AGAIN: nothing could leave. */
@@ -418,24 +424,38 @@ know(struct mixclient *c, const struct recipient *to)
 }
 
 static int
-put_surbs(struct mixclient *c, struct wbuf *w, unsigned n)
+put_surb(struct mixclient *c, struct wbuf *w, const struct prepared *p)
 {
-	struct sphinx_route route;
-	struct reply_surb s;
-	int r = SW_OK;
+	struct reply_surb s = { .surb.header = p->header };
+	int r;
 
-	for (unsigned i = 0; i < n && r == SW_OK; i++) {
-		if ((r = route_to(c, &c->self, &route)) != SW_OK)
-			break;
-		rng_fill(c->cfg.rng, s.key, sizeof(s.key));
-		if ((r = surb_create(&s.surb, &route, SPHINX_V259,
-		    c->cfg.rng)) == SW_OK &&
-		    (r = nymmsg_put_surb(w, &s)) == SW_OK) {
-			replykeys_add(c->keys, s.key);
-			c->stats.surbs_made++;
-		}
+	memcpy(s.surb.first, p->first, sizeof(s.surb.first));
+	rng_fill(c->cfg.rng, s.key, sizeof(s.key));
+	if ((r = nymmsg_put_surb(w, &s)) == SW_OK) {
+		replykeys_add(c->keys, s.key);
+		c->stats.surbs_made++;
 	}
 	sw_wipe(&s, sizeof(s));
+	return r;
+}
+
+static int
+put_surbs(struct mixclient *c, struct wbuf *w, unsigned n)
+{
+	struct prepare_job job[SPHINX_BATCH];
+	struct prepared p[SPHINX_BATCH];
+	unsigned some;
+	int r = SW_OK;
+
+	for (size_t i = 0; i < SPHINX_BATCH; i++)
+		job[i] = job_self(c);
+	for (; n > 0 && r == SW_OK; n -= some) {
+		some = n < SPHINX_BATCH ? n : SPHINX_BATCH;
+		r = prepare(c, p, job, some);
+		for (unsigned i = 0; i < some && r == SW_OK; i++)
+			r = put_surb(c, w, &p[i]);
+		sw_wipe(p, some * sizeof(*p));
+	}
 	return r;
 }
 
@@ -491,26 +511,29 @@ static int
 send_by_surbs(struct mixclient *c, struct surbstore_peer *peer, size_t n)
 {
 	uint8_t *plain = plaintext(c), rotation;
+	struct prepare_job job = job_self(c);
+	struct prepared ack;
 	struct frag_plan plan;
 	struct reply_surb s;
 	struct frag_id id;
-	uint64_t delay;
 	int r;
 
 	if ((r = frag_plan_init(&plan, n, c->room, c->cfg.rng)) != SW_OK)
 		return r;
 	for (size_t i = 0; i < plan.count && r == SW_OK; i++) {
 		frag_cut(&plan, i, c->msg, plain + NYMSEAL_OVERHEAD, &id);
-		if ((r = put_ack(c, plain, &id, &delay)) != SW_OK ||
+		if ((r = prepare(c, &ack, &job, 1)) != SW_OK ||
 		    (r = surbstore_take(c->surbs, peer, &s, &rotation)) !=
 		    SW_OK)
 			break;
+		put_ack(c, &ack, &id);
 		nymseal_put_reply(plain + ACK_LEN, c->room, s.key);
 		if ((r = surb_use(&s.surb, c->pkt, NYMPKT_LEN(c->plain_len),
 		    plain, c->plain_len)) == SW_OK)
 			r = transmit(c, s.surb.first, rotation);
 		c->stats.replies++;
 	}
+	sw_wipe(&ack, sizeof(ack));
 	sw_wipe(&s, sizeof(s));
 	return r == SW_AGAIN ? SW_ERR_LIMIT : r;
 }

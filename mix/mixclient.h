@@ -23,6 +23,7 @@
 #include "mix/ack.h"
 #include "mix/nymaddr.h"
 #include "mix/nymmsg.h"
+#include "mix/prepare.h"
 #include "mix/rng.h"
 #include "mix/topology.h"
 
@@ -65,6 +66,9 @@ struct mixclient_config {
 	const struct mixclient_events *events;	/* static */
 	void *arg;
 	struct rng *rng;		/* borrowed for life */
+	/* Packets prepared ahead; borrowed for life.  NULL: each is made when
+	 * it leaves. */
+	struct prepared_source *ahead;
 	size_t pool;			/* fragments on their way; 0: default */
 	size_t peers;			/* anonymous peers; 0: it answers none */
 };

@@ -14,6 +14,7 @@
 #include "mix/gwclient.h"
 #include "mix/ipsum.h"
 #include "mix/iprclient.h"
+#include "mix/preparer.h"
 #include "mix/stream.h"
 #include "mix/ws.h"
 
@@ -29,6 +30,7 @@ struct mixtunnel {
 	struct topology_node entry;	/* a copy, without its table */
 	struct ws *ws;
 	struct gwclient gw;
+	struct preparer *preparer;	/* NULL: packets are made as they go */
 	struct mixclient *mix;
 	struct iprclient *ipr;
 	struct loop_timer timer;
@@ -488,6 +490,10 @@ mixtunnel_new(struct mixtunnel **out, const struct mixtunnel_config *cfg)
 	if ((r = know_entry(t, cfg->topology)) != SW_OK)
 		goto fail;
 	r = SW_ERR_NOMEM;
+	/* Without threads it is only slower. */
+	if (cfg->threads > 0 &&
+	    (t->preparer = preparer_new(cfg->threads)) != NULL)
+		mix.ahead = preparer_source(t->preparer);
 	mix.keys = t->keys;
 	memcpy(mix.gateway, cfg->entry, sizeof(mix.gateway));
 	t->mix = mixclient_new(&mix);
@@ -505,6 +511,7 @@ mixtunnel_new(struct mixtunnel **out, const struct mixtunnel_config *cfg)
 	return SW_OK;
 fail:
 	mixclient_free(t->mix);
+	preparer_free(t->preparer);
 	sw_wipe_free(t, sizeof(*t));
 	return r;
 }
@@ -529,6 +536,7 @@ mixtunnel_free(struct mixtunnel *t)
 	ws_free(t->ws);
 	iprclient_free(t->ipr);
 	mixclient_free(t->mix);
+	preparer_free(t->preparer);
 	sw_wipe_free(t, sizeof(*t));
 }
 

@@ -6,8 +6,8 @@
  *	a broken link: all again, after a pause; packets that were on their way
  *	are sent again by the mixnet's own acks
  *
- * Joins gwclient, mixclient and iprclient to a socket on the loop.  One
- * thread, the loop's; no callback comes from within start or send.
+ * Joins gwclient, mixclient and iprclient to a socket on the loop.  All of it
+ * is the loop's thread's, but for what is prepared ahead; no callback comes from within start or send.
  *
  * Whoever wants the link to go by another way than a plain TCP connection
  * (TLS, a proxy, another tunnel) sets `dial`, opens a byte stream and hands
@@ -78,6 +78,8 @@ struct mixtunnel_config {
 	bool tls;			/* to the gateway; needs `dial` */
 	uint8_t exit_version;		/* IPRMSG_V*; 0: what the exit speaks */
 	bool fill_checksums;		/* packets come without them */
+	unsigned threads;		/* that prepare packets ahead
+					 * (preparer.h); 0: none */
 	const struct mixtunnel_events *events;
 	void *arg;
 	struct rng *rng;

@@ -1,9 +1,11 @@
 #include "mix/nymseal.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/wipe.h"
 #include "base/blake3.h"
+#include "mix/comb.h"
 #include "mix/prim.h"
 
 /* Cannot be a fragment: those start with a byte of 0x80 or more. */
@@ -35,26 +37,45 @@ nymseal_key(uint8_t key[static NYMSEAL_KEY_LEN],
 }
 
 int
-nymseal_put(uint8_t *out, size_t n, const uint8_t to[static X25519_KEY_LEN],
-    const struct comb *table, struct rng *rng)
+nymseal_agree(struct nymseal_pair *p, size_t n,
+    const uint8_t to[static X25519_KEY_LEN], const struct comb *table,
+    struct rng *rng)
 {
-	uint8_t sk[X25519_KEY_LEN], shared[X25519_KEY_LEN];
-	uint8_t key[NYMSEAL_KEY_LEN];
-	int r;
+	struct comb_job job[2 * NYMSEAL_BATCH];
+	uint8_t sk[X25519_KEY_LEN];
+	size_t each = table != NULL ? 2 : 1;
+	int r = SW_OK;
 
-	rng_fill(rng, sk, sizeof(sk));
-	prim_x25519_base(out, sk);
-	r = table != NULL ? prim_x25519_comb(shared, sk, table) :
-	    prim_x25519(shared, sk, to);
-	if (r == SW_OK) {
-		derive(key, shared);
-		prim_aes128_ctr(out + NYMSEAL_HEAD_LEN, out + NYMSEAL_HEAD_LEN,
-		    n, key, zero_iv);
+	assert(n <= NYMSEAL_BATCH);
+	memset(p, 0, n * sizeof(*p));
+	for (size_t i = 0; i < n && r == SW_OK; i++) {
+		rng_fill(rng, sk, sizeof(sk));
+		prim_x25519_job(&job[i * each], sk, NULL);
+		if (table != NULL)
+			prim_x25519_job(&job[i * each + 1], sk, table);
+		else
+			r = nymseal_key(p[i].key, sk, to);
 	}
+	if (r == SW_OK)
+		r = comb_mul_many(job, n * each);
+	for (size_t i = 0; i < n && r == SW_OK; i++) {
+		memcpy(p[i].pk, job[i * each].out, sizeof(p[i].pk));
+		if (table != NULL)
+			derive(p[i].key, job[i * each + 1].out);
+	}
+	if (r != SW_OK)
+		sw_wipe(p, n * sizeof(*p));
 	sw_wipe(sk, sizeof(sk));
-	sw_wipe(shared, sizeof(shared));
-	sw_wipe(key, sizeof(key));
+	sw_wipe(job, n * each * sizeof(*job));
 	return r;
+}
+
+void
+nymseal_put(uint8_t *out, size_t n, const struct nymseal_pair *p)
+{
+	memcpy(out, p->pk, sizeof(p->pk));
+	prim_aes128_ctr(out + NYMSEAL_HEAD_LEN, out + NYMSEAL_HEAD_LEN, n,
+	    p->key, zero_iv);
 }
 
 void

@@ -39,18 +39,31 @@ int nymseal_key(uint8_t key[static NYMSEAL_KEY_LEN],
     const uint8_t sk[static X25519_KEY_LEN],
     const uint8_t pk[static X25519_KEY_LEN]) SW_MUST_CHECK;
 
+/* An ephemeral public key and the key it leads to with a recipient's, good for
+ * one packet.  Holds a secret. */
+struct nymseal_pair {
+	uint8_t pk[X25519_KEY_LEN];
+	uint8_t key[NYMSEAL_KEY_LEN];
+};
+
 /*
- * nymseal_put() - what follows the ack part, for a recipient.
+ * nymseal_agree() - n pairs, at most NYMSEAL_BATCH, for a recipient.
  *
- * out  32 + n bytes; the fragment lies at out + 32 already and is encrypted
- *      in place.
  * to     the recipient's encryption key.
  * table  of that key (comb.h), or NULL if there is none.
- * rng    32 bytes.
+ * rng    32 bytes for each.
+ *
+ * SW_OK; SW_ERR_FORMAT for a low-order key, and p zeroed.
  */
+#define NYMSEAL_BATCH 16
 struct comb;
-int nymseal_put(uint8_t *out, size_t n, const uint8_t to[static X25519_KEY_LEN],
-    const struct comb *table, struct rng *rng) SW_MUST_CHECK;
+int nymseal_agree(struct nymseal_pair *p, size_t n,
+    const uint8_t to[static X25519_KEY_LEN], const struct comb *table,
+    struct rng *rng) SW_MUST_CHECK;
+
+/* What follows the ack part, for a recipient: 32 + n bytes.  The fragment lies
+ * at out + 32 already and is encrypted in place. */
+void nymseal_put(uint8_t *out, size_t n, const struct nymseal_pair *p);
 
 /* The same for an answer by a SURB with this key. */
 void nymseal_put_reply(uint8_t *out, size_t n,

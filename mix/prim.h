@@ -68,15 +68,15 @@ int prim_chain_apply(uint8_t out[static X25519_KEY_LEN],
     const struct prim_chain *c, const uint8_t u[static X25519_KEY_LEN])
     SW_MUST_CHECK;
 
-/* The same by the table of u (comb.h), two to three times as fast. */
+/* The same by tables (comb.h), two to three times as fast: what is written here
+ * is done by comb_mul_many(), for several at once. */
 struct comb;
-int prim_chain_apply_comb(uint8_t out[static X25519_KEY_LEN],
-    const struct prim_chain *c, const struct comb *table) SW_MUST_CHECK;
-
-/* prim_x25519() by the table of u. */
-int prim_x25519_comb(uint8_t out[static X25519_KEY_LEN],
-    const uint8_t k[static X25519_KEY_LEN], const struct comb *table)
-    SW_MUST_CHECK;
+struct comb_job;
+void prim_chain_job(struct comb_job *job, const struct prim_chain *c,
+    const struct comb *table);
+/* prim_x25519() by the table of u; NULL stands for the base point's. */
+void prim_x25519_job(struct comb_job *job,
+    const uint8_t k[static X25519_KEY_LEN], const struct comb *table);
 
 /* Is u the coordinate of a curve point of more than low order?  Every honest
  * public key is.  About three multiplications: ask once per key. */

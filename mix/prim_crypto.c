@@ -92,29 +92,29 @@ prim_x25519(uint8_t out[static X25519_KEY_LEN],
 	return r;
 }
 
-int
-prim_x25519_comb(uint8_t out[static X25519_KEY_LEN],
-    const uint8_t k[static X25519_KEY_LEN], const struct comb *table)
+void
+prim_x25519_job(struct comb_job *job, const uint8_t k[static X25519_KEY_LEN],
+    const struct comb *table)
 {
-	uint8_t c[X25519_KEY_LEN];
-	int r;
-
-	memcpy(c, k, sizeof(c));
-	c[0] &= 248;
-	c[31] &= 127;
-	c[31] |= 64;
-	r = comb_mul(out, table, c);
-	sw_wipe(c, sizeof(c));
-	return r;
+	job->table = table != NULL ? table : base_table;
+	memcpy(job->k, k, sizeof(job->k));
+	job->k[0] &= 248;
+	job->k[31] &= 127;
+	job->k[31] |= 64;
 }
 
 void
 prim_x25519_base(uint8_t out[static X25519_KEY_LEN],
     const uint8_t k[static X25519_KEY_LEN])
 {
-	int r = prim_x25519_comb(out, k, base_table);
+	struct comb_job job;
+	int r;
 
+	prim_x25519_job(&job, k, NULL);
+	r = comb_mul_many(&job, 1);
 	assert(r == SW_OK);		/* the base point has prime order */
+	memcpy(out, job.out, sizeof(job.out));
+	sw_wipe(&job, sizeof(job));
 }
 
 static void
@@ -195,17 +195,12 @@ prim_chain_apply(uint8_t out[static X25519_KEY_LEN],
 	return r;
 }
 
-int
-prim_chain_apply_comb(uint8_t out[static X25519_KEY_LEN],
-    const struct prim_chain *c, const struct comb *table)
+void
+prim_chain_job(struct comb_job *job, const struct prim_chain *c,
+    const struct comb *table)
 {
-	uint8_t k[32];
-	int r;
-
-	chain_clamped(k, c);
-	r = comb_mul(out, table, k);
-	sw_wipe(k, sizeof(k));
-	return r;
+	job->table = table;
+	chain_clamped(job->k, c);
 }
 
 /* The one-multiplication form agrees with the two-step form exactly on the

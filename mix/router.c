@@ -6,12 +6,14 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/wipe.h"
+#include "mix/preparer.h"
 
 #define PEERS 256
 
 struct router {
 	struct loop *loop;
 	struct node *node;
+	struct preparer *preparer;	/* NULL: acks are made as they go */
 	struct mixclient *mix;
 	struct iprexit *exit;
 	struct loop_turn turn;
@@ -82,6 +84,9 @@ router_new(const struct router_config *cfg)
 		.arg = cfg->arg, .rng = cfg->rng,
 	};
 
+	if (r != NULL && cfg->threads > 0 &&
+	    (r->preparer = preparer_new(cfg->threads)) != NULL)
+		mix.ahead = preparer_source(r->preparer);
 	memcpy(mix.gateway, cfg->gateway, sizeof(mix.gateway));
 	if (r != NULL && (exit.mix = r->mix = mixclient_new(&mix)) != NULL)
 		r->exit = iprexit_new(&exit);
@@ -108,6 +113,7 @@ router_free(struct router *r)
 	}
 	iprexit_free(r->exit);
 	mixclient_free(r->mix);
+	preparer_free(r->preparer);
 	free(r);
 }
 

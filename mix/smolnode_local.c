@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "mix/localnet.h"
+#include "mix/preparer.h"
 #include "mix/smolnode.h"
 #include "mix/smolnode_exit.h"
 #include "mix/smolnode_http.h"
@@ -133,6 +134,7 @@ run(const struct options *o)
 	struct localnet_config cfg = {
 		.loop = &self.node.loop, .rng = &rng_system,
 		.addr = o->addr, .events = &net_events,
+		.threads = preparer_threads(),
 	};
 	int r;
 

@@ -19,6 +19,7 @@
 #include "mix/announce.h"
 #include "mix/prim.h"
 #include "mix/router.h"
+#include "mix/preparer.h"
 #include "mix/smolnode.h"
 #include "mix/smolnode_exit.h"
 #include "mix/smolnode_keys.h"
@@ -93,7 +94,7 @@ start_router(void)
 	struct router_config cfg = {
 		.loop = &self.loop.loop, .rng = &rng_system,
 		.keys = self.keys.router, .policy = self.policy,
-		.events = &router_events,
+		.events = &router_events, .threads = preparer_threads(),
 	};
 
 	memcpy(cfg.gateway, self.identity, sizeof(cfg.gateway));

@@ -7,13 +7,18 @@
 
 #include "base/wipe.h"
 #include "base/wire.h"
+#include "mix/comb.h"
 #include "mix/lioness.h"
 #include "mix/sphinx_internal.h"
 
-/* Keys and keystreams of all hops while a header is made.  Holds secrets. */
-struct route_keys {
-	struct sphinx_keys hop[SPHINX_MAX_HOPS];
-	uint8_t stream[SPHINX_MAX_HOPS][STREAM_LEN];
+/* One header while it is made.  Holds secrets. */
+struct making {
+	uint8_t x[X25519_KEY_LEN], shared[X25519_KEY_LEN];
+	struct prim_chain chain;
+	struct route_keys {
+		struct sphinx_keys hop[SPHINX_MAX_HOPS];
+		uint8_t stream[SPHINX_MAX_HOPS][STREAM_LEN];
+	} keys;
 };
 
 static void
@@ -24,30 +29,50 @@ xor_bytes(uint8_t *dst, const uint8_t *src, size_t n)
 }
 
 /* s_i is P_i multiplied by x and by the blinding factors before hop i: one
- * multiplication per hop, of the product. */
+ * multiplication per hop, of the product.  Those by tables become jobs, to be
+ * done together. */
 static int
-derive_route(struct route_keys *rk, const struct sphinx_route *route,
-    const uint8_t x[static X25519_KEY_LEN])
+agree_with_hop(struct making *m, const struct sphinx_route *route, size_t i,
+    struct comb_job *job, size_t *jobs)
 {
-	uint8_t shared[X25519_KEY_LEN];
-	struct prim_chain chain;
+	if (i == 0)
+		prim_chain_init(&m->chain, m->x);
+	else
+		prim_chain_mul(&m->chain, m->keys.hop[i - 1].blinding);
+	if (route->hop[i].table == NULL)
+		return prim_chain_apply(m->shared, &m->chain,
+		    route->hop[i].key);
+	prim_chain_job(&job[(*jobs)++], &m->chain, route->hop[i].table);
+	return SW_OK;
+}
+
+/* Hop i's secrets of all routes that have one, and at first the alphas. */
+static int
+derive_hop(struct sphinx_header *h, struct making *m,
+    const struct sphinx_route *route, size_t n, size_t i)
+{
+	struct comb_job job[2 * SPHINX_BATCH], *done = job;
+	size_t jobs = 0;
 	int r = SW_OK;
 
-	prim_chain_init(&chain, x);
-	for (size_t i = 0; i < route->n; i++) {
-		if (i > 0)
-			prim_chain_mul(&chain, rk->hop[i - 1].blinding);
-		r = route->hop[i].table != NULL ?
-		    prim_chain_apply_comb(shared, &chain,
-		    route->hop[i].table) :
-		    prim_chain_apply(shared, &chain, route->hop[i].key);
-		if (r != SW_OK)
-			break;
-		sphinx_expand_keys(&rk->hop[i], shared);
-		sphinx_keystream(&rk->hop[i], rk->stream[i]);
+	for (size_t k = 0; k < n && r == SW_OK; k++)
+		if (i < route[k].n)
+			r = agree_with_hop(&m[k], &route[k], i, job, &jobs);
+	for (size_t k = 0; k < n && i == 0; k++)
+		prim_x25519_job(&job[jobs++], m[k].x, NULL);
+	if (r == SW_OK)
+		r = comb_mul_many(job, jobs);
+	for (size_t k = 0; k < n && r == SW_OK; k++) {
+		if (i >= route[k].n)
+			continue;
+		if (route[k].hop[i].table != NULL)
+			memcpy(m[k].shared, done++->out, X25519_KEY_LEN);
+		sphinx_expand_keys(&m[k].keys.hop[i], m[k].shared);
+		sphinx_keystream(&m[k].keys.hop[i], m[k].keys.stream[i]);
 	}
-	sw_wipe(shared, sizeof(shared));
-	sw_wipe(&chain, sizeof(chain));
+	for (size_t k = 0; k < n && i == 0 && r == SW_OK; k++)
+		memcpy(h[k].bytes, done++->out, X25519_KEY_LEN);
+	sw_wipe(job, jobs * sizeof(*job));
 	return r;
 }
 
@@ -114,40 +139,59 @@ put_forward(uint8_t beta[static SPHINX_BETA_LEN],
 	xor_bytes(beta, rk->stream[i], SPHINX_BETA_LEN);
 }
 
+/* All that follows alpha. */
+static void
+finish_header(struct sphinx_header *h, const struct sphinx_route *route,
+    const struct route_keys *rk, uint16_t version, struct rng *rng)
+{
+	uint8_t *gamma = h->bytes + GAMMA_AT, *beta = h->bytes + BETA_AT;
+
+	put_final(beta, route, rk, version, rng);
+	sphinx_mac(&rk->hop[route->n - 1], gamma, beta);
+	for (size_t i = route->n - 1; i-- > 0;) {
+		put_forward(beta, gamma, route, i, rk, version);
+		sphinx_mac(&rk->hop[i], gamma, beta);
+	}
+	h->version = version;
+	h->n = route->n;
+	for (size_t i = 0; i < route->n; i++)
+		memcpy(h->pi[i], rk->hop[i].pi, version == SPHINX_V258 ?
+		    SPHINX_PAYLOAD_KEY_LEN : SPHINX_SEED_LEN);
+}
+
+int
+sphinx_create_headers(struct sphinx_header *h,
+    const struct sphinx_route *route, size_t n, uint16_t version,
+    struct rng *rng)
+{
+	struct making m[SPHINX_BATCH];
+	size_t hops = 0;
+	int r = SW_OK;
+
+	assert(n <= SPHINX_BATCH);
+	assert(version == SPHINX_V258 || version == SPHINX_V259);
+	memset(h, 0, n * sizeof(*h));
+	for (size_t k = 0; k < n; k++) {
+		assert(route[k].n >= 1 && route[k].n <= SPHINX_MAX_HOPS);
+		rng_fill(rng, m[k].x, sizeof(m[k].x));
+		if (route[k].n > hops)
+			hops = route[k].n;
+	}
+	for (size_t i = 0; i < hops && r == SW_OK; i++)
+		r = derive_hop(h, m, route, n, i);
+	for (size_t k = 0; k < n && r == SW_OK; k++)
+		finish_header(&h[k], &route[k], &m[k].keys, version, rng);
+	if (r != SW_OK)
+		memset(h, 0, n * sizeof(*h));
+	sw_wipe(m, n * sizeof(*m));
+	return r;
+}
+
 int
 sphinx_create_header(struct sphinx_header *h, const struct sphinx_route *route,
     uint16_t version, struct rng *rng)
 {
-	uint8_t x[X25519_KEY_LEN], *gamma, *beta;
-	size_t n = route->n;
-	struct route_keys rk;
-	int r;
-
-	assert(n >= 1 && n <= SPHINX_MAX_HOPS);
-	assert(version == SPHINX_V258 || version == SPHINX_V259);
-	memset(h, 0, sizeof(*h));
-	gamma = h->bytes + GAMMA_AT;
-	beta = h->bytes + BETA_AT;
-	rng_fill(rng, x, sizeof(x));
-	if ((r = derive_route(&rk, route, x)) != SW_OK)
-		goto out;
-
-	prim_x25519_base(h->bytes, x);
-	put_final(beta, route, &rk, version, rng);
-	sphinx_mac(&rk.hop[n - 1], gamma, beta);
-	for (size_t i = n - 1; i-- > 0;) {
-		put_forward(beta, gamma, route, i, &rk, version);
-		sphinx_mac(&rk.hop[i], gamma, beta);
-	}
-	h->version = version;
-	h->n = n;
-	for (size_t i = 0; i < n; i++)
-		memcpy(h->pi[i], rk.hop[i].pi, version == SPHINX_V258 ?
-		    SPHINX_PAYLOAD_KEY_LEN : SPHINX_SEED_LEN);
-out:
-	sw_wipe(x, sizeof(x));
-	sw_wipe(&rk, sizeof(rk));
-	return r;
+	return sphinx_create_headers(h, route, 1, version, rng);
 }
 
 int

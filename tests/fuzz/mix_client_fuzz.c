@@ -124,12 +124,14 @@ deliver(struct world *w, const uint8_t *p, size_t n, int64_t now)
 {
 	static uint8_t sealed[NYMSEAL_HEAD_LEN + 65536];
 	size_t room = n < 64 ? 64 : n;
+	struct nymseal_pair pair;
 
 	memset(sealed, 0, NYMSEAL_HEAD_LEN + room);
 	memcpy(sealed + NYMSEAL_HEAD_LEN, p, n);
-	if (nymseal_put(sealed, room, mixclient_address(w->mix)->encryption,
+	if (nymseal_agree(&pair, 1, mixclient_address(w->mix)->encryption,
 	    NULL, &rng) != SW_OK)
 		abort();
+	nymseal_put(sealed, room, &pair);
 	mixclient_deliver(w->mix, sealed, NYMSEAL_HEAD_LEN + room, now);
 }
 

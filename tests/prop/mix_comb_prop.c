@@ -110,6 +110,48 @@ points_of_low_order_give_nothing(void **state)
 	}
 }
 
+/* Many at once are the same as one by one, beside a point of low order, too. */
+static void
+a_batch_is_what_each_would_be(void **state)
+{
+	struct comb_job job[COMB_BATCH];
+	struct comb *table[4];
+	uint8_t u[32] = { 0 }, sk[32], want[32];
+	bool odd;
+
+	(void)state;
+	assert_int_equal(comb_new(&table[0], u), SW_OK);	/* low order */
+	for (int i = 1; i < 4; i++) {
+		rng_fill(&rng.rng, sk, sizeof(sk));
+		prim_x25519_base(u, sk);
+		assert_int_equal(comb_new(&table[i], u), SW_OK);
+	}
+	for (size_t n = 0; n <= COMB_BATCH; n++) {
+		comb_set_portable(n % 2 == 1);
+		odd = false;
+		for (size_t i = 0; i < n; i++) {
+			uint32_t which = rng_below(&rng.rng, 64);
+
+			which = which == 0 ? 0 : 1 + which % 3;
+			odd |= which == 0;
+			job[i].table = table[which];
+			rng_fill(&rng.rng, job[i].k, 32);
+			clamp(job[i].k);
+		}
+		assert_int_equal(comb_mul_many(job, n), odd ? SW_ERR_FORMAT :
+		    SW_OK);
+		for (size_t i = 0; i < n; i++) {
+			assert_int_equal(comb_mul(want, job[i].table,
+			    job[i].k), job[i].table == table[0] ?
+			    SW_ERR_FORMAT : SW_OK);
+			assert_memory_equal(job[i].out, want, 32);
+		}
+	}
+	comb_set_portable(false);
+	for (int i = 0; i < 4; i++)
+		comb_free(table[i]);
+}
+
 static int
 setup(void **state)
 {
@@ -133,6 +175,7 @@ main(void)
 		cmocka_unit_test(
 		    any_point_of_the_curve_is_right_and_the_twist_is_refused),
 		cmocka_unit_test(points_of_low_order_give_nothing),
+		cmocka_unit_test(a_batch_is_what_each_would_be),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

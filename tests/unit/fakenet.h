@@ -29,6 +29,7 @@ struct fakenet {
 	struct mixclient *client[FAKENET_CLIENTS];
 	struct fakenet_packet *flying;
 	size_t n_flying;
+	struct prepared_source *ahead;	/* of clients made from now on */
 	unsigned loss_percent;
 	uint64_t delivered, lost;
 	int64_t now_ms;
@@ -160,6 +161,7 @@ fakenet_add(struct fakenet *n, size_t i, const char *profile,
 		.events = events,
 		.arg = arg,
 		.rng = &n->rng.rng,
+		.ahead = n->ahead,
 		.peers = 4,
 	};
 	uint8_t seed[32];
