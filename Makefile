@@ -170,7 +170,7 @@ $(B)/smolwrap-session: $(SESSION)
 # because GnuTLS and curl take long to load.
 $(B)/smolwrap-session-full: $(B)/preload/session_mix_dir.o $(IROH) $(SESSION)
 	$(LINK) -o $@ $^ $(LDHARD) $(IROH_LIBS) $(SSH_LIBS) $(MIX_LIBS)
-$(B)/smolnode: $(NODE) $(B)/libmix.a $(B)/libstack.a $(MBED_A)
+$(B)/smolnode: $(NODE) $(B)/libmix.a $(B)/libserve.a $(B)/libstack.a $(MBED_A)
 	$(LINK) -o $@ $^ $(LDHARD) $(MIX_LIBS)
 # An SSH engine of its own, without libssh.
 $(B)/smolserve: $(B)/transport/serve_main.o $(B)/transport/serve_iroh.o \
@@ -198,7 +198,7 @@ $(B)/tests/lib/iroh_pipe $(B)/tests/lib/netdir_ask: $(B)/tests/%: tests/%.c $(OU
 $(B)/tests/leak/static: tests/leak/static.c
 	$(COMPILE) $< -static -o $@
 # Programs to be wrapped, servers, benchmarks: nothing of ours but the engines.
-ENGINES := $(B)/libmix.a $(B)/libstack.a $(MBED_A)
+ENGINES := $(B)/libmix.a $(B)/libserve.a $(B)/libstack.a $(MBED_A)
 $(B)/tests/%: tests/%.c $(ENGINES)
 	$(COMPILE) $< $(ENGINES) $(LDHARD) -Wl,--as-needed $(MIX_LIBS) -ldl -o $@
 

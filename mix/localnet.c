@@ -1,5 +1,6 @@
 #include "mix/localnet.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ start_node(struct localnet *n, size_t i)
 		return r;
 	n->node_cfg[i].mix_addr = *node_mix_addr(n->node[i]);
 	n->node_cfg[i].ws_addr = *node_ws_addr(n->node[i]);
+	n->node_cfg[i].wss_addr = *node_wss_addr(n->node[i]);
 	if (i == LOCALNET_EXIT && n->router != NULL)
 		router_attach(n->router, n->node[i]);
 	return SW_OK;
@@ -51,7 +53,8 @@ start_nodes(struct localnet *n)
 		rng_fill(n->cfg.rng, c->sphinx, sizeof(c->sphinx));
 		c->mix = i < TOPOLOGY_LAYERS;
 		c->gateway = !c->mix;
-		c->mix_addr = c->ws_addr = n->cfg.addr;
+		c->mix_addr = c->ws_addr = c->wss_addr = n->cfg.addr;
+		c->tls = n->cfg.tls;
 		c->rng = n->cfg.rng;
 		r = start_node(n, i);
 	}
@@ -81,6 +84,10 @@ make_topology(struct localnet *n)
 		d->entry = d->exit = c->gateway;
 		if (c->gateway)
 			d->ws = c->ws_addr;
+		if (c->gateway && c->tls != NULL) {
+			d->wss_port = c->wss_addr.port;
+			snprintf(d->host, sizeof(d->host), "%s", n->cfg.host);
+		}
 		if ((r = topology_prepare(t, i)) != SW_OK)
 			return r;
 		if (!c->mix)

@@ -23,6 +23,10 @@ struct localnet_config {
 	struct rng *rng;
 	struct sw_addr addr;		/* all listen here, at any port; all
 					 * zeros: 127.0.0.1 */
+	/* Gateways also take clients over TLS, by this name; or NULL.
+	 * Borrowed for life. */
+	struct tls_server *tls;
+	const char *host;
 	const struct exitpolicy *policy;	/* exit's; borrowed for life */
 	/* The world beyond the exit: packets from clients go to
 	 * events->packet; answers come by localnet_send(). */

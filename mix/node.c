@@ -102,12 +102,15 @@ node_new(struct node **out, struct loop *l, const struct node_config *cfg)
 	n->loop = l;
 	n->timer.fire = tick;
 	n->hourly.fire = sweep;
-	n->mix_listener.fd = n->ws_listener.fd = -1;
+	n->mix_listener.fd = n->ws_listener.fd = n->wss_listener.fd = -1;
 	if ((n->mix = new_mixnode(n)) == NULL ||
 	    (r = start_listener(n, &n->mix_listener, &n->cfg.mix_addr,
 	    node_accept_links)) != SW_OK ||
 	    (cfg->gateway && (r = start_listener(n, &n->ws_listener,
-	    &n->cfg.ws_addr, node_accept_clients)) != SW_OK)) {
+	    &n->cfg.ws_addr, node_accept_clients)) != SW_OK) ||
+	    (cfg->gateway && cfg->tls != NULL &&
+	    (r = start_listener(n, &n->wss_listener, &n->cfg.wss_addr,
+	    node_accept_tls_clients)) != SW_OK)) {
 		node_free(n);
 		return r;
 	}
@@ -133,8 +136,10 @@ node_free(struct node *n)
 		return;
 	stop_listener(n, &n->mix_listener);
 	stop_listener(n, &n->ws_listener);
+	stop_listener(n, &n->wss_listener);
 	loop_set_timer(n->loop, &n->timer, SW_NEVER);
 	loop_set_timer(n->loop, &n->hourly, SW_NEVER);
+	node_close_greetings(n);
 	node_close_clients(n);
 	node_close_links(n);
 	mixnode_free(n->mix);
@@ -151,6 +156,12 @@ const struct sw_addr *
 node_ws_addr(const struct node *n)
 {
 	return &n->cfg.ws_addr;
+}
+
+const struct sw_addr *
+node_wss_addr(const struct node *n)
+{
+	return &n->cfg.wss_addr;
 }
 
 void

@@ -22,6 +22,7 @@
 #include "mix/topology.h"
 
 struct node;
+struct tls_server;
 
 #define NODE_REPLAY_BYTES ((size_t)512 << 20)
 
@@ -34,6 +35,9 @@ struct node_config {
 	bool mix, gateway;
 	struct sw_addr mix_addr;	/* listen here; port 0: any */
 	struct sw_addr ws_addr;		/* gateway: clients connect here */
+	struct sw_addr wss_addr;	/* and here, over TLS, */
+	struct tls_server *tls;		/* as this; borrowed; NULL: they do
+					 * not */
 	size_t replay_bytes;		/* for each key; 0: NODE_REPLAY_BYTES */
 	struct rng *rng;		/* borrowed for life */
 };
@@ -45,6 +49,7 @@ void node_free(struct node *n);		/* NULL is fine */
 
 const struct sw_addr *node_mix_addr(const struct node *n);
 const struct sw_addr *node_ws_addr(const struct node *n);
+const struct sw_addr *node_wss_addr(const struct node *n);
 
 /* What the directory says; borrowed until the next call.  Packets go only to
  * addresses of nodes in it.  NULL, as at first: to any, over plain links. */

@@ -3,12 +3,9 @@
  * for those who are away.  Accounts and inboxes are in memory only: after a
  * restart clients register anew.
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,9 +14,7 @@
 #include "base/wipe.h"
 #include "mix/node_private.h"
 
-#define ACCEPT_BATCH 16
 #define LINGER_MS 100			/* for a refused client to read why */
-#define KEEPALIVE_S 30
 
 /* Accounts. */
 
@@ -339,20 +334,8 @@ static const struct stream_ops session_ops = {
 	session_data, session_writable, session_closed,
 };
 
-/* A peer that has vanished is noticed within minutes. */
-static void
-keep_alive(int fd)
-{
-	static const int on = 1, idle = KEEPALIVE_S, tries = 4;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
-}
-
-static void
-add_session(struct node *n, int fd)
+void
+node_add_client(struct node *n, int fd)
 {
 	struct session *s;
 
@@ -361,7 +344,6 @@ add_session(struct node *n, int fd)
 		close(fd);
 		return;
 	}
-	keep_alive(fd);
 	s->ws = ws_new(NULL, &session_ws, s, n->cfg.rng);
 	if (s->ws == NULL) {
 		free(s);
@@ -394,10 +376,11 @@ node_accept_clients(struct loop_fd *w, uint32_t events)
 	int fd;
 
 	(void)events;
-	for (int k = 0; k < ACCEPT_BATCH; k++) {
+	for (int k = 0; k < NODE_ACCEPT_BATCH; k++) {
 		if ((fd = stream_accept_fd(w->fd)) < 0)
 			return;
-		add_session(n, fd);
+		stream_keep_alive(fd);
+		node_add_client(n, fd);
 	}
 }
 

@@ -1,5 +1,6 @@
 /* node_private.h - shared by the parts of a node: node.c (its life),
- * node_link.c (other nodes), node_client.c (a gateway's clients). */
+ * node_link.c (other nodes), node_client.c (a gateway's clients), node_tls.c
+ * (those of them that come over TLS). */
 #ifndef SW_MIX_NODE_PRIVATE_H
 #define SW_MIX_NODE_PRIVATE_H
 
@@ -16,7 +17,9 @@
 #define NODE_PEERS_MAX 512		/* links to other nodes */
 #define NODE_INBOUND_MAX 1024		/* links from them */
 #define NODE_CLIENTS_MAX 1024
-#define NODE_FRESH_MAX 256		/* of them, not yet known */
+#define NODE_FRESH_MAX 256		/* of them, and of those who shake
+					 * hands for TLS: not yet known */
+#define NODE_ACCEPT_BATCH 16
 #define NODE_ACCOUNTS_MAX 8192
 #define NODE_INBOX_BYTES (64u << 20)	/* stored for absent clients */
 #define NODE_INBOX_EACH 1024		/* payloads for each of them */
@@ -82,12 +85,13 @@ struct node {
 	struct loop *loop;
 	struct mixnode *mix;
 	const struct topology *view;
-	struct loop_fd mix_listener, ws_listener;
+	struct loop_fd mix_listener, ws_listener, wss_listener;
 	struct loop_timer timer, hourly;
 	struct peer *peers;		/* by address */
 	struct inbound *inbound;
 	size_t links;
 	struct session *sessions;
+	struct greeting *greetings;	/* node_tls.c's */
 	size_t clients, fresh;
 	struct account *accounts;	/* by identity */
 	size_t stored, stored_bytes;
@@ -109,6 +113,12 @@ void node_deliver(void *arg, const uint8_t dest[static 32], uint8_t *data,
     size_t len);
 void node_accept_clients(struct loop_fd *w, uint32_t events);
 void node_close_clients(struct node *n);
+/* A connection, not blocking, that is to become a websocket.  Takes it. */
+void node_add_client(struct node *n, int fd);
+
+void node_accept_tls_clients(struct loop_fd *w, uint32_t events);
+void node_close_greetings(struct node *n);
+
 /* Throw away what nobody has fetched in time. */
 void node_sweep_inbox(struct node *n);
 

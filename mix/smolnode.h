@@ -40,6 +40,10 @@ enum { EXIT_FAIL = 1, EXIT_USAGE = 2 };
 int smolnode_parse_port(const char *text, uint16_t *port) SW_MUST_CHECK;
 /* ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT; no port is 0. */
 int smolnode_parse_addr(const char *text, struct sw_addr *a) SW_MUST_CHECK;
+/* The name of a gateway: what may stand in a URL. */
+int smolnode_parse_host(const char *text, const char **host) SW_MUST_CHECK;
+/* A gateway with a certificate needs a name, or clients could not check it. */
+int smolnode_check_host(const char *host, const char *cert) SW_MUST_CHECK;
 /* local: all addresses; file: rules, or NULL. */
 int smolnode_read_policy(struct exitpolicy **out, bool local,
     const char *file) SW_MUST_CHECK;

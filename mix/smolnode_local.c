@@ -17,6 +17,7 @@
 #include "mix/smolnode.h"
 #include "mix/smolnode_exit.h"
 #include "mix/smolnode_http.h"
+#include "mix/smolnode_tls.h"
 
 static struct {
 	struct smolnode node;
@@ -26,11 +27,13 @@ static struct {
 	struct directory directory;
 	struct smolnode_http *http;
 	struct sw_addr http_addr;
+	struct smolnode_tls tls;
 } self;
 
 struct options {
 	const char *topology;		/* file to write; NULL: none */
 	const char *policy;
+	const char *host;		/* of the gateways, for TLS */
 	struct sw_addr addr;
 	uint16_t port;			/* of the directory; 0: any */
 	bool allow_local;
@@ -106,6 +109,10 @@ print_where(const char *path)
 		smolnode_print_addr(t->node[i].mixnode ? "mix " : "gateway ",
 		    &t->node[i].mix, "");
 	smolnode_print_addr("websocket ws://", &t->node[LOCALNET_ENTRY].ws, "");
+	if (self.tls.server != NULL)
+		printf("websocket wss://%s:%u\n",
+		    t->node[LOCALNET_ENTRY].host,
+		    t->node[LOCALNET_ENTRY].wss_port);
 	smolnode_print_addr("directory http://", &self.http_addr, "/");
 	smolnode_print_key("entry", t->node[LOCALNET_ENTRY].identity);
 	recipient_format(text, localnet_exit(self.net));
@@ -139,10 +146,13 @@ run(const struct options *o)
 	int r;
 
 	if ((r = smolnode_open(&self.node)) != SW_OK ||
+	    (r = smolnode_tls_open(&self.tls, &self.node.loop)) != SW_OK ||
 	    (r = smolnode_read_policy(&self.policy, o->allow_local,
 	    o->policy)) != SW_OK)
 		goto out;
 	cfg.policy = self.policy;
+	cfg.tls = self.tls.server;
+	cfg.host = o->host;
 	self.exit = smolnode_exit_new(&self.node.loop, &exit_ops, NULL);
 	if (self.exit == NULL) {
 		r = SW_ERR_NOMEM;
@@ -164,6 +174,7 @@ out:
 	localnet_free(self.net);
 	smolnode_exit_free(self.exit);
 	exitpolicy_free(self.policy);
+	smolnode_tls_close(&self.tls);
 	smolnode_close(&self.node);
 	return r;
 }
@@ -184,11 +195,14 @@ parse(struct options *o, int argc, char **argv)
 {
 	int opt, r;
 
-	while ((opt = getopt(argc, argv, "a:d:ef:pt:v")) != -1) {
+	while ((opt = getopt(argc, argv, "a:C:d:ef:H:K:pt:v")) != -1) {
 		r = SW_OK;
 		switch (opt) {
 		case 'a':
 			r = smolnode_parse_addr(optarg, &o->addr);
+			break;
+		case 'C':
+			self.tls.cert = optarg;
 			break;
 		case 'd':
 			r = smolnode_parse_port(optarg, &o->port);
@@ -198,6 +212,12 @@ parse(struct options *o, int argc, char **argv)
 			break;
 		case 'f':
 			o->policy = optarg;
+			break;
+		case 'H':
+			r = smolnode_parse_host(optarg, &o->host);
+			break;
+		case 'K':
+			self.tls.key = optarg;
 			break;
 		case 'p':
 			r = follow_parent();
@@ -214,7 +234,8 @@ parse(struct options *o, int argc, char **argv)
 		if (r != SW_OK)
 			return r;
 	}
-	return optind == argc ? SW_OK : SW_ERR_CONFIG;
+	return optind == argc ? smolnode_check_host(o->host,
+	    self.tls.cert) : SW_ERR_CONFIG;
 }
 
 int
@@ -225,7 +246,8 @@ smolnode_local(int argc, char **argv)
 
 	if (parse(&o, argc, argv) != SW_OK) {
 		fprintf(stderr, "usage: smolnode local [-epv] [-a address] "
-		    "[-d port] [-f policy] [-t file]\n");
+		    "[-C cert -K key -H host] [-d port] [-f policy] "
+		    "[-t file]\n");
 		return EXIT_USAGE;
 	}
 	if ((r = run(&o)) != SW_OK)

@@ -19,6 +19,7 @@
 #include "mix/base58.h"
 #include "mix/prim.h"
 #include "mix/smolnode.h"
+#include "mix/topology.h"
 
 #define POLICY_FILE_MAX (1u << 20)
 
@@ -110,6 +111,29 @@ smolnode_parse_addr(const char *text, struct sw_addr *a)
 		return SW_ERR_CONFIG;
 	a->port = port;
 	return SW_OK;
+}
+
+int
+smolnode_parse_host(const char *text, const char **host)
+{
+	if (text[0] == '\0' || strlen(text) > TOPOLOGY_HOST_MAX ||
+	    text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")] != '\0') {
+		fprintf(stderr, "smolnode: \"%s\" is not a host name\n", text);
+		return SW_ERR_CONFIG;
+	}
+	*host = text;
+	return SW_OK;
+}
+
+int
+smolnode_check_host(const char *host, const char *cert)
+{
+	if (cert == NULL || host != NULL)
+		return SW_OK;
+	fprintf(stderr, "smolnode: a gateway with a certificate needs the name "
+	    "it is made out to (-H host)\n");
+	return SW_ERR_CONFIG;
 }
 
 void

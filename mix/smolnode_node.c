@@ -23,12 +23,13 @@
 #include "mix/smolnode.h"
 #include "mix/smolnode_exit.h"
 #include "mix/smolnode_keys.h"
+#include "mix/smolnode_tls.h"
 #include "mix/smolnode_view.h"
 
 struct options {
 	const char *keys, *url, *policy, *host;
 	struct sw_addr addr;
-	uint16_t ws_port;
+	uint16_t ws_port, wss_port;
 	size_t replay_mb;
 	bool mix, exit, allow_local, plain;
 };
@@ -42,6 +43,7 @@ static struct {
 	struct router *router;		/* of an exit */
 	struct smolnode_exit *world;
 	struct exitpolicy *policy;
+	struct smolnode_tls tls;
 	struct topology *topology;
 	uint8_t identity[32];
 	uint32_t rotation_id;		/* the present one */
@@ -135,6 +137,9 @@ print_where(void)
 	if (!self.o.mix)
 		smolnode_print_addr("websocket ws://",
 		    node_ws_addr(self.node), "");
+	if (self.tls.server != NULL)
+		printf("websocket wss://%s:%u\n", self.o.host,
+		    node_wss_addr(self.node)->port);
 	if (self.router != NULL) {
 		recipient_format(text, router_address(self.router));
 		printf("exit %s\n", text);
@@ -149,11 +154,13 @@ start_node(uint32_t rotation_id)
 		.has_noise = !self.o.plain, .rotation_id = rotation_id,
 		.mix = self.o.mix, .gateway = !self.o.mix,
 		.mix_addr = self.o.addr, .ws_addr = self.o.addr,
+		.wss_addr = self.o.addr, .tls = self.tls.server,
 		.replay_bytes = self.o.replay_mb << 20, .rng = &rng_system,
 	};
 	int r;
 
 	cfg.ws_addr.port = self.o.ws_port;
+	cfg.wss_addr.port = self.o.wss_port;
 	memcpy(cfg.identity, self.keys.identity, sizeof(cfg.identity));
 	memcpy(cfg.noise, self.keys.noise, sizeof(cfg.noise));
 	memcpy(cfg.sphinx, need_key(rotation_id), sizeof(cfg.sphinx));
@@ -225,6 +232,8 @@ on_describe(void *arg)
 	self.announced_s = a.unix_s;
 	if (!self.o.mix)
 		a.ws_port = node_ws_addr(self.node)->port;
+	if (self.tls.server != NULL)
+		a.wss_port = node_wss_addr(self.node)->port;
 	if (self.o.host != NULL)
 		snprintf(a.host, sizeof(a.host), "%s", self.o.host);
 	prim_x25519_base(a.noise, self.keys.noise);
@@ -267,6 +276,7 @@ run(void)
 	int r;
 
 	if ((r = smolnode_open(&self.loop)) != SW_OK ||
+	    (r = smolnode_tls_open(&self.tls, &self.loop.loop)) != SW_OK ||
 	    (r = smolnode_read_policy(&self.policy, self.o.allow_local,
 	    self.o.policy)) != SW_OK ||
 	    (r = smolnode_keys_open(&self.keys, self.o.keys, &rng_system)) !=
@@ -286,6 +296,7 @@ out:
 	smolnode_exit_free(self.world);
 	topology_free(self.topology);
 	exitpolicy_free(self.policy);
+	smolnode_tls_close(&self.tls);
 	smolnode_close(&self.loop);
 	sw_wipe(&self.keys, sizeof(self.keys));
 	return r;
@@ -298,6 +309,9 @@ parse_option(int opt)
 	int r = SW_OK;
 
 	switch (opt) {
+	case 'C':
+		self.tls.cert = optarg;
+		break;
 	case 'd':
 		self.o.url = optarg;
 		break;
@@ -308,7 +322,10 @@ parse_option(int opt)
 		self.o.policy = optarg;
 		break;
 	case 'H':
-		self.o.host = optarg;
+		r = smolnode_parse_host(optarg, &self.o.host);
+		break;
+	case 'K':
+		self.tls.key = optarg;
 		break;
 	case 'k':
 		self.o.keys = optarg;
@@ -326,6 +343,9 @@ parse_option(int opt)
 	case 'v':
 		log_open(STDERR_FILENO, LOG_LEVEL_DEBUG, "smolnode");
 		break;
+	case 'W':
+		r = smolnode_parse_port(optarg, &self.o.wss_port);
+		break;
 	case 'w':
 		r = smolnode_parse_port(optarg, &self.o.ws_port);
 		break;
@@ -339,14 +359,16 @@ static int
 parse(int argc, char **argv)
 {
 	const char *options = self.o.mix ? "d:k:l:m:nv" : self.o.exit ?
-	    "d:ef:H:k:l:m:nvw:" : "d:H:k:l:m:nvw:";
+	    "C:d:ef:H:K:k:l:m:nvW:w:" : "C:d:H:K:k:l:m:nvW:w:";
 	int opt, r;
 
 	while ((opt = getopt(argc, argv, options)) != -1)
 		if ((r = parse_option(opt)) != SW_OK)
 			return r;
-	return optind == argc && self.o.keys != NULL && self.o.url != NULL &&
-	    !addr_is_any(&self.o.addr) ? SW_OK : SW_ERR_CONFIG;
+	if (optind != argc || self.o.keys == NULL || self.o.url == NULL ||
+	    addr_is_any(&self.o.addr))
+		return SW_ERR_CONFIG;
+	return smolnode_check_host(self.o.host, self.tls.cert);
 }
 
 int
@@ -360,8 +382,9 @@ smolnode_node(int argc, char **argv)
 		fprintf(stderr, "usage: smolnode %s -d url -k file -l "
 		    "address[:port] %s[-m MiB] [-nv]\n", argv[0],
 		    self.o.mix ? "" : self.o.exit ?
-		    "[-w port] [-H host] [-e] [-f policy] " :
-		    "[-w port] [-H host] ");
+		    "[-C cert -K key] [-w port] [-W port] [-H host] [-e] "
+		    "[-f policy] " :
+		    "[-C cert -K key] [-w port] [-W port] [-H host] ");
 		return EXIT_USAGE;
 	}
 	if ((r = run()) != SW_OK)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #define READ_CHUNK 65536
+#define KEEPALIVE_S 30
 
 static void
 watch(struct stream *s)
@@ -292,4 +293,15 @@ int
 stream_accept_fd(int fd)
 {
 	return accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+void
+stream_keep_alive(int fd)
+{
+	static const int on = 1, idle = KEEPALIVE_S, tries = 4;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
 }

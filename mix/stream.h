@@ -62,5 +62,7 @@ int stream_connect_from_fd(const struct sw_addr *a,
 int stream_listen_fd(struct sw_addr *a) SW_MUST_CHECK;
 /* Accept one; -1 when there is none. */
 int stream_accept_fd(int fd);
+/* A peer that has vanished is noticed within minutes. */
+void stream_keep_alive(int fd);
 
 #endif
