@@ -29,10 +29,14 @@ for name in tcp tls iroh; do
 		done
 	done
 done
+# The close of a QUIC connection is one datagram, which dante may drop together
+# with the association: its server keeps a port for a while then.
+port=9000
 for name in $WAYS; do
+	port=$((port + 1))
 	# shellcheck disable=SC2046 # a list of words
 	if ! on client timeout 60 "$SW" up -s m $(way "$name") --socks 1080 \
-	    -L 8000:www.example.test:80 -R 9000:localhost:7000 \
+	    -L 8000:www.example.test:80 -R $port:localhost:7000 \
 	    2>"$T/err" >&2; then
 		fail "$name: the tunnel comes up"
 		diag "$(cat "$T/err")"
@@ -46,7 +50,7 @@ for name in $WAYS; do
 	    http://www.example.test/)" "$page" "$name: SOCKS5"
 	is "$(on client curl -sS -m 30 http://127.0.0.1:8000/)" "$page" \
 	    "$name: -L"
-	is "$(on server curl -sS -m 30 http://127.0.0.1:9000/)" \
+	is "$(on server curl -sS -m 30 http://127.0.0.1:$port/)" \
 	    "a page of the client" "$name: -R"
 	on client timeout 10 "$SW" down -s m
 	within 20 no_sessions
