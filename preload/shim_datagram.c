@@ -73,6 +73,12 @@ byte_value(const struct cmsghdr *c, uint8_t *out)
 		v = *CMSG_DATA(c);
 	else
 		return -EINVAL;
+	/* IPv6 takes whole numbers only, -1 for the default. */
+	if (c->cmsg_level == IPPROTO_IPV6) {
+		if (c->cmsg_len != CMSG_LEN(sizeof(v)))
+			return -EINVAL;
+		v = v == -1 ? 0 : v;
+	}
 	if (v < 0 || v > 255)
 		return -EINVAL;
 	*out = (uint8_t)v;

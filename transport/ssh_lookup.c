@@ -3,7 +3,8 @@
  * as long as the session: one line out, one line back, many at once.
  *
  *   us      ID NAME
- *   server  ID ADDR STREAM NAME ADDR DGRAM ...      nothing after ID: no such name
+ *   server  ID ADDR STREAM NAME ADDR DGRAM ...    nothing after ID: no such name
+ *           ID ?                                   no answer
  *
  * smolserve runs no commands; it has a channel that speaks the same lines
  * (transport/serve_names.c).
@@ -13,9 +14,10 @@
  *                      is told UNSUPPORTED and finds out by dialling
  *
  * Names are checked against a strict alphabet before they are written, and the
- * loop gives them to getent only.  getent(1) cannot tell "no such name" from
- * "no server answers"; what took longer than a resolver's own timeout counts
- * as the latter.
+ * loop gives them to getent and perl only.  getent(1) cannot tell "no such
+ * name" from "no server answers"; so perl is asked why, and where there is
+ * none, what took as long as the resolver waits for a server counts as the
+ * latter.
  */
 #include "transport/ssh_private.h"
 
@@ -31,7 +33,6 @@
 
 #define START_MS 8000		/* for the loop to say hello */
 #define ANSWER_MS 15000
-#define SLOW_MS 4500		/* a negative answer this late is a timeout */
 #define AGAIN_MS 30000		/* before a failed loop is tried again */
 #define ASKED_MAX 64		/* at once */
 #define WAITING_MAX 4096
@@ -41,10 +42,18 @@
 static const char script[] =
     "exec /bin/sh -c 'echo smolwrap-names 1 %s; "
     "command -v getent >/dev/null 2>&1 || { echo -; exit; }; "
-    "while read -r k v x; do [ \"$k\" = nameserver ] && echo \"n $v\"; "
-    "done </etc/resolv.conf; echo .; set -f; "
+    "set -f; t=5; while read -r k v x; do "
+    "[ \"$k\" = nameserver ] && echo \"n $v\"; "
+    "[ \"$k\" = options ] && for o in $v $x; do "
+    "case $o in timeout:*) t=${o#timeout:};; esac; done; "
+    "done </etc/resolv.conf; echo .; "
+    "now() { read -r u x </proc/uptime && echo ${u%%.*}; }; "
+    "why() { if command -v perl >/dev/null; then perl -MSocket=:addrinfo "
+    "-e \"exit((getaddrinfo(shift))[0]==EAI_AGAIN?9:0)\" \"$1\"; "
+    "[ $? = 9 ]; else [ $(($(now) - $2)) -ge $t ]; fi && echo \"?\"; }; "
     "while read -r i n; do "
-    "( a=$(getent ahosts \"$n\" 2>/dev/null | head -n 30); echo $i $a ) & "
+    "( s=$(now); a=$(getent ahosts \"$n\" | head -n 30); "
+    "[ -n \"$a\" ] || a=$(why \"$n\" $s); echo $i $a ) 2>/dev/null & "
     "done'";
 
 enum state { IDLE, ASKING, READY, USELESS };
@@ -54,7 +63,6 @@ struct question {
 	ssh_tunnel_lookup_fn *done;
 	void *arg;
 	uint32_t id;
-	int64_t asked_ms;		/* 0: not yet written */
 	int64_t deadline_ms;
 	char name[DIAL_HOST_MAX + 1];
 };
@@ -175,8 +183,7 @@ on_answer(struct ssh_lookups *k, const struct ssh_text_line *l)
 	if (l->unknown)
 		what.err = SW_ERR_TIMEOUT;
 	else if (!l->v4 && !l->v6)
-		what.err = k->t->l->now_ms - q->asked_ms >= SLOW_MS ?
-		    SW_ERR_TIMEOUT : SW_ERR_NO_NAME;
+		what.err = SW_ERR_NO_NAME;
 	answer(k, q, true, &what);
 }
 
@@ -353,7 +360,6 @@ ask(struct ssh_lookups *k, struct question *q)
 	k->nwaiting--;
 	LIST_APPEND(&k->asked, q, link);
 	k->nasked++;
-	q->asked_ms = k->t->l->now_ms;
 	return true;
 }
 

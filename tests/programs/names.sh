@@ -27,4 +27,16 @@ row "kdig" kdig - "$V4" 'kdig +short @$WWW $H A'
 row "python getaddrinfo" /usr/bin/python3 - '2 2' \
     '/usr/bin/python3 -c "import socket as s; print(*sorted({a[0].value for a in s.getaddrinfo(\"$H\", 80, s.AF_INET)}), len(s.gethostbyname_ex(\"v4.example.test\")))" | sed s/3/2/'
 row "perl gethostbyname" perl - 'ok' 'perl -e "print \"ok\" if gethostbyname(\"$H\")"'
+
+# A resolver that does not answer, at once or after its time, is no unknown name.
+printf 'nameserver %s\noptions timeout:2 attempts:1\n' $DARK \
+    >"$T/etc-server/resolv.conf"
+for perl in "with perl" "without perl"; do
+	is "$(wrapped env LC_ALL=C /usr/bin/python3 -c 'import socket
+try: socket.getaddrinfo("www.example.test", 80)
+except OSError as e: print(e)' 2>&1)" \
+	    "[Errno -3] Temporary failure in name resolution" \
+	    "a silent resolver on the server, $perl"
+	on server mount --bind /dev/null /usr/bin/perl
+done
 tap_end
