@@ -51,6 +51,7 @@ word_of_listen(enum options_listen l)
 	switch (l) {
 	case LISTEN_DENY: return "deny";
 	case LISTEN_TUNNEL: return "tunnel";
+	case LISTEN_OPEN: return "open";
 	case LISTEN_LOOPBACK: break;
 	}
 	return "loopback";

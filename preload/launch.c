@@ -329,6 +329,9 @@ launch_run(const struct options *o)
 		say("out of memory");
 		return LAUNCH_FAILED;
 	}
+	if (o->listen == LISTEN_OPEN)
+		say("sockets that listen can be reached from the local "
+		    "network, outside the tunnel");
 	if (!o->no_seatbelt && seatbelt_fasten() != SW_OK) {
 		say("could not install the kernel filter: %s (--no-seatbelt runs "
 		    "without, and may leak)", strerror(errno));

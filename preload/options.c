@@ -88,6 +88,8 @@ parse_listen(const char *s, enum options_listen *out)
 		*out = LISTEN_DENY;
 	else if (strcmp(s, "tunnel") == 0)
 		*out = LISTEN_TUNNEL;
+	else if (strcmp(s, "open") == 0)
+		*out = LISTEN_OPEN;
 	else
 		return false;
 	return true;
@@ -285,7 +287,7 @@ take(struct options *o, int opt, const char *arg, char why[static 256])
 		o->has_listen = true;
 		if (!parse_listen(arg, &o->listen))
 			return bad_value(why, "--listen", arg,
-			    "loopback, deny or tunnel");
+			    "loopback, deny, tunnel or open");
 		return SW_OK;
 	case OPT_STACK:
 		o->has_stack = true;
@@ -447,7 +449,7 @@ options_set(struct options *o, const char *key, const char *value,
 
 		if (!parse_listen(value, &l))
 			return bad_value(why, "listen", value,
-			    "loopback, deny or tunnel");
+			    "loopback, deny, tunnel or open");
 		if (!o->has_listen)
 			o->listen = l;
 		return SW_OK;

@@ -21,7 +21,8 @@ enum options_command {
 	COMMAND_HELP, COMMAND_VERSION,
 };
 
-enum options_listen { LISTEN_LOOPBACK, LISTEN_DENY, LISTEN_TUNNEL };
+enum options_listen { LISTEN_LOOPBACK, LISTEN_DENY, LISTEN_TUNNEL,
+	LISTEN_OPEN };
 enum options_stack { STACK_THREAD, STACK_SESSION };
 
 /*

@@ -38,7 +38,7 @@ const char options_help[] =
     "  -L [BIND:]PORT:HOST:HOSTPORT    as for ssh: from here to the exit\n"
     "  -R [BIND:]PORT:HOST:HOSTPORT    as for ssh: from the exit to here\n"
     "  -R [BIND:]PORT             a proxy at the exit that leads out here\n"
-    "  --listen loopback|deny|tunnel   who may reach sockets that listen\n"
+    "  --listen loopback|deny|tunnel|open  who may reach sockets that listen\n"
     "  --stack thread|session  where the program's network stack runs\n"
     "  --dns HOST              resolver, as the tunnel's exit sees it\n"
     "  --entry ID, --exit ADDRESS      the mixnet's gateway and exit to use\n"

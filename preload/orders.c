@@ -124,6 +124,7 @@ orders_fill(struct start *s, const struct options *o)
 	s->remote_n = o->remote_n;
 	s->no_drain = o->no_drain;
 	s->no_loopback = o->no_loopback;
+	s->listen_open = o->listen == LISTEN_OPEN;
 	s->wait = o->wait;
 	s->verbose = o->verbose;
 	s->insecure = o->insecure;

@@ -311,7 +311,8 @@ do_loopback(struct session *s, struct control_msg *m)
 
 	if (m->reply_fd < 0)
 		return;
-	fd = s->start.no_loopback ? -EACCES :
+	fd = (m->head.flags & SESSION_OPEN) != 0 ? wildcard_open(s, &m->head) :
+	    s->start.no_loopback ? -EACCES :
 	    loopback_open(s, m->head.arg, m->head.arg2, m->head.arg3);
 	session_reply(m->reply_fd, fd < 0 ? -fd : 0, 0, NULL, 0, fd);
 	if (fd >= 0)

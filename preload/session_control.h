@@ -43,5 +43,7 @@ void control_free_hosted(struct session *s);
  * only, for a program, or -errno. */
 int loopback_open(struct session *s, uint32_t family, uint32_t type,
     uint32_t protocol);
+/* The same that listens to anybody: a stream, bound to the wildcard. */
+int wildcard_open(struct session *s, const struct session_msg *m);
 
 #endif

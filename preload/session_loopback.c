@@ -44,3 +44,33 @@ loopback_open(struct session *s, uint32_t family, uint32_t type,
 	close(fd);
 	return -e;
 }
+
+/* It carries no pin, so it comes with its name: what a program can do with it
+ * by the calls that it is known to make is to listen. */
+int
+wildcard_open(struct session *s, const struct session_msg *m)
+{
+	const int one = 1, v6only = (m->flags & SESSION_V6ONLY) != 0;
+	struct sockaddr_in6 sa6 = { .sin6_family = AF_INET6,
+		.sin6_port = htons(m->addr.port) };
+	struct sockaddr_in sa4 = { .sin_family = AF_INET,
+		.sin_port = htons(m->addr.port) };
+	bool v6 = m->arg == AF_INET6;
+	int fd, e;
+
+	if (!s->start.listen_open)
+		return -EACCES;
+	if (m->arg != AF_INET && !v6)
+		return -EAFNOSUPPORT;
+	if ((fd = socket((int)m->arg, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+		return -errno;
+	if ((!v6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
+	    sizeof(v6only)) == 0) &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+	    bind(fd, v6 ? (struct sockaddr *)&sa6 : (struct sockaddr *)&sa4,
+	    v6 ? sizeof(sa6) : sizeof(sa4)) == 0)
+		return fd;
+	e = errno;
+	close(fd);
+	return -e;
+}

@@ -54,7 +54,10 @@ enum session_op {
 	/* A socket confined to this machine's loopback.  arg = family, arg2 =
 	 * type with SOCK_NONBLOCK/SOCK_CLOEXEC bits, arg3 = protocol.  Answer:
 	 * the descriptor; an errno in `error`.  For a datagram socket it is one
-	 * end of a pair, owner OWNER_LOCAL. */
+	 * end of a pair, owner OWNER_LOCAL.
+	 * SESSION_OPEN: a stream bound to the wildcard address and the port of
+	 * addr, which the local network may reach; EACCES unless the session
+	 * was started for that.  SESSION_V6ONLY goes with it. */
 	SESSION_LOOPBACK,
 
 	/* Command line only. */
@@ -82,6 +85,8 @@ enum session_reason {
 
 enum session_flag {
 	SESSION_HOST = 1 << 0,
+	SESSION_OPEN = 1 << 1,
+	SESSION_V6ONLY = 1 << 3,
 	SESSION_HAS_REPLY = 1 << 2,	/* the first descriptor is a reply end */
 };
 

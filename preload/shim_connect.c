@@ -273,7 +273,7 @@ loopback_connect(int fd, struct shim_tag t, const struct sw_addr *to)
 	socklen_t len = sizeof(sa);
 	int r;
 
-	if ((r = shim_to_loopback(fd, t)) < 0)
+	if ((r = shim_to_loopback(fd, t, NULL)) < 0)
 		return r;
 	addr_to_sockaddr(to, t.flags & SHIM_V6 ? AF_INET6 : AF_INET,
 	    (struct sockaddr *)&sa, &len);

@@ -74,7 +74,7 @@ replay_options(int fd, struct shim_tag t, const struct table_entry *e)
 }
 
 static int
-ask_loopback(struct shim_tag t, int *fd)
+ask_loopback(struct shim_tag t, const struct sw_addr *open, int *fd)
 {
 	bool v6 = t.flags & SHIM_V6;
 	struct session_msg m = { .op = SESSION_LOOPBACK,
@@ -84,6 +84,11 @@ ask_loopback(struct shim_tag t, int *fd)
 	struct session_reply rep;
 	int r;
 
+	if (open != NULL) {
+		m.flags = SESSION_OPEN |
+		    (t.flags & SHIM_V6ONLY ? SESSION_V6ONLY : 0);
+		m.addr = *open;
+	}
 	r = shim_session_request(&m, NULL, 0, NULL, 0, &rep, NULL, 0, fd,
 	    LOOPBACK_TIMEOUT_MS);
 	if (r < 0)
@@ -99,16 +104,16 @@ ask_loopback(struct shim_tag t, int *fd)
 }
 
 int
-shim_to_loopback(int fd, struct shim_tag t)
+shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *open)
 {
 	uint64_t old = shim_cookie(fd);
 	struct table_entry e;
 	bool known = table_copy(old, &e);
 	int real, r;
 
-	if ((r = ask_loopback(t, &real)) < 0)
+	if ((r = ask_loopback(t, open, &real)) < 0)
 		return r;
-	if (t.flags & SHIM_V6ONLY) {
+	if ((t.flags & SHIM_V6ONLY) && open == NULL) {
 		int one = 1;
 
 		sys_setsockopt(real, IPPROTO_IPV6, IPV6_V6ONLY, &one,
@@ -147,7 +152,7 @@ shim_to_local(int fd, struct shim_tag *t)
 
 	if (shim_is_local(*t))
 		return 0;
-	if ((r = ask_loopback(*t, &app)) < 0)
+	if ((r = ask_loopback(*t, NULL, &app)) < 0)
 		return r;
 	t->owner = OWNER_LOCAL;
 	t->flags &= SHIM_DGRAM | SHIM_V6 | SHIM_V6ONLY | SHIM_BROADCAST |

@@ -139,7 +139,7 @@ set_device(int fd, struct shim_tag t, const void *val, socklen_t len)
 		return 0;
 	if (t.flags & (SHIM_TUNNEL | SHIM_CONNECT))
 		return -EINVAL;
-	return shim_is_stream(t) ? shim_to_loopback(fd, t) :
+	return shim_is_stream(t) ? shim_to_loopback(fd, t, NULL) :
 	    shim_to_local(fd, &t);
 }
 

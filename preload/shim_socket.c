@@ -166,6 +166,13 @@ bind_loopback(int fd, struct shim_tag t, struct sw_addr a, bool wildcard)
 	socklen_t len = sizeof(sa);
 	long r;
 
+	if (wildcard && !(t.flags & SHIM_DGRAM) &&
+	    shim_config()->listen == SHIM_LISTEN_OPEN) {
+		if ((r = shim_to_loopback(fd, t, &a)) < 0)
+			return r;
+		t.flags |= SHIM_WILDCARD | SHIM_BOUND;
+		return shim_tag_set(fd, t);
+	}
 	if (wildcard && addr_is_v4(&a)) {
 		a.ip[12] = 127;
 		a.ip[15] = 1;
@@ -178,7 +185,7 @@ bind_loopback(int fd, struct shim_tag t, struct sw_addr a, bool wildcard)
 		return bind_local(fd, t, &a, wildcard);
 	addr_to_sockaddr(&a, t.flags & SHIM_V6 ? AF_INET6 : AF_INET,
 	    (struct sockaddr *)&sa, &len);
-	if ((r = shim_to_loopback(fd, t)) < 0)
+	if ((r = shim_to_loopback(fd, t, NULL)) < 0)
 		return r;
 	if ((r = native_bind(fd, (struct sockaddr *)&sa, len)) < 0)
 		return r;
@@ -316,7 +323,7 @@ do_listen(int fd, struct shim_tag t, int backlog)
 		return -EACCES;
 	case SHIM_LISTEN_TUNNEL:
 		return listen_tunnel(fd, t, backlog);
-	case SHIM_LISTEN_OPEN:		/* not offered: as loopback */
+	case SHIM_LISTEN_OPEN:
 	case SHIM_LISTEN_LOOPBACK:
 		break;
 	}

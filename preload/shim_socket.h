@@ -39,8 +39,9 @@ int shim_judge_unix(const struct sockaddr *sa, socklen_t len);
 
 /* ---- shim_move.c: another socket under the same number ------------------- */
 
-/* N, a stream, becomes a real loopback socket. */
-int shim_to_loopback(int fd, struct shim_tag t);
+/* N, a stream, becomes a real loopback socket; or, with `open`, one that is
+ * bound to the wildcard address and that port. */
+int shim_to_loopback(int fd, struct shim_tag t, const struct sw_addr *open);
 
 /* N or U, a datagram socket, becomes one of the session's on loopback.  *t is
  * its new tag; nothing happens to one that is there already. */

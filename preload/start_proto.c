@@ -12,6 +12,7 @@ static const struct {
 	{ "stay", offsetof(struct start, stay) },
 	{ "no-drain", offsetof(struct start, no_drain) },
 	{ "no-loopback", offsetof(struct start, no_loopback) },
+	{ "listen-open", offsetof(struct start, listen_open) },
 	{ "wait", offsetof(struct start, wait) },
 	{ "verbose", offsetof(struct start, verbose) },
 	{ "insecure", offsetof(struct start, insecure) },

@@ -46,7 +46,7 @@ struct start {
 	size_t local_n, remote_n;
 	int32_t pid;		/* lives on as the program; 0: none */
 	bool stay;		/* `up`: end only when told to */
-	bool no_drain, no_loopback, wait, verbose, insecure;
+	bool no_drain, no_loopback, listen_open, wait, verbose, insecure;
 };
 
 /* A text that may be missing: NULL then. */

@@ -104,4 +104,34 @@ status 1 "listening may be denied" on client "$SW" $VIA --listen deny -- \
     /usr/bin/python3 -c 'import socket; s = socket.create_server(("", 8081))'
 
 is "$(strays client)" "" "the client sent SSH and no more"
+
+# What follows answers the local network, so it comes after that.
+cat >"$T/wide.py" <<'END'
+import os, socket, sys
+for port, family in (8082, socket.AF_INET), (8083, socket.AF_INET6):
+    s = socket.create_server(("", port), family=family,
+        dualstack_ipv6=family == socket.AF_INET6)
+    if os.fork() == 0:
+        s.settimeout(20)
+        c, peer = s.accept()
+        c.sendall(b"from " + peer[0].encode())
+        sys.exit()
+out = socket.socket()
+out.bind(("", 0))
+out.connect((sys.argv[1], 7))
+out.sendall(b"x")
+print("wrapped still", out.recv(1))
+os.wait(), os.wait()
+END
+on client timeout 30 "$SW" $VIA --listen open -- \
+    /usr/bin/python3 "$T/wide.py" $WWW >"$T/out" 2>"$T/err" &
+job=$!
+within 10 hears client 8083
+is "$(on server nc -w3 10.9.0.2 8082 </dev/null)" "from $SSHD" \
+    "--listen open: the local network may connect"
+like "$(on server nc -w3 10.9.0.2 8083 </dev/null)" "from ::ffff:$SSHD" \
+    "by an IPv6 socket too"
+wait $job
+is "$(cat "$T/out")" "wrapped still b'x'" "and one that is bound dials the tunnel"
+like "$(cat "$T/err")" "*can be reached from the local network*" "with a warning"
 tap_end
