@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,10 @@
 #include <unistd.h>
 
 #include "base/container.h"
+#include "transport/shared.h"
 
 struct dialing {
-	atomic_int refs;
+	struct shared shared;
 	struct transport *t;
 	char host[TRANSPORT_NAME_LEN];
 	uint16_t port;
@@ -32,7 +32,7 @@ struct dialing {
 static void
 unref(struct dialing *d)
 {
-	if (atomic_fetch_sub(&d->refs, 1) > 1)
+	if (!shared_unref(&d->shared))
 		return;
 	if (d->fd >= 0)
 		close(d->fd);
@@ -89,12 +89,12 @@ start_thread(struct dialing *d)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);		/* signals are the loop's */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	atomic_fetch_add(&d->refs, 1);
+	shared_ref(&d->shared);
 	fine = pthread_create(&id, &attr, run, d) == 0;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	if (!fine)
-		unref(d);
+		(void)shared_unref(&d->shared);
 	return fine;
 }
 
@@ -107,7 +107,7 @@ dialing_start(struct loop *l, struct transport *t, const char *host,
 	if (strlen(host) >= sizeof(d->host) ||
 	    (d = calloc(1, sizeof(*d))) == NULL)
 		return NULL;
-	atomic_init(&d->refs, 1);
+	shared_init(&d->shared, 1);
 	d->t = transport_ref(t);
 	snprintf(d->host, sizeof(d->host), "%s", host);
 	d->port = port;
