@@ -57,6 +57,12 @@ sweep(struct loop_timer *t)
 	loop_set_timer(n->loop, t, n->loop->now_ms + SWEEP_MS);
 }
 
+static void
+handshake_failed(void *arg)
+{
+	((struct node *)arg)->handshakes_bad++;
+}
+
 static int
 start_listener(struct node *n, struct loop_fd *w, struct sw_addr *a,
     void (*ready)(struct loop_fd *, uint32_t))
@@ -100,6 +106,10 @@ node_new(struct node **out, struct loop *l, const struct node_config *cfg)
 	if (n->cfg.replay_bytes == 0)
 		n->cfg.replay_bytes = NODE_REPLAY_BYTES;
 	n->loop = l;
+	n->greeter = (struct greeter){
+		.loop = l, .tls = cfg->tls, .max = NODE_FRESH_MAX,
+		.ready = node_add_client, .failed = handshake_failed, .arg = n,
+	};
 	n->timer.fire = tick;
 	n->hourly.fire = sweep;
 	n->mix_listener.fd = n->ws_listener.fd = n->wss_listener.fd = -1;
@@ -139,7 +149,7 @@ node_free(struct node *n)
 	stop_listener(n, &n->wss_listener);
 	loop_set_timer(n->loop, &n->timer, SW_NEVER);
 	loop_set_timer(n->loop, &n->hourly, SW_NEVER);
-	node_close_greetings(n);
+	greeter_close(&n->greeter);
 	node_close_clients(n);
 	node_close_links(n);
 	mixnode_free(n->mix);

@@ -14,6 +14,7 @@
 #include "base/wipe.h"
 #include "mix/node_private.h"
 
+#define ACCEPT_BATCH 16
 #define LINGER_MS 100			/* for a refused client to read why */
 
 /* Accounts. */
@@ -335,8 +336,9 @@ static const struct stream_ops session_ops = {
 };
 
 void
-node_add_client(struct node *n, int fd)
+node_add_client(void *arg, int fd)
 {
+	struct node *n = arg;
 	struct session *s;
 
 	if (n->clients == NODE_CLIENTS_MAX || n->fresh == NODE_FRESH_MAX ||
@@ -376,11 +378,26 @@ node_accept_clients(struct loop_fd *w, uint32_t events)
 	int fd;
 
 	(void)events;
-	for (int k = 0; k < NODE_ACCEPT_BATCH; k++) {
+	for (int k = 0; k < ACCEPT_BATCH; k++) {
 		if ((fd = stream_accept_fd(w->fd)) < 0)
 			return;
 		stream_keep_alive(fd);
 		node_add_client(n, fd);
+	}
+}
+
+void
+node_accept_tls_clients(struct loop_fd *w, uint32_t events)
+{
+	struct node *n = CONTAINER_OF(w, struct node, wss_listener);
+	int fd;
+
+	(void)events;
+	for (int k = 0; k < ACCEPT_BATCH; k++) {
+		if ((fd = stream_accept_fd(w->fd)) < 0)
+			return;
+		stream_keep_alive(fd);
+		greeter_take(&n->greeter, fd);
 	}
 }
 

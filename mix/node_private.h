@@ -1,12 +1,12 @@
 /* node_private.h - shared by the parts of a node: node.c (its life),
- * node_link.c (other nodes), node_client.c (a gateway's clients), node_tls.c
- * (those of them that come over TLS). */
+ * node_link.c (other nodes), node_client.c (a gateway's clients). */
 #ifndef SW_MIX_NODE_PRIVATE_H
 #define SW_MIX_NODE_PRIVATE_H
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "mix/greeter.h"
 #include "mix/gwserver.h"
 #include "mix/node.h"
 #include "mix/noise.h"
@@ -17,9 +17,8 @@
 #define NODE_PEERS_MAX 512		/* links to other nodes */
 #define NODE_INBOUND_MAX 1024		/* links from them */
 #define NODE_CLIENTS_MAX 1024
-#define NODE_FRESH_MAX 256		/* of them, and of those who shake
-					 * hands for TLS: not yet known */
-#define NODE_ACCEPT_BATCH 16
+#define NODE_FRESH_MAX 256		/* of them, not yet known; and as many
+					 * who shake hands for TLS */
 #define NODE_ACCOUNTS_MAX 8192
 #define NODE_INBOX_BYTES (64u << 20)	/* stored for absent clients */
 #define NODE_INBOX_EACH 1024		/* payloads for each of them */
@@ -91,7 +90,7 @@ struct node {
 	struct inbound *inbound;
 	size_t links;
 	struct session *sessions;
-	struct greeting *greetings;	/* node_tls.c's */
+	struct greeter greeter;
 	size_t clients, fresh;
 	struct account *accounts;	/* by identity */
 	size_t stored, stored_bytes;
@@ -113,12 +112,10 @@ void node_deliver(void *arg, const uint8_t dest[static 32], uint8_t *data,
     size_t len);
 void node_accept_clients(struct loop_fd *w, uint32_t events);
 void node_close_clients(struct node *n);
-/* A connection, not blocking, that is to become a websocket.  Takes it. */
-void node_add_client(struct node *n, int fd);
-
 void node_accept_tls_clients(struct loop_fd *w, uint32_t events);
-void node_close_greetings(struct node *n);
-
+/* A connection, not blocking, that is to become a websocket.  Takes it; arg is
+ * the node. */
+void node_add_client(void *arg, int fd);
 /* Throw away what nobody has fetched in time. */
 void node_sweep_inbox(struct node *n);
 

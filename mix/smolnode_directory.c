@@ -16,6 +16,7 @@
 #include "mix/prim.h"
 #include "mix/smolnode.h"
 #include "mix/smolnode_http.h"
+#include "mix/smolnode_tls.h"
 
 #define SILENT_S 100			/* three announcements missed */
 #define TICK_MS 1000
@@ -27,6 +28,7 @@ static struct {
 	struct topology *topology;
 	struct directory directory;
 	struct smolnode_http *http;
+	struct smolnode_tls tls;
 	struct loop_timer timer;
 } self;
 
@@ -114,7 +116,8 @@ run(struct options *o)
 {
 	int r;
 
-	if ((r = smolnode_open(&self.node)) != SW_OK)
+	if ((r = smolnode_open(&self.node)) != SW_OK ||
+	    (r = smolnode_tls_open(&self.tls, &self.node.loop)) != SW_OK)
 		goto out;
 	if ((self.nodes = netreg_new(SILENT_S)) == NULL) {
 		r = SW_ERR_NOMEM;
@@ -126,17 +129,19 @@ run(struct options *o)
 	if ((o->admitted != NULL && (r = admit(o->admitted)) != SW_OK) ||
 	    (r = renew()) != SW_OK ||
 	    (r = smolnode_http_new(&self.http, &self.node.loop, &o->addr,
-	    &self.directory)) != SW_OK)
+	    &self.directory, self.tls.server)) != SW_OK)
 		goto out;
 	self.timer.fire = tick;
 	tick(&self.timer);
-	smolnode_print_addr("directory http://", &o->addr, "/");
+	smolnode_print_addr(self.tls.server != NULL ? "directory https://" :
+	    "directory http://", &o->addr, "/");
 	fflush(stdout);
 	r = loop_run(&self.node.loop);
 out:
 	smolnode_http_free(self.http);
 	netreg_free(self.nodes);
 	topology_free(self.topology);
+	smolnode_tls_close(&self.tls);
 	smolnode_close(&self.node);
 	return r;
 }
@@ -161,14 +166,20 @@ parse(struct options *o, int argc, char **argv)
 {
 	int opt, r;
 
-	while ((opt = getopt(argc, argv, "E:i:l:or:v")) != -1) {
+	while ((opt = getopt(argc, argv, "C:E:i:K:l:or:v")) != -1) {
 		r = SW_OK;
 		switch (opt) {
+		case 'C':
+			self.tls.cert = optarg;
+			break;
 		case 'E':
 			r = parse_number(optarg, &o->epoch_s);
 			break;
 		case 'i':
 			o->admitted = optarg;
+			break;
+		case 'K':
+			self.tls.key = optarg;
 			break;
 		case 'l':
 			r = smolnode_parse_addr(optarg, &o->addr);
@@ -208,7 +219,7 @@ smolnode_directory(int argc, char **argv)
 
 	if (parse(&o, argc, argv) != SW_OK) {
 		fprintf(stderr, "usage: smolnode directory -i file | -o [-v] "
-		    "[-E seconds] [-l address:port] [-r epochs]\n");
+		    "[-C cert -K key] [-E seconds] [-l address:port] [-r epochs]\n");
 		return EXIT_USAGE;
 	}
 	if ((r = run(&o)) != SW_OK)

@@ -1,13 +1,16 @@
 #include "mix/smolnode_fetch.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/container.h"
 #include "mix/httpres.h"
 #include "mix/stream.h"
+#include "transport/dialing.h"
 
 #define ANSWER_MS 10000
 
@@ -16,8 +19,11 @@ struct smolnode_fetch {
 	struct loop *loop;
 	struct loop_timer timer;
 	int64_t late_ms;		/* no answer until then: none comes */
-	struct sw_addr addr;
-	char host[128];
+	struct transport *transport;
+	struct dialing *dialing;
+	char host[TRANSPORT_NAME_LEN];
+	uint16_t port;
+	char why[TRANSPORT_WHY_LEN];
 	char *request;
 	smolnode_fetched *done;		/* NULL: nothing is asked */
 	void *arg;
@@ -31,15 +37,21 @@ finish(struct smolnode_fetch *f, int err, const struct httpres *a)
 	smolnode_fetched *done = f->done;
 	uint8_t *in = f->in;
 
+	dialing_cancel(f->dialing);
+	f->dialing = NULL;
 	stream_close(&f->s);
+	if (err != SW_OK && f->why[0] == '\0')
+		snprintf(f->why, sizeof(f->why), "%s", sw_strerror(err));
 	loop_set_timer(f->loop, &f->timer, SW_NEVER);
 	free(f->request);
 	f->request = NULL;
 	f->done = NULL;
 	f->in = NULL;
 	f->in_len = 0;
-	done(f->arg, err, err == SW_OK ? a->status : 0,
-	    err == SW_OK ? a->body : NULL, err == SW_OK ? a->body_len : 0);
+	if (err == SW_OK)
+		done(f->arg, err, a->status, a->body, a->body_len);
+	else
+		done(f->arg, err, 0, f->why, strlen(f->why));
 	free(in);			/* f may be gone */
 }
 
@@ -63,19 +75,6 @@ on_data(struct stream *s, struct rbuf *in)
 }
 
 static void
-on_writable(struct stream *s)
-{
-	struct smolnode_fetch *f = (struct smolnode_fetch *)s;
-
-	if (f->request == NULL)
-		return;
-	if (stream_put(s, f->request, strlen(f->request)) != SW_OK)
-		loop_set_timer(f->loop, &f->timer, f->loop->now_ms);
-	free(f->request);
-	f->request = NULL;
-}
-
-static void
 on_closed(struct stream *s, int err)
 {
 	struct smolnode_fetch *f = (struct smolnode_fetch *)s;
@@ -86,7 +85,7 @@ on_closed(struct stream *s, int err)
 	finish(f, err, &a);
 }
 
-static const struct stream_ops ops = { on_data, on_writable, on_closed };
+static const struct stream_ops ops = { on_data, NULL, on_closed };
 
 static void
 on_timer(struct loop_timer *t)
@@ -96,9 +95,7 @@ on_timer(struct loop_timer *t)
 	struct httpres a;
 	int r = SW_ERR_TIMEOUT;
 
-	if (!stream_is_open(&f->s))
-		r = SW_ERR_REFUSED;
-	else if (f->in_len > 0)
+	if (f->in_len > 0)
 		r = httpres_read(&a, f->in, f->in_len);
 	if (r == SW_AGAIN && f->loop->now_ms < f->late_ms) {
 		loop_set_timer(f->loop, t, f->late_ms);
@@ -107,9 +104,33 @@ on_timer(struct loop_timer *t)
 	finish(f, r == SW_AGAIN ? SW_ERR_TIMEOUT : r, &a);
 }
 
+static void
+on_dialed(void *arg, int err, int fd, const char *why)
+{
+	struct smolnode_fetch *f = arg;
+	int flags;
+
+	f->dialing = NULL;
+	snprintf(f->why, sizeof(f->why), "%s", why);
+	if (err != SW_OK) {
+		finish(f, err, NULL);
+		return;
+	}
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+		close(fd);
+		err = SW_ERR_SYS;
+	} else if ((err = stream_open(&f->s, f->loop, fd, false, &ops)) ==
+	    SW_OK) {
+		err = stream_put(&f->s, f->request, strlen(f->request));
+	}
+	if (err != SW_OK)
+		finish(f, err, NULL);
+}
+
 int
 smolnode_fetch_new(struct smolnode_fetch **out, struct loop *l,
-    const struct sw_addr *a, const char *host)
+    struct transport *t, const char *host, uint16_t port)
 {
 	struct smolnode_fetch *f = calloc(1, sizeof(*f));
 
@@ -117,10 +138,11 @@ smolnode_fetch_new(struct smolnode_fetch **out, struct loop *l,
 	if (f == NULL)
 		return SW_ERR_NOMEM;
 	f->loop = l;
-	f->addr = *a;
+	f->transport = transport_ref(t);
 	f->timer.fire = on_timer;
 	f->s.w.fd = -1;
 	snprintf(f->host, sizeof(f->host), "%s", host);
+	f->port = port;
 	*out = f;
 	return SW_OK;
 }
@@ -130,40 +152,55 @@ smolnode_fetch_free(struct smolnode_fetch *f)
 {
 	if (f == NULL)
 		return;
+	dialing_cancel(f->dialing);
 	stream_close(&f->s);
 	loop_set_timer(f->loop, &f->timer, SW_NEVER);
+	transport_unref(f->transport);
 	free(f->request);
 	free(f->in);
 	free(f);
+}
+
+static char *
+write_request(const struct smolnode_fetch *f, const char *path,
+    const char *body)
+{
+	const char *end = strchr(f->host, ':') != NULL ? "]" : "";
+	char *text;
+	int len;
+
+	if (body == NULL)
+		len = asprintf(&text, "GET %s HTTP/1.1\r\nHost: %s%s%s:%u\r\n"
+		    "Connection: close\r\n\r\n", path, *end != '\0' ? "[" :
+		    "", f->host, end, f->port);
+	else
+		len = asprintf(&text, "POST %s HTTP/1.1\r\n"
+		    "Host: %s%s%s:%u\r\nConnection: close\r\n"
+		    "Content-Type: application/json\r\n"
+		    "Content-Length: %zu\r\n\r\n%s", path, *end != '\0' ?
+		    "[" : "", f->host, end, f->port, strlen(body), body);
+	return len < 0 ? NULL : text;
 }
 
 int
 smolnode_fetch(struct smolnode_fetch *f, const char *path, const char *body,
     smolnode_fetched *done, void *arg)
 {
-	int fd, len;
-
 	if (f->done != NULL)
 		return SW_ERR_IN_USE;
-	if (body == NULL)
-		len = asprintf(&f->request, "GET %s HTTP/1.1\r\nHost: %s\r\n"
-		    "Connection: close\r\n\r\n", path, f->host);
-	else
-		len = asprintf(&f->request, "POST %s HTTP/1.1\r\nHost: %s\r\n"
-		    "Connection: close\r\nContent-Type: application/json\r\n"
-		    "Content-Length: %zu\r\n\r\n%s", path, f->host,
-		    strlen(body), body);
-	if (len < 0) {
+	if ((f->request = write_request(f, path, body)) == NULL)
+		return SW_ERR_NOMEM;
+	f->why[0] = '\0';
+	f->late_ms = f->loop->now_ms + ANSWER_MS;
+	f->dialing = dialing_start(f->loop, f->transport, f->host, f->port,
+	    f->late_ms, on_dialed, f);
+	if (f->dialing == NULL) {
+		free(f->request);
 		f->request = NULL;
 		return SW_ERR_NOMEM;
 	}
 	f->done = done;
 	f->arg = arg;
-	fd = stream_connect_fd(&f->addr);
-	if (fd >= 0 && stream_open(&f->s, f->loop, fd, true, &ops) != SW_OK)
-		fd = -1;
-	f->late_ms = f->loop->now_ms + ANSWER_MS;
-	loop_set_timer(f->loop, &f->timer, fd < 0 ? f->loop->now_ms :
-	    f->late_ms);
+	loop_set_timer(f->loop, &f->timer, f->late_ms);
 	return SW_OK;
 }

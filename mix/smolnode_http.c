@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/container.h"
+#include "mix/greeter.h"
 #include "mix/stream.h"
 
 #define CLIENTS_MAX 64
@@ -23,6 +24,7 @@ struct smolnode_http {
 	struct loop_fd listener;	/* first */
 	struct loop *loop;
 	const struct directory *directory;
+	struct greeter greeter;
 	struct request *requests;
 	size_t n;
 };
@@ -86,40 +88,48 @@ static const struct stream_ops request_ops = {
 };
 
 static void
+add_request(void *arg, int fd)
+{
+	struct smolnode_http *h = arg;
+	struct request *r;
+
+	if (h->n == CLIENTS_MAX || (r = calloc(1, sizeof(*r))) == NULL) {
+		close(fd);
+		return;
+	}
+	if (stream_open(&r->s, h->loop, fd, false, &request_ops) != SW_OK) {
+		free(r);
+		return;
+	}
+	r->http = h;
+	r->timer.fire = request_late;
+	loop_set_timer(h->loop, &r->timer, h->loop->now_ms + CLIENT_MS);
+	r->at = &h->requests;
+	r->next = h->requests;
+	if (r->next != NULL)
+		r->next->at = &r->next;
+	h->requests = r;
+	h->n++;
+}
+
+static void
 accept_requests(struct loop_fd *w, uint32_t events)
 {
 	struct smolnode_http *h = (struct smolnode_http *)w;
-	struct request *r;
 	int fd;
 
 	(void)events;
 	while ((fd = stream_accept_fd(w->fd)) >= 0) {
-		if (h->n == CLIENTS_MAX || (r = calloc(1, sizeof(*r))) ==
-		    NULL) {
-			close(fd);
-			continue;
-		}
-		if (stream_open(&r->s, h->loop, fd, false, &request_ops) !=
-		    SW_OK) {
-			free(r);
-			continue;
-		}
-		r->http = h;
-		r->timer.fire = request_late;
-		loop_set_timer(h->loop, &r->timer, h->loop->now_ms +
-		    CLIENT_MS);
-		r->at = &h->requests;
-		r->next = h->requests;
-		if (r->next != NULL)
-			r->next->at = &r->next;
-		h->requests = r;
-		h->n++;
+		if (h->greeter.tls != NULL)
+			greeter_take(&h->greeter, fd);
+		else
+			add_request(h, fd);
 	}
 }
 
 int
 smolnode_http_new(struct smolnode_http **out, struct loop *l,
-    struct sw_addr *a, const struct directory *d)
+    struct sw_addr *a, const struct directory *d, struct tls_server *tls)
 {
 	struct smolnode_http *h = calloc(1, sizeof(*h));
 	int r;
@@ -129,6 +139,10 @@ smolnode_http_new(struct smolnode_http **out, struct loop *l,
 		return SW_ERR_NOMEM;
 	h->loop = l;
 	h->directory = d;
+	h->greeter = (struct greeter){
+		.loop = l, .tls = tls, .max = CLIENTS_MAX,
+		.ready = add_request, .arg = h,
+	};
 	h->listener.ready = accept_requests;
 	h->listener.fd = stream_listen_fd(a);
 	r = h->listener.fd >= 0 ? loop_add(l, &h->listener, EPOLLIN) :
@@ -152,6 +166,7 @@ smolnode_http_free(struct smolnode_http *h)
 		next = r->next;
 		request_free(r);
 	}
+	greeter_close(&h->greeter);
 	loop_del(h->loop, &h->listener);
 	close(h->listener.fd);
 	free(h);

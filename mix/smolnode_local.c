@@ -132,7 +132,7 @@ start_directory(const struct options *o)
 	self.http_addr = o->addr;
 	self.http_addr.port = o->port;
 	return smolnode_http_new(&self.http, &self.node.loop, &self.http_addr,
-	    &self.directory);
+	    &self.directory, NULL);
 }
 
 static int

@@ -27,7 +27,7 @@
 #include "mix/smolnode_view.h"
 
 struct options {
-	const char *keys, *url, *policy, *host;
+	const char *keys, *url, *ca, *policy, *host;
 	struct sw_addr addr;
 	uint16_t ws_port, wss_port;
 	size_t replay_mb;
@@ -282,7 +282,7 @@ run(void)
 	    (r = smolnode_keys_open(&self.keys, self.o.keys, &rng_system)) !=
 	    SW_OK ||
 	    (r = smolnode_view_new(&self.view, &self.loop.loop, self.o.url,
-	    &view_ops, NULL)) != SW_OK)
+	    self.o.ca, &view_ops, NULL)) != SW_OK)
 		goto out;
 	prim_ed25519_public(self.identity, self.keys.identity);
 	smolnode_view_start(self.view);
@@ -309,6 +309,9 @@ parse_option(int opt)
 	int r = SW_OK;
 
 	switch (opt) {
+	case 'A':
+		self.o.ca = optarg;
+		break;
 	case 'C':
 		self.tls.cert = optarg;
 		break;
@@ -358,8 +361,8 @@ parse_option(int opt)
 static int
 parse(int argc, char **argv)
 {
-	const char *options = self.o.mix ? "d:k:l:m:nv" : self.o.exit ?
-	    "C:d:ef:H:K:k:l:m:nvW:w:" : "C:d:H:K:k:l:m:nvW:w:";
+	const char *options = self.o.mix ? "A:d:k:l:m:nv" : self.o.exit ?
+	    "A:C:d:ef:H:K:k:l:m:nvW:w:" : "A:C:d:H:K:k:l:m:nvW:w:";
 	int opt, r;
 
 	while ((opt = getopt(argc, argv, options)) != -1)
@@ -380,7 +383,7 @@ smolnode_node(int argc, char **argv)
 	self.o.exit = strcmp(argv[0], "exit") == 0;
 	if (parse(argc, argv) != SW_OK) {
 		fprintf(stderr, "usage: smolnode %s -d url -k file -l "
-		    "address[:port] %s[-m MiB] [-nv]\n", argv[0],
+		    "address[:port] [-A file] %s[-m MiB] [-nv]\n", argv[0],
 		    self.o.mix ? "" : self.o.exit ?
 		    "[-C cert -K key] [-w port] [-W port] [-H host] [-e] "
 		    "[-f policy] " :

@@ -10,9 +10,9 @@
 #include "base/log.h"
 #include "mix/directory.h"
 #include "mix/prim.h"
-#include "mix/smolnode.h"
 #include "mix/smolnode_fetch.h"
 #include "mix/topology_api.h"
+#include "transport/transport.h"
 
 #define ROUND_MS 30000
 #define ROUND_LEAST_MS 1000		/* announcements count in seconds */
@@ -22,6 +22,7 @@ enum step { EPOCH, ANNOUNCE, NODES, SET, STEPS };
 
 struct smolnode_view {
 	struct loop *loop;
+	struct transport *transport;
 	struct smolnode_fetch *fetch;
 	const struct smolnode_view_ops *ops;
 	void *arg;
@@ -33,26 +34,56 @@ struct smolnode_view {
 	bool complained;
 };
 
-/* URL of plain HTTP with a numeric address. */
-static int
-parse_url(const char *url, struct sw_addr *a)
+/* A port from 1, all of [p, end). */
+static bool
+read_port(const char *p, const char *end, uint16_t *port)
 {
-	char text[128];
+	unsigned v = 0;
+
+	if (p == end || end - p > 5)
+		return false;
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+		v = 10 * v + (unsigned)(*p - '0');
+	*port = (uint16_t)v;
+	return p == end && v > 0 && v <= UINT16_MAX;
+}
+
+struct place {
+	struct transport_options o;
+	char host[TRANSPORT_NAME_LEN];
+	uint16_t port;
+};
+
+/* "http://HOST[:PORT]/", "https://..."; the host a name, an address or
+ * [IPv6]. */
+static bool
+parse_url(const char *url, struct place *p)
+{
+	bool tls = strncmp(url, "https://", 8) == 0;
+	const char *end, *colon;
 	size_t n;
 
-	if (strncmp(url, "http://", 7) != 0)
-		return SW_ERR_CONFIG;
-	url += 7;
-	n = strcspn(url, "/");
-	if (n >= sizeof(text) || (url[n] == '/' && url[n + 1] != '\0'))
-		return SW_ERR_CONFIG;
-	memcpy(text, url, n);
-	text[n] = '\0';
-	if (smolnode_parse_addr(text, a) != SW_OK)
-		return SW_ERR_CONFIG;
-	if (a->port == 0)
-		a->port = 80;
-	return SW_OK;
+	if (!tls && strncmp(url, "http://", 7) != 0)
+		return false;
+	url += tls ? 8 : 7;
+	p->o.kind = tls ? TRANSPORT_TLS : TRANSPORT_TCP;
+	p->port = tls ? 443 : 80;
+	if (*url == '[') {
+		n = strcspn(++url, "]");
+		end = url + n + (url[n] == ']');
+	} else {
+		n = strcspn(url, ":/");
+		end = url + n;
+	}
+	colon = *end == ':' ? end : NULL;
+	end += strcspn(end, "/");
+	if (n == 0 || n >= sizeof(p->host) || (*end == '/' && end[1] != '\0'))
+		return false;
+	memcpy(p->host, url, n);
+	p->host[n] = '\0';
+	if (colon == NULL)
+		return end == url + n || end[-1] == ']';
+	return read_port(colon + 1, end, &p->port);
 }
 
 static void step_begin(struct smolnode_view *v);
@@ -63,32 +94,47 @@ on_timer(struct loop_timer *t)
 	step_begin(CONTAINER_OF(t, struct smolnode_view, timer));
 }
 
+/* The way to the directory; said on stderr what is wrong with it. */
+static int
+make_fetch(struct smolnode_view *v, const char *url, const char *ca)
+{
+	struct place p = { .o = { .tls = { .ca = ca } } };
+	char why[TRANSPORT_WHY_LEN];
+	int r;
+
+	if (!parse_url(url, &p)) {
+		fprintf(stderr, "smolnode: \"%s\" is not a directory like "
+		    "http://192.0.2.1:8000/ or https://host.example/\n", url);
+		return SW_ERR_CONFIG;
+	}
+	if ((r = transport_new(&v->transport, &p.o, why)) != SW_OK) {
+		fprintf(stderr, "smolnode: %s\n", why);
+		return r;
+	}
+	return smolnode_fetch_new(&v->fetch, v->loop, v->transport, p.host,
+	    p.port);
+}
+
 int
 smolnode_view_new(struct smolnode_view **out, struct loop *l,
-    const char *url, const struct smolnode_view_ops *ops, void *arg)
+    const char *url, const char *ca, const struct smolnode_view_ops *ops,
+    void *arg)
 {
-	struct smolnode_view *v;
-	struct sw_addr a;
+	struct smolnode_view *v = calloc(1, sizeof(*v));
 	int r;
 
 	*out = NULL;
-	if (parse_url(url, &a) != SW_OK) {
-		fprintf(stderr, "smolnode: \"%s\" is not a directory like "
-		    "http://192.0.2.1:8000/\n", url);
-		return SW_ERR_CONFIG;
-	}
-	if ((v = calloc(1, sizeof(*v))) == NULL)
+	if (v == NULL)
 		return SW_ERR_NOMEM;
-	if ((r = smolnode_fetch_new(&v->fetch, l, &a, "directory")) !=
-	    SW_OK) {
-		free(v);
-		return r;
-	}
 	v->loop = l;
 	v->ops = ops;
 	v->arg = arg;
 	v->timer.fire = on_timer;
 	v->round_ms = ROUND_MS;
+	if ((r = make_fetch(v, url, ca)) != SW_OK) {
+		smolnode_view_free(v);
+		return r;
+	}
 	*out = v;
 	return SW_OK;
 }
@@ -105,6 +151,9 @@ smolnode_view_free(struct smolnode_view *v)
 	if (v == NULL)
 		return;
 	smolnode_fetch_free(v->fetch);
+	if (v->transport != NULL)
+		transport_cancel(v->transport);
+	transport_unref(v->transport);
 	loop_set_timer(v->loop, &v->timer, SW_NEVER);
 	topology_api_free(v->api);
 	free(v);
@@ -197,11 +246,15 @@ take_set(struct smolnode_view *v, const char *body, size_t n)
 
 /* One warning for each time that it breaks. */
 static void
-complain(struct smolnode_view *v, int err, int status)
+complain(struct smolnode_view *v, const char *why, int status)
 {
+	char number[24] = "";
+
+	if (status != 0)
+		snprintf(number, sizeof(number), ", HTTP %d", status);
 	if (!v->complained)
-		log_warn("node: the directory does not serve us: %s, HTTP %d",
-		    sw_strerror(err), status);
+		log_warn("node: the directory does not serve us: %s%s", why,
+		    number);
 	v->complained = true;
 }
 
@@ -211,6 +264,7 @@ step_end(void *arg, int err, int status, const char *body, size_t n)
 	static int (*const take[STEPS])(struct smolnode_view *, const char *,
 	    size_t) = { take_epoch, NULL, take_nodes, take_set };
 	struct smolnode_view *v = arg;
+	const char *why = err != SW_OK ? body : NULL;
 	int64_t wait = 0;
 
 	if (err == SW_OK && status != 200)
@@ -218,7 +272,7 @@ step_end(void *arg, int err, int status, const char *body, size_t n)
 	if (err == SW_OK && take[v->step] != NULL)
 		err = take[v->step](v, body, n);
 	if (err != SW_OK) {
-		complain(v, err, status);
+		complain(v, why != NULL ? why : sw_strerror(err), status);
 		v->step = EPOCH;
 		wait = AGAIN_MS;
 	} else if (++v->step == STEPS) {

@@ -8,7 +8,6 @@
 
 #include <stdint.h>
 
-#include "base/addr.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "mix/topology.h"
@@ -31,11 +30,12 @@ struct smolnode_view_ops {
 	void (*topology)(void *arg, struct topology *t);
 };
 
-/* url: "http://ADDRESS:PORT/".  *out is NULL unless SW_OK; SW_ERR_CONFIG was
- * told on stderr. */
+/* url: "http://HOST[:PORT]/" or "https://...".  ca: PEM file of the authorities
+ * for the latter; NULL: this machine's.  *out is NULL unless SW_OK;
+ * SW_ERR_CONFIG was told on stderr. */
 int smolnode_view_new(struct smolnode_view **out, struct loop *l,
-    const char *url, const struct smolnode_view_ops *ops, void *arg)
-    SW_MUST_CHECK;
+    const char *url, const char *ca, const struct smolnode_view_ops *ops,
+    void *arg) SW_MUST_CHECK;
 void smolnode_view_start(struct smolnode_view *v);
 void smolnode_view_free(struct smolnode_view *v);	/* NULL is fine */
 
