@@ -98,7 +98,7 @@ $(B)/lwip/%.o: $(LWIP)/%.c stack/lwip/lwipopts.h stack/lwip/arch/cc.h
 	    -w $(LWIP_INC) -c $< -o $@
 	@$(OBJCOPY) --rename-section .bss=lwip_bss $@
 ifdef MBED_A
-$(MBED_A): $(MBEDTLS)/.complete $(MBED_CFG) $(MBED_OWN)
+$(MBED_A): $(MBEDTLS)/.complete | $(MBED_CFG) $(MBED_OWN)
 	$(Q)$(call say,LIB) CC='$(CC)' AR='$(AR)' scripts/mbedtls $(MBEDTLS) $(MBED_CFG) $@
 endif
 

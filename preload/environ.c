@@ -85,22 +85,24 @@ environ_build(char *const *old, const struct environ_facts *f)
 		if (!skip)
 			new[at++] = old[i];
 	}
-	list = preload_list(f->library, theirs);
-	if (list == NULL ||
+	list = f->library != NULL ? preload_list(f->library, theirs) : NULL;
+	if ((list == NULL && f->library != NULL) ||
 	    asprintf(&ctl, "SMOLWRAP_CTL=%d:%llu", f->ctl_fd,
 		(unsigned long long)f->ctl_ino) < 0 ||
 	    asprintf(&path, "SMOLWRAP_PATH=%s", f->path) < 0 ||
 	    asprintf(&policy, "SMOLWRAP_POLICY=listen=%s,stack=%s,"
-		"ipv6=1,labels=1,loopback=%d%s", word_of_listen(o->listen),
+		"ipv6=1,labels=1,loopback=%d%s%s", word_of_listen(o->listen),
 		o->stack == STACK_SESSION ? "session" : "thread",
-		!o->no_loopback, o->strict ? ",strict=1" : "") < 0) {
+		!o->no_loopback, o->strict ? ",strict=1" : "",
+		f->isolated ? ",isolated=1" : "") < 0) {
 		/* What asprintf() could not write stays NULL or is left over
 		 * for a caller that gives up anyway. */
 		free(list);
 		free(new);
 		return NULL;
 	}
-	new[at++] = list;
+	if (list != NULL)
+		new[at++] = list;
 	new[at++] = ctl;
 	new[at++] = path;
 	new[at++] = policy;

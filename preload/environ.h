@@ -12,7 +12,9 @@
 #include "preload/options.h"
 
 struct environ_facts {
-	const char *library;	/* absolute path of libsmolwrap.so */
+	const char *library;	/* absolute path of libsmolwrap.so; NULL: this
+				 * program cannot load it */
+	bool isolated;		/* in a network namespace of its own */
 	const char *path;	/* socket to reach the session again */
 	int ctl_fd;		/* the control channel, at its final number */
 	ino_t ctl_ino;

@@ -3,10 +3,11 @@
  * becomes the program: same pid, parent, terminal, signals, environment.  So
  * nothing is left behind that would have to pass signals or statuses on.
  *
- *   1. find the program; refuse what the preload cannot catch
+ *   1. find the program; can the preload catch it?
  *   2. refuse live internet sockets among the inherited descriptors
  *   3. reach a session: a named one that is up, or a new one
- *   4. environment, control channel at a high number, seat belt, exec
+ *   4. environment, control channel at a high number; for what the preload
+ *      cannot catch, a network namespace; seat belt, exec
  *
  * The warm path (a session is up) is what `smolwrap true` costs: no file is
  * read but the configuration, no process is started.
@@ -27,6 +28,7 @@
 
 #include "preload/environ.h"
 #include "preload/inherit.h"
+#include "preload/isolate.h"
 #include "preload/orders.h"
 #include "preload/parts.h"
 #include "preload/program.h"
@@ -232,12 +234,16 @@ execute(const char *path, char **argv, char **envp)
 	free(copy);
 }
 
-/* Will the preload catch it?  0, or the exit status; said. */
-static int
-judge(const struct options *o, struct program *p)
-{
-	const char *why;
+/* What will hold the program's traffic, and why not the library alone. */
+struct verdict {
+	bool isolated, preload;
+	const char *why;		/* NULL: it would do */
+};
 
+/* 0, or the exit status; said. */
+static int
+judge(const struct options *o, struct program *p, struct verdict *v)
+{
 	if (program_find(p, o->argv[0]) != SW_OK) {
 		bool absent = errno == ENOENT;
 
@@ -247,13 +253,40 @@ judge(const struct options *o, struct program *p)
 		    "could not run \"%s\": %s", o->argv[0], strerror(errno));
 		return absent ? LAUNCH_NOT_FOUND : LAUNCH_CANNOT_RUN;
 	}
-	why = program_why_not(p);
-	if (why == NULL && o->no_seatbelt && (p->is_set_id || p->has_caps))
-		why = "it gains privilege, so without the seat belt the library "
-		    "would be left out";
-	if (why != NULL) {
-		say("cannot wrap \"%s\": %s", o->argv[0], why);
+	v->why = program_why_not(p);
+	v->isolated = o->isolate == ISOLATE_ALWAYS ||
+	    (o->isolate == ISOLATE_AUTO && (v->why != NULL || p->is_go));
+	v->preload = !p->is_foreign && !p->is_musl;
+	if (v->isolated)
+		return 0;
+	if (v->why == NULL && o->no_seatbelt && (p->is_set_id || p->has_caps))
+		v->why = "it gains privilege, so without the seat belt the "
+		    "library would be left out";
+	if (v->why != NULL) {
+		say("cannot wrap \"%s\": %s", o->argv[0], v->why);
 		return LAUNCH_CANNOT_RUN;
+	}
+	return 0;
+}
+
+/* 0, or the exit status; said. */
+static int
+confine(const struct options *o, const struct verdict *v, int ctl)
+{
+	char why[ISOLATE_WHY_MAX];
+
+	if (v->isolated && isolate(ctl, why) != SW_OK) {
+		if (v->why != NULL)
+			say("cannot wrap \"%s\": %s; and it cannot be isolated: "
+			    "%s", o->argv[0], v->why, why);
+		else
+			say("cannot isolate \"%s\": %s", o->argv[0], why);
+		return v->why != NULL ? LAUNCH_CANNOT_RUN : LAUNCH_FAILED;
+	}
+	if (!o->no_seatbelt && seatbelt_fasten(v->isolated) != SW_OK) {
+		say("could not install the kernel filter: %s (--no-seatbelt runs "
+		    "without, and may leak)", strerror(errno));
+		return LAUNCH_FAILED;
 	}
 	return 0;
 }
@@ -276,11 +309,13 @@ launch_run(const struct options *o)
 	char library[PATH_MAX], path[RENDEZVOUS_MAX];
 	struct environ_facts facts = { .options = o };
 	struct program program;
+	struct verdict verdict;
 	struct stat st;
 	char **envp;
 	int ctl = -1, r;
 
-	if ((r = judge(o, &program)) != 0 || (r = check_inherited(o)) != 0)
+	if ((r = judge(o, &program, &verdict)) != 0 ||
+	    (r = check_inherited(o)) != 0)
 		return r;
 	if (!parts_find(library, sizeof(library), "libsmolwrap.so",
 	    SW_LIBDIR) || access(library, R_OK) != 0) {
@@ -316,7 +351,8 @@ launch_run(const struct options *o)
 	if (r != SW_OK)
 		return LAUNCH_FAILED;
 
-	facts.library = library;
+	facts.library = verdict.preload ? library : NULL;
+	facts.isolated = verdict.isolated;
 	facts.path = path;
 	facts.ctl_fd = move_high(ctl);
 	if (facts.ctl_fd < 0 || fstat(facts.ctl_fd, &st) != 0) {
@@ -332,11 +368,8 @@ launch_run(const struct options *o)
 	if (o->listen == LISTEN_OPEN)
 		say("sockets that listen can be reached from the local "
 		    "network, outside the tunnel");
-	if (!o->no_seatbelt && seatbelt_fasten() != SW_OK) {
-		say("could not install the kernel filter: %s (--no-seatbelt runs "
-		    "without, and may leak)", strerror(errno));
-		return LAUNCH_FAILED;
-	}
+	if ((r = confine(o, &verdict, facts.ctl_fd)) != 0)
+		return r;
 	execute(program.path, o->argv, envp);
 	r = errno == ENOENT ? LAUNCH_NOT_FOUND : LAUNCH_CANNOT_RUN;
 	say("could not run \"%s\": %s", o->argv[0], strerror(errno));

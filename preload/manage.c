@@ -5,70 +5,28 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "preload/ask.h"
+#include "preload/isolate.h"
 #include "preload/program.h"
 #include "preload/rendezvous.h"
 #include "preload/say.h"
 #include "preload/session_proto.h"
 
-#define ANSWER_MS 5000
+#define DOWN_MS 5000
 
-/* One question of our own to a session; the answer's text, if any, in buf.
- * SW_OK or an SW_ERR_*. */
+/* A question whose answer is a text.  SW_OK or an SW_ERR_*. */
 static int
 ask(int ctl, enum session_op op, char *buf, size_t cap)
 {
-	struct session_msg m = {
-		.magic = SESSION_MAGIC, .op = (uint16_t)op,
-		.flags = SESSION_HAS_REPLY,
-	};
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space),
-	};
-	struct session_reply rep;
-	struct iovec in[2] = {
-		{ .iov_base = &rep, .iov_len = sizeof(rep) },
-		{ .iov_base = buf, .iov_len = cap - 1 },
-	};
-	struct pollfd p;
-	struct cmsghdr *c;
-	int pair[2];
-	ssize_t n;
+	const struct ask a = { .op = op };
+	size_t len;
+	int r = ask_session(ctl, &a, buf, cap - 1, &len);
 
-	buf[0] = '\0';
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-		return SW_ERR_SYS;
-	memset(&control, 0, sizeof(control));
-	c = CMSG_FIRSTHDR(&msg);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &pair[1], sizeof(int));
-	n = sendmsg(ctl, &msg, MSG_NOSIGNAL);
-	close(pair[1]);
-	p = (struct pollfd){ .fd = pair[0], .events = POLLIN };
-	if (n != (ssize_t)sizeof(m) || poll(&p, 1, ANSWER_MS) != 1) {
-		close(pair[0]);
-		return SW_ERR_TIMEOUT;
-	}
-	n = readv(pair[0], in, 2);
-	close(pair[0]);
-	if (n < (ssize_t)sizeof(rep) || rep.magic != SESSION_MAGIC)
-		return SW_ERR_CLOSED;
-	buf[(size_t)n - sizeof(rep)] = '\0';
-	return rep.error;
+	buf[len] = '\0';
+	return r;
 }
 
 static int
@@ -133,30 +91,69 @@ manage_down(const struct options *o)
 		return not_up(name, r);
 	/* It is gone when its end of the connection is. */
 	p.fd = ctl;
-	(void)poll(&p, 1, ANSWER_MS);
+	(void)poll(&p, 1, DOWN_MS);
 	close(ctl);
 	return 0;
 }
 
+/* Does it work here, and 0 or 1 for the exit status. */
 static int
 check_host(void)
 {
 	unsigned action = SECCOMP_RET_ERRNO;
 	bool belt = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0,
 	    &action) == 0;
+	char why[ISOLATE_WHY_MAX];
 
 	printf("seat-belt %s\n", belt ? "yes" : "no");
+	if (isolate_try(why) == SW_OK)
+		puts("isolation yes");
+	else
+		printf("isolation no: %s\n", why);
 	printf("leak %s\n", belt ? "no: what the library does not catch, the "
 	    "kernel refuses" : "possible: this kernel has no seccomp filter, so "
 	    "raw system calls are not stopped");
 	return belt ? 0 : 1;
 }
 
+/* How it would be run; true when it reaches the tunnel. */
+static bool
+print_result(const struct program *p, enum options_isolate when)
+{
+	const char *why = program_why_not(p);
+	char no[ISOLATE_WHY_MAX];
+
+	if (when != ISOLATE_NEVER && (why != NULL || p->is_go)) {
+		bool ok = isolate_try(no) == SW_OK;
+
+		if (ok)
+			puts("result runs in a network namespace of its own, "
+			    "inside the tunnel");
+		else
+			printf("result refused: %s; it cannot be isolated: %s\n",
+			    why != NULL ? why : "Go makes its system calls "
+			    "itself", no);
+		return ok;
+	}
+	if (why != NULL)
+		printf("result refused: %s\n", why);
+	else if (p->is_go)
+		puts("result runs, but Go makes its system calls itself, so the "
+		    "kernel filter refuses its sockets");
+	else if (p->is_set_id || p->has_caps)
+		puts("result runs without its privilege, inside the tunnel");
+	else if (!p->is_elf)
+		puts("result runs; the file could not be read as a program");
+	else
+		puts("result runs inside the tunnel");
+	return why == NULL && !p->is_go;
+}
+
 int
 manage_check(const struct options *o)
 {
 	struct program p;
-	const char *why;
+	bool ok;
 
 	if (*o->argv == NULL)
 		return check_host();
@@ -166,7 +163,6 @@ manage_check(const struct options *o)
 		    strerror(errno));
 		return 1;
 	}
-	why = program_why_not(&p);
 	printf("program %s\n", p.path);
 	if (p.is_script)
 		printf("interpreter %s\n", p.loader);
@@ -180,16 +176,6 @@ manage_check(const struct options *o)
 	printf("go %s\n", p.is_go ? "yes" : "no");
 	printf("set-id %s\n", p.is_set_id ? "yes" : "no");
 	printf("capabilities %s\n", p.has_caps ? "yes" : "no");
-	if (why != NULL)
-		printf("result refused: %s\n", why);
-	else if (p.is_go)
-		printf("result runs, but Go makes its system calls itself, so the "
-		    "kernel filter refuses its sockets\n");
-	else if (p.is_set_id || p.has_caps)
-		printf("result runs without its privilege, inside the tunnel\n");
-	else if (!p.is_elf)
-		printf("result runs; the file could not be read as a program\n");
-	else
-		printf("result runs inside the tunnel\n");
-	return check_host() == 0 && why == NULL && !p.is_go ? 0 : 1;
+	ok = print_result(&p, o->isolate);
+	return check_host() == 0 && ok ? 0 : 1;
 }

@@ -31,7 +31,7 @@ const struct options_text_fact options_texts[OPTIONS_TEXTS] = {
 /* Above the letters of short options; the texts come first, by their number. */
 enum {
 	OPT_TEXT = 256,
-	OPT_VIA = OPT_TEXT + OPTIONS_TEXTS, OPT_PUBLISH, OPT_LISTEN, OPT_STACK,
+	OPT_VIA = OPT_TEXT + OPTIONS_TEXTS, OPT_PUBLISH, OPT_LISTEN, OPT_STACK, OPT_ISOLATE,
 	OPT_NO_SEATBELT, OPT_NO_DRAIN, OPT_NO_LOOPBACK, OPT_STRICT, OPT_INHERIT,
 	OPT_INSECURE, OPT_WAIT, OPT_HELP, OPT_VERSION,
 };
@@ -43,6 +43,7 @@ static const struct option longs_but_texts[] = {
 	{ "publish", required_argument, NULL, OPT_PUBLISH },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "stack", required_argument, NULL, OPT_STACK },
+	{ "isolate", required_argument, NULL, OPT_ISOLATE },
 	{ "no-seatbelt", no_argument, NULL, OPT_NO_SEATBELT },
 	{ "no-drain", no_argument, NULL, OPT_NO_DRAIN },
 	{ "no-loopback", no_argument, NULL, OPT_NO_LOOPBACK },
@@ -90,6 +91,20 @@ parse_listen(const char *s, enum options_listen *out)
 		*out = LISTEN_TUNNEL;
 	else if (strcmp(s, "open") == 0)
 		*out = LISTEN_OPEN;
+	else
+		return false;
+	return true;
+}
+
+static bool
+parse_isolate(const char *s, enum options_isolate *out)
+{
+	if (strcmp(s, "auto") == 0)
+		*out = ISOLATE_AUTO;
+	else if (strcmp(s, "always") == 0)
+		*out = ISOLATE_ALWAYS;
+	else if (strcmp(s, "never") == 0)
+		*out = ISOLATE_NEVER;
 	else
 		return false;
 	return true;
@@ -295,6 +310,12 @@ take(struct options *o, int opt, const char *arg, char why[static 256])
 			return bad_value(why, "--stack", arg,
 			    "thread or session");
 		return SW_OK;
+	case OPT_ISOLATE:
+		o->has_isolate = true;
+		if (!parse_isolate(arg, &o->isolate))
+			return bad_value(why, "--isolate", arg,
+			    "auto, always or never");
+		return SW_OK;
 	case OPT_NO_SEATBELT: o->no_seatbelt = true; return SW_OK;
 	case OPT_NO_DRAIN: o->no_drain = true; return SW_OK;
 	case OPT_NO_LOOPBACK: o->no_loopback = true; return SW_OK;
@@ -452,6 +473,16 @@ options_set(struct options *o, const char *key, const char *value,
 			    "loopback, deny, tunnel or open");
 		if (!o->has_listen)
 			o->listen = l;
+		return SW_OK;
+	}
+	if (strcmp(key, "isolate") == 0) {
+		enum options_isolate when;
+
+		if (!parse_isolate(value, &when))
+			return bad_value(why, "isolate", value,
+			    "auto, always or never");
+		if (!o->has_isolate)
+			o->isolate = when;
 		return SW_OK;
 	}
 	if (strcmp(key, "stack") == 0) {

@@ -24,6 +24,10 @@ enum options_command {
 enum options_listen { LISTEN_LOOPBACK, LISTEN_DENY, LISTEN_TUNNEL,
 	LISTEN_OPEN };
 enum options_stack { STACK_THREAD, STACK_SESSION };
+enum options_isolate {
+	ISOLATE_AUTO,		/* programs that the library cannot catch */
+	ISOLATE_ALWAYS, ISOLATE_NEVER,
+};
 
 /*
  * The options that are one text each, for the session alone.  They have the
@@ -74,7 +78,8 @@ struct options {
 	size_t local_n, remote_n;
 	enum options_listen listen;
 	enum options_stack stack;
-	bool has_listen, has_stack;	/* given, not the default */
+	enum options_isolate isolate;
+	bool has_listen, has_stack, has_isolate;	/* given */
 	bool via_is_closed;	/* nothing may be added to `via` any more */
 	bool via_is_default;	/* `via` is nobody's wish but the file's */
 	bool verbose, no_seatbelt, no_drain, no_loopback, wait, inherit;

@@ -40,6 +40,8 @@ const char options_help[] =
     "  -R [BIND:]PORT             a proxy at the exit that leads out here\n"
     "  --listen loopback|deny|tunnel|open  who may reach sockets that listen\n"
     "  --stack thread|session  where the program's network stack runs\n"
+    "  --isolate auto|always|never     a network namespace for programs that no\n"
+    "                          library can catch (auto), or for any\n"
     "  --dns HOST              resolver, as the tunnel's exit sees it\n"
     "  --entry ID, --exit ADDRESS      the mixnet's gateway and exit to use\n"
     "  --entry-tls auto|always|never   TLS to the mixnet's gateway\n"

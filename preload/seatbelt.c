@@ -23,6 +23,7 @@
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -77,7 +78,8 @@ enum place {
 	SOCKET = 27,
 	PAIR = 33,
 	SETOPT = 35,
-	REFUSE = 40, FORBID, ALLOW, PROGRAM_LEN
+	REFUSE = 40, FORBID, ALLOW,
+	OWN_NET = 43
 };
 
 #define LOAD(at) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (at))
@@ -88,7 +90,7 @@ enum place {
 #define IF_GE(here, k, yes, no) \
 	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (k), TO(here, yes), TO(here, no))
 
-static const struct sock_filter program[PROGRAM_LEN] = {
+static const struct sock_filter program[SEATBELT_LEN] = {
 	[0] = LOAD(AT_ARCH),
 	[1] = IF_EQ(1, ARCH_1, FIRST, 2),
 	[2] = IF_EQ(2, ARCH_2, SECOND, 3),
@@ -138,22 +140,29 @@ static const struct sock_filter program[PROGRAM_LEN] = {
 	[REFUSE] = RETURN(SECCOMP_RET_ERRNO | EAFNOSUPPORT),
 	[FORBID] = RETURN(SECCOMP_RET_ERRNO | EPERM),
 	[ALLOW] = RETURN(SECCOMP_RET_ALLOW),
+
+	/* The isolated filter comes here from instruction 30. */
+	[OWN_NET] = IF_EQ(OWN_NET, AF_INET, 45, 44),
+	[44] = IF_EQ(44, AF_INET6, 45, 46),
+	[45] = RETURN(SECCOMP_RET_ALLOW),
+	[46] = RETURN(SECCOMP_RET_ERRNO | EAFNOSUPPORT),
 };
 
-const struct sock_filter *
-seatbelt_program(size_t *n)
+void
+seatbelt_program(struct sock_filter out[static SEATBELT_LEN], bool isolated)
 {
-	*n = PROGRAM_LEN;
-	return program;
+	memcpy(out, program, sizeof(program));
+	if (isolated)
+		out[30] = (struct sock_filter)IF_EQ(30, AF_NETLINK, 31, OWN_NET);
 }
 
 int
-seatbelt_fasten(void)
+seatbelt_fasten(bool isolated)
 {
-	struct sock_fprog prog = { .len = PROGRAM_LEN };
+	struct sock_filter filter[SEATBELT_LEN];
+	struct sock_fprog prog = { .len = SEATBELT_LEN, .filter = filter };
 
-	/* The kernel copies it; the member only lacks a const. */
-	prog.filter = (struct sock_filter *)(uintptr_t)program;
+	seatbelt_program(filter, isolated);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return SW_ERR_SYS;
 	/* A filter is no reason to slow the program by the speculation

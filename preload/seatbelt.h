@@ -11,14 +11,22 @@
 #define SW_PRELOAD_SEATBELT_H
 
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
 
-/* Bind the calling process.  SW_OK, or SW_ERR_SYS with errno set. */
-int seatbelt_fasten(void) SW_MUST_CHECK;
+#define SEATBELT_LEN 47		/* instructions of the filter */
 
-/* The program of the filter, for tests; *n its length in instructions. */
-const struct sock_filter *seatbelt_program(size_t *n);
+/*
+ * Bind the calling process.  isolated: it is in a network namespace whose only
+ * way out is the tunnel, so internet sockets may be made; other families, of
+ * which some know no namespaces, may not.  SW_OK, or SW_ERR_SYS with errno set.
+ */
+int seatbelt_fasten(bool isolated) SW_MUST_CHECK;
+
+/* The filter's program. */
+void seatbelt_program(struct sock_filter out[static SEATBELT_LEN],
+    bool isolated);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "preload/session_chain.h"
 #include "preload/session_control.h"
+#include "preload/session_device.h"
 #include "preload/session_hop.h"
 #include "preload/session_services.h"
 
@@ -233,6 +234,7 @@ session_wipe(struct session *s)
 {
 	control_free_hosted(s);
 	local_udp_wipe(&s->local);
+	device_free_all(s);
 	for (struct hop *h = s->hops, *next; h != NULL; h = next) {
 		next = h->next;
 		hop_free(h);

@@ -36,6 +36,7 @@
 #define SESSION_MTU 65535	/* of the local hop, bytes */
 
 struct control;
+struct device;
 struct hop;
 struct hosted;
 struct question;
@@ -65,6 +66,7 @@ struct session {
 	size_t hop_n;
 	struct hosted *hosted;		/* owners that run here */
 	struct local_udp_set local;	/* datagram sockets on loopback */
+	struct device *devices;		/* of isolated programs */
 	struct question *questions;
 	size_t question_n;
 	uint32_t noted;			/* bits by enum session_reason */

@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/log.h"
+#include "preload/session_device.h"
 #include "preload/session_hop.h"
 #include "stack/owner.h"
 
@@ -142,8 +144,8 @@ attach_hosted(struct session *s, struct control_msg *m)
 	int chan = take_fd(m, m->fd_n - 1);
 	int link[2] = { -1, -1 };
 
-	if (chan < 0 || !is_packet_socket(chan) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-	    link) != 0) {
+	if (chan < 0 || !is_packet_socket(chan) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) != 0) {
 		if (chan >= 0)
 			close(chan);
 		answer(m, SW_ERR_SYS);
@@ -320,6 +322,26 @@ do_loopback(struct session *s, struct control_msg *m)
 }
 
 static void
+do_device(struct session *s, struct control_msg *m)
+{
+	struct link_config config;
+	int fds[DEVICE_FDS], r;
+
+	for (int i = 0; i < DEVICE_FDS; i++)
+		fds[i] = take_fd(m, i);
+	if (m->reply_fd < 0 || fds[DEVICE_FDS - 1] < 0) {
+		for (int i = 0; i < DEVICE_FDS; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
+		answer(m, SW_ERR_FORMAT);
+		return;
+	}
+	r = device_new(s, m->from, (int)m->head.arg, fds, &config);
+	session_reply(m->reply_fd, r, 0, &config, r == SW_OK ? sizeof(config) :
+	    0, -1);
+}
+
+static void
 do_status(struct session *s, struct control_msg *m)
 {
 	char text[4096];
@@ -353,6 +375,7 @@ control_handle(struct session *s, struct control_msg *m)
 		[SESSION_REVERSE] = do_ask,
 		[SESSION_DNS] = do_ask,
 		[SESSION_LOOPBACK] = do_loopback,
+		[SESSION_DEVICE] = do_device,
 		[SESSION_STATUS] = do_status,
 		[SESSION_STOP] = do_stop,
 		[SESSION_NOTE] = do_note,
@@ -420,8 +443,7 @@ close_rest(struct control_msg *m)
 static void
 control_ready(struct loop_fd *w, uint32_t events)
 {
-	struct control *c = (struct control *)(void *)((char *)w -
-	    offsetof(struct control, w));
+	struct control *c = CONTAINER_OF(w, struct control, w);
 	struct session *s = c->s;
 	static uint8_t buf[SESSION_MSG_MAX];
 
@@ -443,8 +465,10 @@ control_ready(struct loop_fd *w, uint32_t events)
 		}
 		if (n < 0 || control_parse(&m, buf, (size_t)n) != SW_OK)
 			log_debug("session: a malformed message, dropped");
-		else
+		else {
+			m.from = c;
 			control_handle(s, &m);
+		}
 		close_rest(&m);
 	}
 }
@@ -485,6 +509,7 @@ control_free(struct control *c)
 		c->next->prev = c->prev;
 	loop_del(&s->loop, &c->w);
 	close(c->w.fd);
+	device_orphan(s, c);
 	free(c);
 }
 

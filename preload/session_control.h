@@ -7,11 +7,12 @@
 #include "preload/session.h"
 #include "preload/session_proto.h"
 
-#define CONTROL_FDS_MAX 4
+#define CONTROL_FDS_MAX 5
 
 /* One message as it came: for the tests, which have no sockets. */
 struct control_msg {
 	struct session_msg head;
+	const struct control *from;
 	const uint8_t *payload;		/* head.len bytes, borrowed */
 	int fds[CONTROL_FDS_MAX];	/* whoever takes one puts -1 here */
 	int fd_n;

@@ -60,6 +60,11 @@ enum session_op {
 	 * was started for that.  SESSION_V6ONLY goes with it. */
 	SESSION_LOOPBACK,
 
+	/* Launcher only: serve the TUN device of a network namespace.  arg =
+	 * its index there; descriptors as for device_new().  Answer: payload =
+	 * struct link_config. */
+	SESSION_DEVICE,
+
 	/* Command line only. */
 	SESSION_STATUS,			/* payload: text, one "key value" a line */
 	SESSION_STOP,			/* end the session; answered when it will */
@@ -112,7 +117,7 @@ struct session_reply {
  * written by the launcher, all decimal or plain words:
  *   SMOLWRAP_CTL=FD:INODE      the control channel
  *   SMOLWRAP_PATH=/path        where it can be opened again (mode 0600 socket)
- *   SMOLWRAP_POLICY=listen=loopback,stack=thread,ipv6=1,labels=1,loopback=1
+ *   SMOLWRAP_POLICY=listen=loopback,stack=thread,ipv6=1,labels=1,loopback=1[,strict=1][,isolated=1]
  *   SMOLWRAP_LOG=LEVEL         only if the user set it
  *   LD_PRELOAD=.../libsmolwrap.so[:others]
  */

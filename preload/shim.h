@@ -94,6 +94,7 @@ struct shim_config {
 	bool ipv6;
 	bool loopback;			/* loopback destinations are allowed */
 	bool strict;			/* no inet socket may be passed in */
+	bool isolated;		/* what is not caught goes to the tunnel too */
 	bool single_labels;		/* the exit may know names without a dot */
 	/* "NAME=value" to put back into a child's environment; NULL-ended.
 	 * LD_PRELOAD holds our own entry only. */

@@ -119,6 +119,8 @@ take_policy(struct shim_config *c, const char *s, size_t n)
 		c->loopback = false;
 	else if (word_is(s, n, "strict=1"))
 		c->strict = true;
+	else if (word_is(s, n, "isolated=1"))
+		c->isolated = true;
 	else if (word_is(s, n, "labels=1"))
 		c->single_labels = true;
 }

@@ -83,7 +83,7 @@ exec_explain(int dirfd, const char *path, int flags)
 
 	level = execenv_get((char *const *)(uintptr_t)cfg->env,
 	    "SMOLWRAP_LOG");
-	if (level == NULL || strcmp(level, "debug") != 0)
+	if (level == NULL || strcmp(level, "debug") != 0 || cfg->isolated)
 		return;
 	if (flags & AT_EMPTY_PATH && *path == '\0')
 		return;

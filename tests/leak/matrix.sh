@@ -125,7 +125,7 @@ compare() {
 
 case $1 in ?*) compare "$1"; exit ;; esac
 
-plan $((2 * $(wc -l <"$T/probes") + 1))
+plan $((3 * $(wc -l <"$T/probes") + 2))
 
 run_all env
 while read -r name sink port; do
@@ -140,25 +140,42 @@ while read -r name sink port; do
 	esac fi
 done <"$T/probes"
 
-if product; then
-	# shellcheck disable=SC2086 # a list of words
-	run_all "$B/smolwrap" $VIA --
+# nothing_reached HOW COMMAND...: no probe reaches its sink.
+nothing_reached() {
+	how=$1; shift
+	run_all "$@"
 	while read -r name sink port; do
 		if ! [ -e "$T/out/$name" ]; then
-			fail "wrapped $name did not run"
+			fail "$how $name did not run"
 			diag "$(tail -n 3 "$T/out/all")"
 		elif hit "$name" "$sink" "$port"; then
-			fail "wrapped $name reaches nothing"
+			fail "$how $name reaches nothing"
 			diag "$(cat "$T/out/$name")"
 		else
-			pass "wrapped $name reaches nothing"
+			pass "$how $name reaches nothing"
 		fi
 	done <"$T/probes"
-	is "$(cat "$T/strays")" "" "wrapped, the client sent SSH and no more"
-else
+	is "$(cat "$T/strays")" "" "$how, the client sent SSH and no more"
+}
+
+# skipped HOW WHY
+skipped() {
 	while read -r name sink port; do
-		skip "smolwrap is not built" "wrapped $name"
+		skip "$2" "$1 $name"
 	done <"$T/probes"
-	skip "smolwrap is not built" "wrapped, the client sent SSH and no more"
+	skip "$2" "$1, the client sent SSH and no more"
+}
+
+# shellcheck disable=SC2086 # a list of words
+if product; then
+	nothing_reached wrapped "$B/smolwrap" $VIA --
+	if on client "$B/smolwrap" check | grep -q "^isolation yes"; then
+		nothing_reached isolated "$B/smolwrap" $VIA --isolate always --
+	else
+		skipped isolated "no network namespaces or TUN devices here"
+	fi
+else
+	skipped wrapped "smolwrap is not built"
+	skipped isolated "smolwrap is not built"
 fi
 tap_end

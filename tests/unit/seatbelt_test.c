@@ -22,20 +22,21 @@
 
 /* Runs the filter as the kernel would; only the instructions it uses. */
 static uint32_t
-judge(uint32_t arch, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
+run(bool isolated, uint32_t arch, uint32_t nr, uint64_t a0, uint64_t a1,
+    uint64_t a2)
 {
 	struct seccomp_data d = {
 		.nr = (int)nr, .arch = arch, .args = { a0, a1, a2 },
 	};
-	const struct sock_filter *p;
-	size_t n, pc = 0;
+	struct sock_filter p[SEATBELT_LEN];
+	size_t pc = 0;
 	uint32_t acc = 0;
 
-	p = seatbelt_program(&n);
+	seatbelt_program(p, isolated);
 	for (;;) {
 		const struct sock_filter *i = &p[pc++];
 
-		assert_true(pc <= n);
+		assert_true(pc <= SEATBELT_LEN);
 		switch (i->code) {
 		case BPF_LD | BPF_W | BPF_ABS:
 			assert_true(i->k + 4 <= sizeof(d));
@@ -53,6 +54,12 @@ judge(uint32_t arch, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 			fail_msg("instruction %zu", pc - 1);
 		}
 	}
+}
+
+static uint32_t
+judge(uint32_t arch, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+	return run(false, arch, nr, a0, a1, a2);
 }
 
 #define REFUSED (SECCOMP_RET_ERRNO | EAFNOSUPPORT)
@@ -84,6 +91,22 @@ every_family_but_three_is_refused(void **state)
 			assert_int_equal(judge(entries[e].arch,
 			    entries[e].socket, family, SOCK_STREAM, 0),
 			    local ? SECCOMP_RET_ALLOW : REFUSED);
+		}
+}
+
+static void
+isolated_only_internet_sockets_are_added(void **state)
+{
+	(void)state;
+	for (size_t e = 0; e < ENTRIES; e++)
+		for (uint32_t family = 0; family < 256; family++) {
+			bool fine = family == AF_UNIX || family == AF_ALG ||
+			    family == AF_NETLINK || family == AF_INET ||
+			    family == AF_INET6;
+
+			assert_int_equal(run(true, entries[e].arch,
+			    entries[e].socket, family, SOCK_STREAM, 0),
+			    fine ? SECCOMP_RET_ALLOW : REFUSED);
 		}
 }
 
@@ -196,7 +219,7 @@ attempt(long nr, long a, long b, long c)
 static int
 probe(void)
 {
-	if (seatbelt_fasten() != SW_OK)
+	if (seatbelt_fasten(false) != SW_OK)
 		return 1;
 	if (attempt(SYS_socket, AF_INET, SOCK_STREAM, 0) != -EAFNOSUPPORT ||
 	    attempt(SYS_socket, AF_INET6, SOCK_DGRAM, 0) != -EAFNOSUPPORT ||
@@ -246,6 +269,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_family_but_three_is_refused),
+		cmocka_unit_test(isolated_only_internet_sockets_are_added),
 		cmocka_unit_test(upper_halves_of_arguments_do_not_count),
 		cmocka_unit_test(only_routing_netlink_is_allowed),
 		cmocka_unit_test(pairs_but_tipc_and_other_calls_pass),

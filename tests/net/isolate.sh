@@ -1,0 +1,103 @@
+#!/bin/sh
+# Programs that no library can catch, in a network namespace of their own: they
+# reach what the tunnel reaches, get its errors, and nothing else.
+
+. "${0%/*}/../lib/net.sh"
+. "$SW_ROOT/tests/lib/mixnet.sh"
+
+hosts && services small dns web || exit 1
+product || skip_all "smolwrap is not built"
+on client "$B/smolwrap" check | grep -q '^isolation yes' ||
+    skip_all "no network namespaces or TUN devices here"
+command -v busybox >/dev/null && busybox wget --help >/dev/null 2>&1 ||
+    skip_all "no static busybox"
+watch client
+
+PAGE='<html><body>the page of www.example.test</body></html>'
+get() { wrapped busybox wget -q -O - "$@"; }
+
+# --- what works ----------------------------------------------------------------
+is "$(get http://www.example.test/)" "$PAGE" "static wget, by name"
+is "$(get http://$WWW/ | wc -c)" "$(printf '%s\n' "$PAGE" | wc -c)" \
+    "static wget, by address"
+is "$(get "http://[$WWW6]/")" "$PAGE" "static wget, IPv6"
+like "$(wrapped busybox nslookup www.example.test)" "*198.18.*" \
+    "static nslookup asks the session"
+head -c 20000000 /dev/urandom >"$T/www/big"
+is "$(get http://www.example.test/big | cksum)" "$(cksum <"$T/www/big")" \
+    "20 MB come as they are"
+spawn inet sh -c "nc -l -p 7777 >$T/got"
+within 5 hears inet 7777
+wrapped busybox nc $WWW 7777 <"$T/www/big"
+ok "what was written before the end arrives" within 10 cmp -s "$T/got" "$T/www/big"
+if command -v hey >/dev/null; then
+	like "$(SSL_CERT_FILE=$T/ca.crt wrapped hey -n 200 -c 20 \
+	    https://www.example.test/)" "*200 responses*" \
+	    "Go, 200 requests over TLS by 20 at once"
+else
+	skip "hey is not installed" "Go, 200 requests"
+fi
+# shellcheck disable=SC2086 # VIA is a list of words
+{
+is "$(on client "$B/smolwrap" $VIA --isolate always -- sh -c \
+    'busybox wget -q -O - http://www.example.test/; curl -s http://www.example.test/')" \
+    "$PAGE
+$PAGE" "a shell that was isolated: static and dynamic children"
+is "$(on client "$B/smolwrap" $VIA --isolate always -- sh -c \
+    'ip -o link | wc -l; ip route get 10.9.0.1 | head -n 1 | cut -d" " -f3')" "2
+smol0" "it sees one device besides lo, and its host's network by the tunnel only"
+is "$(on client unshare -U --map-user=1000 --map-group=1000 \
+    "$B/smolwrap" $VIA -- busybox sh -c \
+    'id -u; busybox wget -q -O - http://www.example.test/')" "1000
+$PAGE" "an ordinary user, who keeps the id"
+}
+
+# --- errors --------------------------------------------------------------------
+like "$(get http://$WWW:81/ 2>&1)" "*Connection refused*" "a refused port"
+like "$(get http://no.example.test/ 2>&1)" "*bad address*" "an unknown name"
+on client mount --bind /dev/null /dev/net/tun
+like "$(get http://$WWW/ 2>&1)" \
+    "smolwrap: cannot wrap \"busybox\": it is statically linked*isolated:*" \
+    "without TUN devices: one line that says why"
+on client umount /dev/net/tun
+# shellcheck disable=SC2086 # VIA is a list of words
+like "$(on client "$B/smolwrap" $VIA --isolate never busybox true 2>&1)" \
+    "smolwrap: cannot wrap*" "--isolate never: refused"
+
+# interrupted NAME COMMAND...: a slow download while COMMAND does it.
+interrupted() {
+	what=$1; shift
+	get http://www.example.test/slow >"$T/part" 2>"$T/err" &
+	job=$!
+	ok "$what: data flows before" within 10 test -s "$T/part"
+	from=$(date +%s)
+	"$@"
+	wait $job
+	status=$?
+	ok "$what: the program fails (status $status)" test $status -ne 0
+	ok "$what: within 5 s" test $(($(date +%s) - from)) -lt 5
+}
+# The session itself, not the guard beside the program.
+kill_session() {
+	for p in $(sessions); do
+		case $(readlink "/proc/$p/exe") in
+		*-session) kill -9 "$p" ;;
+		esac
+	done
+}
+interrupted "the ssh connection is killed" cut_tunnel KILL
+interrupted "the session is killed" kill_session
+ok "no session is left" within 10 no_sessions
+is "$(pgrep -c smolwrap-guard)" 0 "and no guard"
+is "$(strays client)" "" "all that time, the client sent SSH and no more"
+
+# --- over the mixnet, with UDP ---------------------------------------------------
+kill "$net_watch_client"; wait "$net_watch_client" 2>/dev/null
+rm -f "$T/seen-client"
+watch client
+start_mixnet || exit 1
+is "$(get http://www.example.test/)" "$PAGE" "mixnet: static wget, by name"
+like "$(wrapped busybox nslookup www.example.test $WWW)" "*$WWW*" \
+    "mixnet: static nslookup, by UDP to a server of its choice"
+is "$(mix_strays)" "" "the client spoke to its entry gateway and no one else"
+tap_end
