@@ -235,9 +235,10 @@ fuzz-run: $(FUZZ_BIN)
 		-artifact_prefix=build/fuzz/$$n- tests/fuzz/corpus/$$n || exit 1; \
 	done
 # 1 GiB each way, 1,000 connections at once, 10,000 in a row; smolserve with 500
-# sessions of 20 channels.
+# sessions of 20 channels, and its patience beside nginx's.
 soak: all $(TEST_BIN)
-	B=$(B) prove --timer -v tests/bulk/bulk.sh tests/bulk/serve_load.sh
+	B=$(B) prove --timer -v tests/bulk/bulk.sh tests/bulk/serve_load.sh \
+	    tests/bulk/serve_patience.sh
 # Other projects' suites, bare and wrapped: too long for every day.  They need
 # Debian's libpython3.11-testsuite and cmake besides.
 LIBUV ?= build/src/libuv

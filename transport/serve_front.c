@@ -16,6 +16,10 @@
 
 #define HANDSHAKE_MS 60000		/* nginx's patience */
 #define GUESTS_MAX 1024			/* shaking hands or silent */
+/* "SSH-" may be the beginning of a method's name, "SSH-2" no more: a web server
+ * would answer.  Who means SSH sends the rest with it. */
+#define NO_METHOD 5
+#define HALF_MS 1000
 
 struct guest {
 	LIST_LINK(guest) link;
@@ -117,12 +121,20 @@ on_bytes(struct loop_fd *w, uint32_t events)
 		to_ssh(g);
 	else if (what == 1)
 		to_web(g, 0);
+	else if (g->len >= NO_METHOD)
+		loop_set_timer(&g->f->v->l, &g->timer,
+		    g->f->v->l.now_ms + HALF_MS);
 }
 
 static void
 on_silence(struct loop_timer *t)
 {
-	guest_free(CONTAINER_OF(t, struct guest, timer));
+	struct guest *g = CONTAINER_OF(t, struct guest, timer);
+
+	if (g->len >= NO_METHOD)
+		to_web(g, 0);
+	else
+		guest_free(g);
 }
 
 static void
@@ -183,7 +195,10 @@ serve_front_new(struct serve_server *v, const struct serve_front_options *o,
     char why[static 256])
 {
 	const struct tls_server_cert cert = { o->cert, o->key };
-	const struct tls_server_options tls = { .certs = &cert, .ncerts = 1 };
+	const struct tls_server_options tls = {	/* as nginx offers them */
+		.certs = &cert, .ncerts = 1,
+		.alpn = "http/1.1,http/1.0,http/0.9",
+	};
 	struct serve_front *f = calloc(1, sizeof(*f));
 
 	_Static_assert(TLS_WHY_LEN <= 256, "why has room");

@@ -1,45 +1,54 @@
 /*
- *   HEAD --request--> BODY --sent--> HEAD (kept) or gone
- *   HEAD --(a real server)--> CONNECTING --> PUMP (serve_pump.c)
+ *   HEAD --request--> ANSWER --sent--> HEAD (kept), REST or gone
+ *   REST: what the client still sends is read, so that no reset overtakes the
+ *   answer
+ *   a real server: all of it goes to a pump
  */
 #include "transport/serve_web.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/addr.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "transport/list.h"
 #include "transport/serve_http.h"
+#include "transport/serve_pump.h"
 
-#define PIECE 16384
-#define BACKEND_MS 60000
+#define PIECE 16384			/* of a file; an answer's head fits */
+#define REST_MS 5000
 
-struct pipe {				/* one direction between two sockets */
-	uint8_t buf[PIECE];
-	size_t at, len;
-	bool ended, told;		/* end of file read; and passed on */
-};
+_Static_assert(PIECE >= SERVE_HTTP_ANSWER_MAX, "a piece holds a head");
 
 struct web_conn {
 	LIST_LINK(web_conn) link;
 	struct serve_web *w;
-	struct loop_fd client, backend;	/* backend.fd -1: none */
+	struct serve_pump *pump;	/* NULL: it is served here */
+	struct loop_fd client;
 	struct loop_timer timer;
-	enum { HEAD, BODY, CONNECTING, PUMP } state;
+	enum { HEAD, ANSWER, REST } state;
 	bool keep, plain;
-	struct pipe in, out;		/* from the client, to it */
-	int file;			/* BODY: the rest is in it; -1: none */
-	uint64_t left;
+	struct serve_http_request r;	/* that is being read */
+	struct serve_http_body skip;	/* of the one before */
+	uint8_t in[SERVE_HTTP_HEAD_MAX];
+	size_t in_len;
+	uint8_t out[PIECE];
+	size_t out_at, out_len;
+	int file;			/* ANSWER: the rest is in it; -1: none */
+	uint64_t pos, left;
+	struct serve_http_file f;
+	struct serve_http_parts parts;
+	size_t part;			/* of several, the next */
 };
 
 struct serve_web {
@@ -58,10 +67,9 @@ conn_free(struct web_conn *c)
 
 	loop_set_timer(l, &c->timer, SW_NEVER);
 	loop_del(l, &c->client);
-	loop_del(l, &c->backend);
-	close(c->client.fd);
-	if (c->backend.fd >= 0)
-		close(c->backend.fd);
+	serve_pump_free(c->pump);
+	if (c->client.fd >= 0)
+		close(c->client.fd);
 	if (c->file >= 0)
 		close(c->file);
 	LIST_DROP(&c->w->conns, c, link);
@@ -81,156 +89,240 @@ wait_for(struct web_conn *c, int64_t ms)
 	loop_set_timer(c->w->l, &c->timer, c->w->l->now_ms + ms);
 }
 
-/* ---- two sockets, joined ---- */
-
-/* Move what can be moved.  false: the connection broke. */
-static bool
-move(struct pipe *p, int from, int to)
-{
-	ssize_t n;
-
-	for (;;) {
-		if (p->at == p->len && !p->ended) {
-			n = recv(from, p->buf, sizeof(p->buf), 0);
-			if (n < 0)
-				return errno == EAGAIN;
-			p->at = 0;
-			p->len = (size_t)n;
-			p->ended = n == 0;
-		}
-		if (p->at == p->len)
-			break;
-		n = send(to, p->buf + p->at, p->len - p->at, MSG_NOSIGNAL);
-		if (n < 0)
-			return errno == EAGAIN;
-		p->at += (size_t)n;
-	}
-	if (p->ended && !p->told) {
-		p->told = true;
-		(void)shutdown(to, SHUT_WR);
-	}
-	return true;
-}
-
-static uint32_t
-wanted(const struct pipe *reads, const struct pipe *writes)
-{
-	return (reads->at == reads->len && !reads->ended ? EPOLLIN : 0u) |
-	    (writes->at < writes->len ? EPOLLOUT : 0u);
-}
-
-static void
-pump(struct web_conn *c)
-{
-	if (!move(&c->in, c->client.fd, c->backend.fd) ||
-	    !move(&c->out, c->backend.fd, c->client.fd) ||
-	    (c->in.told && c->out.told)) {
-		conn_free(c);
-		return;
-	}
-	loop_mod(c->w->l, &c->client, wanted(&c->in, &c->out));
-	loop_mod(c->w->l, &c->backend, wanted(&c->out, &c->in));
-	wait_for(c, SERVE_WEB_KEEP_MS);
-}
-
 /* ---- answering ---- */
 
+/* `len` bytes in c->out come first. */
 static void
-answer(struct web_conn *c, size_t len, bool keep)
+begin_answer(struct web_conn *c, size_t len, bool keep)
 {
-	c->out.at = 0;
-	c->out.len = len;
+	c->out_at = 0;
+	c->out_len = len;
 	c->keep = keep;
-	c->state = BODY;
+	c->state = ANSWER;
+}
+
+/* Where a folder's name without its slash leads, as nginx writes it. */
+static void
+redirect(const struct serve_http_request *r, char *out, size_t room)
+{
+	struct serve_http_text host = r->host;
+	int n = 0;
+
+	if (host.len > 4 && memcmp(host.p + host.len - 4, ":443", 4) == 0)
+		host.len -= 4;
+	if (host.p != NULL)
+		n = snprintf(out, room, "https://%.*s", (int)host.len, host.p);
+	for (int i = 0; i < n && (size_t)i < room; i++)
+		out[i] = (char)tolower((unsigned char)out[i]);
+	if (n >= 0 && (size_t)n < room)
+		(void)snprintf(out + n, room - (size_t)n, "%s/%.*s", r->path,
+		    (int)r->query.len, r->query.p != NULL ? r->query.p : "");
 }
 
 static void
-answer_error(struct web_conn *c, const struct serve_http_request *r, int status,
-    const char *to)
+answer_error(struct web_conn *c, const struct serve_http_request *r, int status)
 {
-	/* nginx ends the connection after an error in the request itself. */
-	bool keep = r->keep && status != 400;
+	char to[3 * SERVE_HTTP_LINE_MAX];
+	const struct serve_http_error e = {
+		.status = status, .note = r->note,
+		.to = status == 301 ? to : NULL, .size = c->f.size,
+		.no_page = r->method == SERVE_HTTP_HEAD, .bare = r->bare,
+		.keep = r->keep,
+	};
 
-	answer(c, serve_http_error((char *)c->out.buf, status, r->note, to,
-	    r->head, keep, time(NULL)), keep);
+	if (status == 301)
+		redirect(r, to, sizeof(to));
+	begin_answer(c, serve_http_error((char *)c->out, &e, time(NULL)),
+	    r->keep);
 }
 
-/* A file of the site, or the error that says why not. */
+/* A file of the site: 200 with *fd, or why not. */
 static int
-open_file(const struct serve_web *w, const char *path, struct stat *st,
-    int *fd, char full[static 4096])
+open_file(struct web_conn *c, const char *path, int *fd)
 {
-	bool folder = path[strlen(path) - 1] == '/';
+	const char *root = c->w->root;
+	size_t len = strlen(path);
+	bool folder = path[len - 1] == '/';
+	char full[SERVE_HTTP_PATH_MAX + 4096];
+	struct stat st;
+	int status = 200;
 
 	*fd = -1;
-	if (w->root == NULL || (size_t)snprintf(full, 4096, "%s%s%s", w->root,
-	    path, folder ? "index.html" : "") >= 4096)
+	if (root == NULL || (size_t)snprintf(full, sizeof(full), "%s%s%s", root,
+	    path, folder ? "index.html" : "") >= sizeof(full))
 		return 404;
 	*fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (*fd < 0)
-		return errno == EACCES || (folder && errno == ENOENT &&
-		    strcmp(path, "/") == 0) ? 403 : 404;
-	if (fstat(*fd, st) != 0 || (!S_ISREG(st->st_mode) &&
-	    !S_ISDIR(st->st_mode)))
-		return 404;
-	return S_ISDIR(st->st_mode) ? 301 : 200;
+	if (*fd < 0 && errno == EACCES)
+		return 403;
+	if (*fd < 0) {
+		full[strlen(root) + len] = '\0';
+		return folder && stat(full, &st) == 0 && S_ISDIR(st.st_mode) ?
+		    403 : 404;
+	}
+	if (fstat(*fd, &st) != 0 || (!S_ISREG(st.st_mode) &&
+	    !S_ISDIR(st.st_mode)))
+		status = 404;
+	else if (S_ISDIR(st.st_mode))
+		status = 301;
+	if (status == 200) {
+		c->f = (struct serve_http_file){
+			.type = serve_http_type(full),
+			.size = (uint64_t)st.st_size, .changed = st.st_mtime,
+		};
+		return 200;
+	}
+	close(*fd);
+	*fd = -1;
+	return status;
 }
 
 static void
-answer_request(struct web_conn *c, const struct serve_http_request *r)
+answer_file(struct web_conn *c, const struct serve_http_request *r, int status,
+    int fd)
 {
-	char full[4096], to[SERVE_HTTP_PATH_MAX + 1];
-	struct serve_http_file f;
-	struct stat st = { 0 };
-	int status = r->status, fd = -1;
-
-	if (status == 0)
-		status = open_file(c->w, r->path, &st, &fd, full);
-	if (status != 200) {
-		if (fd >= 0)
-			close(fd);
-		snprintf(to, sizeof(to), "%s/", r->path);
-		answer_error(c, r, status, status == 301 ? to : NULL);
-		return;
-	}
-	if (r->since != 0 && r->since == st.st_mtime)
-		status = 304;
-	f = (struct serve_http_file){
-		.type = serve_http_type(full), .size = (uint64_t)st.st_size,
-		.changed = st.st_mtime,
-	};
-	answer(c, serve_http_file_head((char *)c->out.buf, status, &f, r->keep,
-	    time(NULL)), r->keep);
-	if (status == 304 || r->head) {
+	if (getrandom(&c->parts.boundary, sizeof(c->parts.boundary), 0) < 0)
+		c->parts.boundary = (uint64_t)c->w->l->now_ms;
+	begin_answer(c, r->bare ? 0 : serve_http_file_head((char *)c->out,
+	    status, &c->f, &c->parts, r->keep, time(NULL)), r->keep);
+	c->part = c->parts.n + 1;
+	if (status == 304 || r->method == SERVE_HTTP_HEAD) {
 		close(fd);
 		return;
 	}
 	c->file = fd;
-	c->left = f.size;
+	c->pos = 0;
+	c->left = c->f.size;
+	if (c->parts.n == 1) {
+		c->pos = c->parts.at[0].from;
+		c->left = c->parts.at[0].to - c->pos;
+	} else if (c->parts.n > 1) {
+		c->left = 0;
+		c->part = 0;
+	}
 }
 
-/* Send; true when the answer is out, false: wait, or c is gone. */
+static void
+answer_request(struct web_conn *c, struct serve_http_request *r)
+{
+	int status = r->status, fd = -1;
+
+	if (c->plain && (status == 0 || status == 404 || status == 405)) {
+		status = 400;
+		r->note = "The plain HTTP request was sent to HTTPS port";
+		r->keep = false;
+	}
+	if (status == 0)
+		status = open_file(c, r->path, &fd);
+	if (status == 200 && r->method == SERVE_HTTP_POST)
+		status = 405;
+	if (status == 200)
+		status = serve_http_match(r, &c->f, &c->parts);
+	if (status == 200 || status == 206 || status == 304) {
+		answer_file(c, r, status, fd);
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
+	answer_error(c, r, status);
+}
+
+/* The next bytes of the answer into c->out; false: the file got shorter. */
+static bool
+refill(struct web_conn *c)
+{
+	ssize_t n;
+
+	c->out_at = c->out_len = 0;
+	if (c->left > 0) {
+		n = pread(c->file, c->out, c->left < PIECE ? (size_t)c->left :
+		    PIECE, (off_t)c->pos);
+		if (n <= 0)
+			return false;
+		c->out_len = (size_t)n;
+		c->pos += (uint64_t)n;
+		c->left -= (uint64_t)n;
+	} else if (c->file >= 0 && c->part <= c->parts.n) {
+		c->out_len = serve_http_part_head((char *)c->out, &c->f,
+		    &c->parts, c->part);
+		if (c->part < c->parts.n) {
+			c->pos = c->parts.at[c->part].from;
+			c->left = c->parts.at[c->part].to - c->pos;
+		}
+		c->part++;
+	}
+	return true;
+}
+
+static void
+drop_input(struct web_conn *c, size_t n)
+{
+	c->in_len -= n;
+	memmove(c->in, c->in + n, c->in_len);
+}
+
+/* What is left of a request's body; after nonsense, all is.  true: no more. */
+static bool
+skip_body(struct web_conn *c)
+{
+	size_t used;
+
+	if (serve_http_body_skip(&c->skip, (char *)c->in, c->in_len, &used) !=
+	    SW_OK) {
+		c->skip = (struct serve_http_body){ SERVE_HTTP_COUNTED,
+		    UINT64_MAX, SERVE_HTTP_SIZE, false };
+		c->keep = false;
+		used = c->in_len;
+	}
+	drop_input(c, used);
+	return c->skip.kind == SERVE_HTTP_NO_BODY;
+}
+
+/* Nothing follows. */
+static void
+end_conn(struct web_conn *c)
+{
+	(void)shutdown(c->client.fd, SHUT_WR);
+	conn_free(c);
+}
+
+/* The answer is out. */
+static void
+end_answer(struct web_conn *c)
+{
+	if (c->file >= 0)
+		close(c->file);
+	c->file = -1;
+	if (c->keep) {
+		c->state = HEAD;
+		wait_for(c, SERVE_WEB_KEEP_MS);
+		loop_mod(c->w->l, &c->client, EPOLLIN);
+		return;
+	}
+	if (c->skip.kind == SERVE_HTTP_NO_BODY) {
+		end_conn(c);
+		return;
+	}
+	c->state = REST;
+	wait_for(c, REST_MS);
+	loop_mod(c->w->l, &c->client, EPOLLIN);
+}
+
+/* Send; true when the answer is out and the next request may come, false: wait,
+ * or c is gone. */
 static bool
 send_answer(struct web_conn *c)
 {
-	struct pipe *p = &c->out;
+	bool keep = c->keep;
 	ssize_t n;
 
 	for (;;) {
-		if (p->at == p->len && c->left > 0) {
-			n = read(c->file, p->buf, c->left < sizeof(p->buf) ?
-			    (size_t)c->left : sizeof(p->buf));
-			if (n <= 0) {		/* it got shorter */
-				conn_free(c);
-				return false;
-			}
-			p->at = 0;
-			p->len = (size_t)n;
-			c->left -= (uint64_t)n;
+		if (c->out_at == c->out_len && !refill(c)) {
+			conn_free(c);
+			return false;
 		}
-		if (p->at == p->len)
+		if (c->out_at == c->out_len)
 			break;
-		n = send(c->client.fd, p->buf + p->at, p->len - p->at,
+		n = send(c->client.fd, c->out + c->out_at, c->out_len - c->out_at,
 		    MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN) {
 			loop_mod(c->w->l, &c->client, EPOLLOUT);
@@ -240,41 +332,30 @@ send_answer(struct web_conn *c)
 			conn_free(c);
 			return false;
 		}
-		p->at += (size_t)n;
+		c->out_at += (size_t)n;
 	}
-	if (c->file >= 0)
-		close(c->file);
-	c->file = -1;
-	if (!c->keep) {
-		(void)shutdown(c->client.fd, SHUT_WR);
-		conn_free(c);
-		return false;
-	}
-	c->state = HEAD;
-	wait_for(c, SERVE_WEB_KEEP_MS);
-	loop_mod(c->w->l, &c->client, EPOLLIN);
-	return true;
+	end_answer(c);
+	return keep;
 }
 
 /* Requests that are whole, one after the other. */
 static void
 serve_requests(struct web_conn *c)
 {
-	struct serve_http_request r;
 	size_t used;
 
-	while (c->state == HEAD && c->in.len > 0) {
-		if (serve_http_parse(&r, (char *)c->in.buf, c->in.len, &used) ==
+	while (c->state == HEAD) {
+		if (!skip_body(c))
+			return;
+		if (serve_http_take(&c->r, (char *)c->in, c->in_len, &used) ==
 		    SW_AGAIN)
 			return;
-		if (c->plain && r.status == 0) {
-			r.status = 400;
-			r.note = "The plain HTTP request was sent to HTTPS port";
-		}
-		c->in.len -= used;
-		memmove(c->in.buf, c->in.buf + used, c->in.len);
 		wait_for(c, SERVE_WEB_HEAD_MS);
-		answer_request(c, &r);
+		answer_request(c, &c->r);
+		c->skip = c->r.body;
+		serve_http_begin(&c->r);
+		drop_input(c, used);
+		(void)skip_body(c);
 		if (!send_answer(c))
 			return;
 	}
@@ -288,72 +369,44 @@ on_client(struct loop_fd *w, uint32_t events)
 	struct web_conn *c = CONTAINER_OF(w, struct web_conn, client);
 	ssize_t n;
 
-	if (c->state == PUMP) {
-		pump(c);
-		return;
-	}
-	if (c->state == BODY) {
+	if (c->state == ANSWER) {
 		if ((events & (EPOLLHUP | EPOLLERR)) != 0)
 			conn_free(c);
 		else if (send_answer(c))
 			serve_requests(c);
 		return;
 	}
-	if (c->state == CONNECTING) {	/* it went away */
-		conn_free(c);
-		return;
-	}
-	n = recv(w->fd, c->in.buf + c->in.len, SERVE_HTTP_HEAD_MAX - c->in.len, 0);
+	n = recv(w->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
 		conn_free(c);
 		return;
 	}
-	c->in.len += (size_t)n;
-	serve_requests(c);
+	c->in_len += (size_t)n;
+	if (c->state == HEAD)
+		serve_requests(c);
+	else if (skip_body(c))
+		end_conn(c);
 }
 
+/* The real server's part is over, or it never answered. */
 static void
-on_backend(struct loop_fd *w, uint32_t events)
+on_pump_over(void *arg, int fd)
 {
-	struct web_conn *c = CONTAINER_OF(w, struct web_conn, backend);
-	struct serve_http_request r = { 0 };
-	socklen_t len = sizeof(int);
-	int e = 0;
+	struct web_conn *c = arg;
 
-	(void)events;
-	if (c->state == CONNECTING) {
-		(void)getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &e, &len);
-		if (e != 0) {
-			loop_del(c->w->l, w);
-			answer_error(c, &r, 502, NULL);
-			(void)send_answer(c);
-			return;
-		}
-		c->state = PUMP;
+	c->pump = NULL;
+	c->client.fd = fd;
+	if (fd < 0 || loop_add(c->w->l, &c->client, EPOLLIN) != SW_OK) {
+		conn_free(c);
+		return;
 	}
-	pump(c);
+	answer_error(c, &c->r, 502);
+	(void)send_answer(c);
 }
 
-/* Hand it over, whatever it says. */
-static bool
-connect_backend(struct web_conn *c)
-{
-	int family = addr_is_v4(&c->w->backend) ? AF_INET : AF_INET6;
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-
-	c->backend.fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK |
-	    SOCK_CLOEXEC, 0);
-	addr_to_sockaddr(&c->w->backend, family, (struct sockaddr *)&ss, &len);
-	c->state = CONNECTING;
-	wait_for(c, BACKEND_MS);
-	return c->backend.fd >= 0 &&
-	    (connect(c->backend.fd, (struct sockaddr *)&ss, len) == 0 ||
-	    errno == EINPROGRESS) &&
-	    loop_add(c->w->l, &c->backend, EPOLLOUT) == SW_OK;
-}
+static const struct serve_pump_events pump_events = { on_pump_over };
 
 void
 serve_web_take(struct serve_web *w, int fd, const uint8_t *first, size_t len,
@@ -369,21 +422,31 @@ serve_web_take(struct serve_web *w, int fd, const uint8_t *first, size_t len,
 	}
 	c->w = w;
 	c->client = (struct loop_fd){ .fd = fd, .ready = on_client };
-	c->backend = (struct loop_fd){ .fd = -1, .ready = on_backend };
 	c->timer.fire = on_timer;
 	c->timer.at_ms = SW_NEVER;
 	c->file = -1;
 	c->plain = plain != 0;
-	memcpy(c->in.buf, first, len);
-	c->in.len = len;
+	serve_http_begin(&c->r);
 	LIST_APPEND(&w->conns, c, link);
 	w->n++;
-	wait_for(c, SERVE_WEB_HEAD_MS);
-	if (loop_add(w->l, &c->client, ours ? EPOLLIN : 0) != SW_OK ||
-	    (!ours && !connect_backend(c)))
+	if (!ours && (c->pump = serve_pump_new(w->l, fd, first, len, &w->backend,
+	    &pump_events, c)) != NULL) {
+		c->client.fd = -1;
+		return;
+	}
+	if (loop_add(w->l, &c->client, EPOLLIN) != SW_OK) {
 		conn_free(c);
-	else if (ours)
-		serve_requests(c);
+		return;
+	}
+	wait_for(c, SERVE_WEB_HEAD_MS);
+	if (!ours) {			/* no descriptor for the way there */
+		answer_error(c, &c->r, 502);
+		(void)send_answer(c);
+		return;
+	}
+	memcpy(c->in, first, len);
+	c->in_len = len;
+	serve_requests(c);
 }
 
 size_t
@@ -397,40 +460,6 @@ serve_web_drop_oldest(struct serve_web *w)
 {
 	if (!LIST_IS_EMPTY(&w->conns))
 		conn_free(LIST_FIRST(&w->conns));
-}
-
-/* "http://ADDRESS[:PORT][/]" */
-static int
-parse_backend(struct sw_addr *out, const char *url)
-{
-	char host[SW_ADDR_TEXT_LEN];
-	const char *p = url + strlen("http://"), *end;
-	unsigned long port = 80;
-	size_t n;
-	char *rest;
-
-	end = *p == '[' ? strchr(p, ']') : p + strcspn(p, ":/");
-	if (end == NULL)
-		return SW_ERR_FORMAT;
-	p += *p == '[';
-	n = (size_t)(end - p);
-	if (n == 0 || n >= sizeof(host))
-		return SW_ERR_FORMAT;
-	memcpy(host, p, n);
-	host[n] = '\0';
-	end += *end == ']';
-	if (*end == ':') {
-		port = strtoul(end + 1, &rest, 10);
-		end = rest;
-	}
-	if (port == 0 || port > 65535 || (*end != '\0' && strcmp(end, "/") != 0))
-		return SW_ERR_FORMAT;
-	if (strcmp(host, "localhost") == 0)
-		memcpy(host, "127.0.0.1", sizeof("127.0.0.1"));
-	if (addr_parse_ip(out, host) != SW_OK)
-		return SW_ERR_FORMAT;
-	out->port = (uint16_t)port;
-	return SW_OK;
 }
 
 struct serve_web *
@@ -448,7 +477,7 @@ serve_web_new(struct loop *l, const char *where, char why[static 256])
 		return w;
 	if (strncmp(where, "http://", 7) == 0) {
 		w->has_backend = true;
-		if (parse_backend(&w->backend, where) == SW_OK)
+		if (serve_pump_parse(&w->backend, where) == SW_OK)
 			return w;
 		snprintf(why, 256, "--web \"%.100s\" is not http://ADDRESS:PORT",
 		    where);

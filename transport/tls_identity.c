@@ -99,12 +99,15 @@ configure(struct tls_identity *id, const struct tls_server_options *o,
     mbedtls_ssl_ticket_context *tickets)
 {
 	const char *alpn = o->alpn != NULL ? o->alpn : "http/1.1";
+	char *rest;
+	size_t n = 0;
 
 	if (tls_config_init(&id->conf, MBEDTLS_SSL_IS_SERVER) != SW_OK ||
 	    strlen(alpn) >= sizeof(id->alpn))
 		return SW_ERR_NOMEM;
 	memcpy(id->alpn, alpn, strlen(alpn) + 1);
-	id->protocols[0] = id->alpn;
+	for (rest = id->alpn; rest != NULL && n < TLS_PROTOCOLS_MAX; n++)
+		id->protocols[n] = strsep(&rest, ",");
 	mbedtls_ssl_conf_session_tickets_cb(&id->conf, mbedtls_ssl_ticket_write,
 	    mbedtls_ssl_ticket_parse, tickets);
 	mbedtls_ssl_conf_new_session_tickets(&id->conf, 2);

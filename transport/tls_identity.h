@@ -14,6 +14,8 @@
 #include "transport/shared.h"
 #include "transport/tls_server.h"
 
+#define TLS_PROTOCOLS_MAX 4
+
 struct tls_pair {
 	mbedtls_x509_crt chain;
 	mbedtls_pk_context sk;
@@ -24,7 +26,7 @@ struct tls_identity {
 	mbedtls_ssl_config conf;
 	size_t n;
 	struct tls_pair pair[TLS_SERVER_CERTS_MAX];
-	const char *protocols[2];
+	const char *protocols[TLS_PROTOCOLS_MAX + 1];	/* NULL ends them */
 	char alpn[64];
 };
 

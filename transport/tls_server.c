@@ -24,6 +24,10 @@
 #include "transport/tls_stream.h"
 
 #define TLS_HANDSHAKE_RECORD 0x16
+#define SSLV2_BIT 0x80			/* of its records' first byte */
+
+/* RFC 8446 section 6.2 */
+enum { ALERT_UNEXPECTED_MESSAGE = 10, ALERT_PROTOCOL_VERSION = 70 };
 #define TICKET_LIFE_S 86400
 
 /* The files' names, and what they hold now. */
@@ -228,6 +232,16 @@ finish(struct tls_accept *a)
 	report(a, SW_OK, fd, "");
 }
 
+/* The last word to who never began a handshake: OpenSSL says it, mbedTLS goes
+ * without. */
+static void
+say_alert(int fd, uint8_t what)
+{
+	const uint8_t record[] = { 0x15, 3, 3, 0, 2, 2, what };
+
+	(void)send(fd, record, sizeof(record), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void
 shake(struct tls_accept *a)
 {
@@ -239,6 +253,8 @@ shake(struct tls_accept *a)
 		finish(a);
 	} else if (r != SW_AGAIN) {
 		tls_describe(mbed_err, why, sizeof(why));
+		if (!a->s->has_sent && mbed_err != MBEDTLS_ERR_SSL_CONN_EOF)
+			say_alert(a->s->net.fd, ALERT_UNEXPECTED_MESSAGE);
 		report(a, mbed_err == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE ?
 		    SW_ERR_AUTH : SW_ERR_RESET, -1, why);
 	} else if (a->events != (uint32_t)events) {
@@ -266,6 +282,12 @@ on_ready(struct loop_fd *w, uint32_t events)
 		return;
 	if (n <= 0) {
 		report(a, SW_ERR_RESET, -1, "the connection was closed");
+		return;
+	}
+	if ((first & SSLV2_BIT) != 0) {
+		say_alert(fd, ALERT_PROTOCOL_VERSION);
+		(void)recv(fd, NULL, 65536, MSG_TRUNC | MSG_DONTWAIT);
+		report(a, SW_ERR_RESET, -1, "it speaks an old SSL");
 		return;
 	}
 	if (first != TLS_HANDSHAKE_RECORD) {

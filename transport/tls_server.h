@@ -31,7 +31,8 @@ struct tls_server_options {
 						 * those who ask for no name
 						 * that we have */
 	size_t ncerts;				/* 1 .. TLS_SERVER_CERTS_MAX */
-	const char *alpn;	/* NULL: "http/1.1".  A client that offers none
+	const char *alpn;	/* parted by commas, the best first, at most 4;
+				 * NULL: "http/1.1".  A client that offers none
 				 * is taken; one that offers others only is not */
 };
 

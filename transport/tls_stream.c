@@ -68,6 +68,7 @@ net_send(void *arg, const unsigned char *buf, size_t len)
 		len = sizeof(b->p) - b->len;
 	memcpy(b->p + b->len, buf, len);
 	b->len += len;
+	s->has_sent = true;
 	return (int)len;
 }
 

@@ -39,6 +39,7 @@ struct tls_stream {
 	bool net_eof;			/* close_notify, or an end without one */
 	bool told_app, told_net;	/* their ends, passed on */
 	bool app_eof, app_gone;		/* shut down; closed altogether */
+	bool has_sent;			/* anything to the socket */
 	bool net_full, net_empty;	/* the socket takes, has no more now */
 	struct tls_bytes {
 		size_t at, len;		/* what is there: p[at..len) */

@@ -48,27 +48,6 @@ is "$(web -o /dev/null -o /dev/null -w '%{num_connects} ' $SITE/ $SITE/none)" \
 like "$(on client curl -sS -m 10 http://$SSHD:443/)" \
     "*400 The plain HTTP request was sent to HTTPS port*" "plain HTTP"
 
-# Against the real one: status lines and header names for odd requests.
-odd() {
-	printf "$1" | on client timeout 10 openssl s_client -quiet -ign_eof \
-	    -connect "$2" -servername www.example.test 2>/dev/null |
-	    sed -n '1,/^.$/s/: .*//p' | tr -d '\r' | sort
-}
-# nginx answers from inet; the client has no way there, so it is asked by server.
-odd_real() {
-	# shellcheck disable=SC2059
-	printf "$1" | on server timeout 10 openssl s_client -quiet -ign_eof \
-	    -connect $WWW:443 -servername www.example.test 2>/dev/null |
-	    sed -n '1,/^.$/s/: .*//p' | tr -d '\r' | sort
-}
-for request in 'GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' \
-    'GARBAGE\r\n\r\n' '\001\002\003\r\n\r\n' 'GET / HTTP/3.0\r\n\r\n' \
-    'BREW / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' \
-    'GET / HTTP/1.0\r\n\r\n'; do
-	is "$(odd "$request" $SSHD:443)" "$(odd_real "$request")" \
-	    "as nginx: $(printf %s "$request" | cut -c1-12)"
-done
-
 # SSH in pieces is SSH; what only looks like it is not.
 pieces() {
 	(for p in "$@"; do printf %s "$p"; sleep 0.3; done; sleep 1) |
