@@ -19,6 +19,9 @@
 #include <string.h>
 
 #include "mix/comb_mul.h"
+#include "mix/x25519_ifma.h"
+
+#define LANES_WORTH 4			/* eight ladders cost as four tables */
 
 /* d = -121665 / 121666 */
 static struct fe
@@ -131,6 +134,7 @@ comb_new(struct comb **out, const uint8_t u[static 32])
 		free(c);
 		return r;
 	}
+	memcpy(c->u, u, sizeof(c->u));
 	*out = c;
 	return SW_OK;
 }
@@ -142,23 +146,56 @@ comb_free(struct comb *c)
 }
 
 static struct {
-	bool asked, x86;
+	bool asked, x86, ifma;
 } hardware;
 
 void
 comb_set_portable(bool portable)
 {
-	hardware.x86 = !portable && comb_x86_works();
+	hardware.x86 = comb_x86_works() && !portable;
+	hardware.ifma = x25519_ifma_works() && !portable;
 	hardware.asked = true;
+}
+
+/* Eight ladders at once need no table. */
+static int
+mul_lanes(struct comb_job *job, size_t n)
+{
+	static const uint8_t zero[32];
+	struct prim_lanes l;
+	int r = SW_OK;
+
+	memset(&l, 0, sizeof(l));
+	for (size_t i = 0; i < n; i++) {
+		memcpy(l.k[i], job[i].k, sizeof(l.k[i]));
+		memcpy(l.u[i], job[i].table->u, sizeof(l.u[i]));
+	}
+	x25519_ifma(&l);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(job[i].out, l.out[i], sizeof(job[i].out));
+		if (sw_equal_ct(l.out[i], zero, sizeof(zero)))
+			r = SW_ERR_FORMAT;
+	}
+	sw_wipe(&l, sizeof(l));
+	return r;
 }
 
 int
 comb_mul_many(struct comb_job *job, size_t n)
 {
+	int r = SW_OK, rest;
+	size_t some;
+
 	assert(n <= COMB_BATCH);
 	if (!hardware.asked)
 		comb_set_portable(false);
-	return hardware.x86 ? comb_mul_x86(job, n) : multiply_many(job, n);
+	for (; hardware.ifma && n >= LANES_WORTH; job += some, n -= some) {
+		some = n < PRIM_LANES ? n : PRIM_LANES;
+		if (mul_lanes(job, some) != SW_OK)
+			r = SW_ERR_FORMAT;
+	}
+	rest = hardware.x86 ? comb_mul_x86(job, n) : multiply_many(job, n);
+	return r != SW_OK ? r : rest;
 }
 
 int

@@ -32,8 +32,8 @@ void comb_free(struct comb *c);		/* NULL is fine */
 int comb_mul(uint8_t out[static 32], const struct comb *c,
     const uint8_t k[static 32]) SW_MUST_CHECK;
 
-/* Several multiplications, which then cost a third less each.  Holds secrets;
- * the caller wipes it. */
+/* Several multiplications, which then cost less each.  Holds secrets; the
+ * caller wipes it. */
 #define COMB_BATCH 32
 
 struct comb_job {

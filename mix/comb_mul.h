@@ -33,6 +33,7 @@ struct entry {				/* an affine point, ready to be added */
 
 struct comb {
 	struct entry row[ROWS][ENTRIES];
+	uint8_t u[32];			/* the point's coordinate */
 };
 
 static inline struct point

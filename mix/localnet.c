@@ -107,7 +107,7 @@ start_exit(struct localnet *n)
 	struct router_config cfg = {
 		.loop = n->cfg.loop, .rng = n->cfg.rng,
 		.policy = n->cfg.policy, .events = n->cfg.events,
-		.arg = n->cfg.arg, .threads = n->cfg.threads,
+		.arg = n->cfg.arg, .ahead = n->cfg.ahead,
 	};
 
 	rng_fill(n->cfg.rng, &cfg.keys, sizeof(cfg.keys));

@@ -32,7 +32,7 @@ struct localnet_config {
 	 * events->packet; answers come by localnet_send(). */
 	const struct iprexit_events *events;
 	void *arg;
-	unsigned threads;		/* of the exit's: see router.h */
+	bool ahead;			/* the exit's: see router.h */
 };
 
 struct localnet;

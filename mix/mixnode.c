@@ -1,5 +1,6 @@
 #include "mix/mixnode.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -198,24 +199,34 @@ mixnode_forward(struct mixnode *m, const struct sw_addr *next,
 	emit(m, next, &f, pkt, len);
 }
 
-/* Open with the key that the label names; without a label, with each. */
-static int
-open_packet(struct mixnode *m, const struct nympkt_frame *f,
-    const uint8_t *pkt, size_t len, struct sphinx_keys *k, struct key **used)
-{
-	int r = SW_ERR_MAC;
+/* What is done to a batch. */
+struct batch {
+	struct sphinx_work work[MIXNODE_BATCH], *list[MIXNODE_BATCH];
+	const struct key *used[MIXNODE_BATCH];	/* that opened it; or NULL */
+};
 
-	*used = &m->primary;
-	if (f->rotation == NYMPKT_ROTATION_UNKNOWN ||
-	    f->rotation == m->primary.label ||
-	    m->primary.label == NYMPKT_ROTATION_UNKNOWN)
-		r = sphinx_open(k, pkt, len, m->primary.sk);
-	if (r != SW_ERR_MAC || m->secondary.seen == NULL ||
-	    (f->rotation != NYMPKT_ROTATION_UNKNOWN &&
-	    f->rotation != m->secondary.label))
-		return r;
-	*used = &m->secondary;
-	return sphinx_open(k, pkt, len, m->secondary.sk);
+/* Open with this key what may be for it and is not open yet: what its label
+ * names, or what has none; all, if the key has none. */
+static void
+open_packets(struct batch *b, const struct mixnode_packet *p, size_t n,
+    const struct key *k)
+{
+	size_t index[MIXNODE_BATCH], count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t label = p[i].frame.rotation;
+
+		if (b->work[i].r != SW_ERR_MAC || k->seen == NULL ||
+		    (label != NYMPKT_ROTATION_UNKNOWN && label != k->label &&
+		    k->label != NYMPKT_ROTATION_UNKNOWN))
+			continue;
+		b->list[count] = &b->work[i];
+		index[count++] = i;
+	}
+	sphinx_open_many(b->list, count, k->sk);
+	for (size_t c = 0; c < count; c++)
+		if (b->list[c]->r == SW_OK)
+			b->used[index[c]] = k;
 }
 
 static void
@@ -281,33 +292,60 @@ take_final(struct mixnode *m, const struct nympkt_frame *f,
 	mixnode_forward(m, &first, f->rotation, ack, NYMPKT_ACK_LEN);
 }
 
-void
-mixnode_take(struct mixnode *m, const struct nympkt_frame *f, uint8_t *pkt,
-    size_t len, int64_t now_ms)
+/* Those that have not been seen, to be peeled; how many. */
+static size_t
+drop_replays(struct mixnode *m, struct batch *b, size_t n)
 {
-	struct sphinx_hop_info info;
-	struct sphinx_keys k;
-	struct key *used;
+	size_t count = 0;
 	int r;
 
-	m->stats.taken++;
-	if (open_packet(m, f, pkt, len, &k, &used) != SW_OK) {
-		m->stats.bad_mac++;
-		goto out;
+	for (size_t i = 0; i < n; i++) {
+		if (b->work[i].r != SW_OK) {
+			m->stats.bad_mac++;
+			continue;
+		}
+		if ((r = replay_add(b->used[i]->seen, b->work[i].keys.tag)) !=
+		    SW_OK) {
+			m->stats.replayed += r == SW_ERR_REPLAY;
+			m->stats.full += r == SW_ERR_LIMIT;
+			continue;
+		}
+		b->list[count++] = &b->work[i];
 	}
-	if ((r = replay_add(used->seen, k.tag)) != SW_OK) {
-		m->stats.replayed += r == SW_ERR_REPLAY;
-		m->stats.full += r == SW_ERR_LIMIT;
-		goto out;
+	return count;
+}
+
+void
+mixnode_take(struct mixnode *m, const struct mixnode_packet *p, size_t n,
+    int64_t now_ms)
+{
+	struct sphinx_work *w;
+	struct batch b;
+	size_t count;
+
+	assert(n <= MIXNODE_BATCH);
+	m->stats.taken += n;
+	for (size_t i = 0; i < n; i++) {
+		b.work[i].pkt = p[i].pkt;
+		b.work[i].len = p[i].len;
+		b.work[i].r = SW_ERR_MAC;
+		b.used[i] = NULL;
 	}
-	if (sphinx_peel(&k, pkt, len, &info) != SW_OK) {
-		m->stats.malformed++;
-		goto out;
+	open_packets(&b, p, n, &m->primary);
+	open_packets(&b, p, n, &m->secondary);
+	count = drop_replays(m, &b, n);
+	sphinx_peel_many(b.list, count);
+	for (size_t c = 0; c < count; c++) {
+		const struct nympkt_frame *f;
+
+		w = b.list[c];
+		f = &p[w - b.work].frame;
+		if (w->r != SW_OK)
+			m->stats.malformed++;
+		else if (w->info.final)
+			take_final(m, f, &w->info, w->pkt);
+		else
+			take_forward(m, f, &w->info, w->pkt, w->len, now_ms);
 	}
-	if (info.final)
-		take_final(m, f, &info, pkt);
-	else
-		take_forward(m, f, &info, pkt, len, now_ms);
-out:
-	sw_wipe(&k, sizeof(k));
+	sw_wipe(b.work, n * sizeof(*b.work));
 }

@@ -57,9 +57,17 @@ int mixnode_rotate(struct mixnode *m, const uint8_t sk[static X25519_KEY_LEN],
     uint32_t rotation_id) SW_MUST_CHECK;
 void mixnode_retire(struct mixnode *m);
 
-/* A packet from the wire; changed in place. */
-void mixnode_take(struct mixnode *m, const struct nympkt_frame *f,
-    uint8_t *pkt, size_t len, int64_t now_ms);
+/* Packets from the wire, at most MIXNODE_BATCH; changed in place.  Many at
+ * once cost less each. */
+#define MIXNODE_BATCH SPHINX_BATCH
+struct mixnode_packet {
+	struct nympkt_frame frame;
+	uint8_t *pkt;
+	size_t len;
+};
+
+void mixnode_take(struct mixnode *m, const struct mixnode_packet *p, size_t n,
+    int64_t now_ms);
 
 /* A packet that starts here, from a client of ours: no delay, no peeling. */
 void mixnode_forward(struct mixnode *m, const struct sw_addr *next,

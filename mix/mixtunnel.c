@@ -490,9 +490,9 @@ mixtunnel_new(struct mixtunnel **out, const struct mixtunnel_config *cfg)
 	if ((r = know_entry(t, cfg->topology)) != SW_OK)
 		goto fail;
 	r = SW_ERR_NOMEM;
-	/* Without threads it is only slower. */
-	if (cfg->threads > 0 &&
-	    (t->preparer = preparer_new(cfg->threads)) != NULL)
+	/* Without it, it is only slower. */
+	if (cfg->ahead &&
+	    (t->preparer = preparer_new(preparer_threads())) != NULL)
 		mix.ahead = preparer_source(t->preparer);
 	mix.keys = t->keys;
 	memcpy(mix.gateway, cfg->entry, sizeof(mix.gateway));

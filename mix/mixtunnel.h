@@ -78,8 +78,8 @@ struct mixtunnel_config {
 	bool tls;			/* to the gateway; needs `dial` */
 	uint8_t exit_version;		/* IPRMSG_V*; 0: what the exit speaks */
 	bool fill_checksums;		/* packets come without them */
-	unsigned threads;		/* that prepare packets ahead
-					 * (preparer.h); 0: none */
+	bool ahead;			/* prepare packets ahead, by threads
+					 * (preparer.h) */
 	const struct mixtunnel_events *events;
 	void *arg;
 	struct rng *rng;

@@ -293,14 +293,22 @@ node_emit(void *arg, const struct sw_addr *next, const struct nympkt_frame *f,
 static int
 take_packets(struct node *n, struct rbuf *in)
 {
-	struct nympkt_frame f;
+	struct mixnode_packet batch[MIXNODE_BATCH];
 	const uint8_t *pkt;
-	size_t len;
+	size_t count;
 	int r;
 
-	while ((r = nympkt_get_frame(in, &f, &pkt, &len)) == SW_OK)
-		mixnode_take(n->mix, &f, (uint8_t *)(uintptr_t)pkt, len,
-		    n->loop->now_ms);
+	do {
+		for (count = 0, r = SW_OK; count < MIXNODE_BATCH; count++) {
+			struct mixnode_packet *p = &batch[count];
+
+			if ((r = nympkt_get_frame(in, &p->frame, &pkt,
+			    &p->len)) != SW_OK)
+				break;
+			p->pkt = (uint8_t *)(uintptr_t)pkt;
+		}
+		mixnode_take(n->mix, batch, count, n->loop->now_ms);
+	} while (r == SW_OK);
 	node_arm(n);
 	if (r == SW_AGAIN)
 		return SW_OK;

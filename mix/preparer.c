@@ -172,6 +172,7 @@ found_stock(struct preparer *p, const struct prepare_job *job)
 	s->to = *job->to;
 	s->seal = job->seal;
 	s->want = DEPTH_FIRST;
+	s->last_use = 0;
 	return s;
 }
 
@@ -188,6 +189,30 @@ find_stock(struct preparer *p, const struct prepare_job *job)
 	return found_stock(p, job);
 }
 
+/* More is wanted than is made.  A batch costs each packet half of what it
+ * costs alone, so the caller makes one itself; not at the very first, whose
+ * packet is waited for. */
+static void
+miss(struct preparer *p, struct stock *s)
+{
+	p->stats.missed++;
+	if (s->last_use == 0)
+		return;
+	if (s->want < PREPARER_DEPTH && p->threads > 0)
+		s->want *= 2;
+	if (p->topology != NULL && lacks(s) > 0)
+		make_batch(p, s);
+}
+
+static void
+take_first(struct stock *s, struct prepared *out)
+{
+	*out = s->item[s->first];
+	sw_wipe(&s->item[s->first], sizeof(*s->item));
+	s->first = (s->first + 1) % PREPARER_DEPTH;
+	s->n--;
+}
+
 static bool
 take(struct prepared_source *source, const struct prepare_job *job,
     struct prepared *out)
@@ -198,21 +223,16 @@ take(struct prepared_source *source, const struct prepare_job *job,
 
 	pthread_mutex_lock(&p->lock);
 	if ((s = find_stock(p, job)) != NULL) {
+		if (s->n == 0)
+			miss(p, s);
+		if ((got = s->n > 0))
+			take_first(s, out);
 		s->last_use = ++p->count;
-		if ((got = s->n > 0)) {
-			*out = s->item[s->first];
-			sw_wipe(&s->item[s->first], sizeof(*s->item));
-			s->first = (s->first + 1) % PREPARER_DEPTH;
-			s->n--;
-		} else if (s->want < PREPARER_DEPTH) {
-			s->want *= 2;
-		}
 		/* Waking costs more than a packet: not for each. */
 		if (p->sleeping > 0 && s->n <= s->want / 2)
 			pthread_cond_signal(&p->work);
 	}
 	p->stats.taken += got;
-	p->stats.missed += !got;
 	pthread_mutex_unlock(&p->lock);
 	return got;
 }
@@ -267,7 +287,7 @@ preparer_new(unsigned threads)
 {
 	struct preparer *p = calloc(1, sizeof(*p));
 
-	assert(threads >= 1 && threads <= PREPARER_THREADS_MAX);
+	assert(threads <= PREPARER_THREADS_MAX);
 	if (p == NULL)
 		return NULL;
 	p->source = (struct prepared_source){ use, take };
@@ -275,10 +295,6 @@ preparer_new(unsigned threads)
 	pthread_cond_init(&p->work, NULL);
 	pthread_cond_init(&p->rest, NULL);
 	start_threads(p, threads);
-	if (p->threads == 0) {
-		preparer_free(p);
-		return NULL;
-	}
 	return p;
 }
 

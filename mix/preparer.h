@@ -3,8 +3,8 @@
  *
  * For each recipient there is a small stock; the threads fill what has been
  * asked for and sleep when all of it is full.  A stock that runs empty is
- * filled higher the next time, up to a bound.  Whoever finds it empty does
- * the work himself, so nothing ever waits for a thread.
+ * filled higher the next time, up to a bound.  Whoever finds it empty fills
+ * it himself, so nothing ever waits for a thread, and none is needed.
  *
  * What is in stock is wiped when the network changes, with it the keys of a
  * rotation, and when the preparer is freed.
@@ -23,7 +23,8 @@
 struct preparer;
 
 struct preparer_stats {
-	uint64_t taken, missed;		/* calls of take() */
+	uint64_t taken;			/* from stock */
+	uint64_t missed;		/* times that it was empty */
 	uint64_t made;
 };
 
@@ -31,8 +32,8 @@ struct preparer_stats {
  * processor, where they would only be in its way. */
 unsigned preparer_threads(void);
 
-/* New, with 1 to PREPARER_THREADS_MAX sleeping threads.  NULL: no memory or no
- * threads. */
+/* New, with so many sleeping threads, PREPARER_THREADS_MAX at most, or fewer
+ * if there are none to be had.  NULL: no memory. */
 struct preparer *preparer_new(unsigned threads);
 
 /* Ends the threads, wipes.  NULL is fine. */

@@ -48,6 +48,19 @@ int prim_x25519(uint8_t out[static X25519_KEY_LEN],
 void prim_x25519_base(uint8_t out[static X25519_KEY_LEN],
     const uint8_t k[static X25519_KEY_LEN]);
 
+/* Several at once: where the processor has 52-bit multiplications in vectors,
+ * eight cost less than two one by one.  Holds secrets; the caller wipes it. */
+#define PRIM_LANES 8
+struct prim_lanes {
+	uint8_t k[PRIM_LANES][X25519_KEY_LEN];	/* changed */
+	uint8_t u[PRIM_LANES][X25519_KEY_LEN];
+	uint8_t out[PRIM_LANES][X25519_KEY_LEN];
+};
+
+/* The first n lanes, at most PRIM_LANES.  Bit i of the result is set, and
+ * out[i] zero, where prim_x25519() would have refused. */
+unsigned prim_x25519_many(struct prim_lanes *l, size_t n);
+
 /*
  * A product of clamped X25519 scalars, to be applied at once: applying the
  * chain k1 * k2 * ... to a point costs one multiplication and gives what

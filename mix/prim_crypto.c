@@ -10,12 +10,14 @@
 #include "mix/comb.h"
 #include "mix/prim_x86.h"
 #include "mix/rng.h"
+#include "mix/x25519_ifma.h"
 
 #define SHA256_BLOCK_LEN 64
 
 static struct {
 	bool aes;
 	bool sha;
+	bool ifma;
 } hardware;
 
 static struct comb *base_table;		/* for the life of the process */
@@ -41,6 +43,7 @@ prim_set_portable(bool portable)
 
 	hardware.aes = f.aes && !portable;
 	hardware.sha = f.sha && !portable;
+	hardware.ifma = x25519_ifma_works() && !portable;
 	comb_set_portable(portable);
 }
 
@@ -92,15 +95,46 @@ prim_x25519(uint8_t out[static X25519_KEY_LEN],
 	return r;
 }
 
+static void
+clamp(uint8_t k[static X25519_KEY_LEN])
+{
+	k[0] &= 248;
+	k[31] &= 127;
+	k[31] |= 64;
+}
+
+unsigned
+prim_x25519_many(struct prim_lanes *l, size_t n)
+{
+	static const uint8_t zero[X25519_KEY_LEN];
+	unsigned refused = 0;
+
+	assert(n <= PRIM_LANES);
+	if (n < X25519_IFMA_WORTH || !hardware.ifma) {
+		for (size_t i = 0; i < n; i++)
+			if (prim_x25519(l->out[i], l->k[i], l->u[i]) != SW_OK)
+				refused |= 1u << i;
+		return refused;
+	}
+	for (size_t i = 0; i < n; i++)
+		clamp(l->k[i]);
+	/* The others have to be something. */
+	memset(l->k[n], 0, (PRIM_LANES - n) * sizeof(*l->k));
+	memset(l->u[n], 0, (PRIM_LANES - n) * sizeof(*l->u));
+	x25519_ifma(l);
+	for (size_t i = 0; i < n; i++)
+		if (sw_equal_ct(l->out[i], zero, sizeof(zero)))
+			refused |= 1u << i;
+	return refused;
+}
+
 void
 prim_x25519_job(struct comb_job *job, const uint8_t k[static X25519_KEY_LEN],
     const struct comb *table)
 {
 	job->table = table != NULL ? table : base_table;
 	memcpy(job->k, k, sizeof(job->k));
-	job->k[0] &= 248;
-	job->k[31] &= 127;
-	job->k[31] |= 64;
+	clamp(job->k);
 }
 
 void

@@ -84,8 +84,8 @@ router_new(const struct router_config *cfg)
 		.arg = cfg->arg, .rng = cfg->rng,
 	};
 
-	if (r != NULL && cfg->threads > 0 &&
-	    (r->preparer = preparer_new(cfg->threads)) != NULL)
+	if (r != NULL && cfg->ahead &&
+	    (r->preparer = preparer_new(preparer_threads())) != NULL)
 		mix.ahead = preparer_source(r->preparer);
 	memcpy(mix.gateway, cfg->gateway, sizeof(mix.gateway));
 	if (r != NULL && (exit.mix = r->mix = mixclient_new(&mix)) != NULL)

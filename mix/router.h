@@ -19,7 +19,7 @@ struct router_config {
 	/* The world: packets from clients go to events->packet. */
 	const struct iprexit_events *events;
 	void *arg;
-	unsigned threads;		/* that prepare acks (preparer.h) */
+	bool ahead;			/* prepare acks ahead (preparer.h) */
 };
 
 struct router;

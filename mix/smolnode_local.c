@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "mix/localnet.h"
-#include "mix/preparer.h"
 #include "mix/smolnode.h"
 #include "mix/smolnode_exit.h"
 #include "mix/smolnode_http.h"
@@ -141,7 +140,7 @@ run(const struct options *o)
 	struct localnet_config cfg = {
 		.loop = &self.node.loop, .rng = &rng_system,
 		.addr = o->addr, .events = &net_events,
-		.threads = preparer_threads(),
+		.ahead = true,
 	};
 	int r;
 

@@ -19,7 +19,6 @@
 #include "mix/announce.h"
 #include "mix/prim.h"
 #include "mix/router.h"
-#include "mix/preparer.h"
 #include "mix/smolnode.h"
 #include "mix/smolnode_exit.h"
 #include "mix/smolnode_keys.h"
@@ -96,7 +95,7 @@ start_router(void)
 	struct router_config cfg = {
 		.loop = &self.loop.loop, .rng = &rng_system,
 		.keys = self.keys.router, .policy = self.policy,
-		.events = &router_events, .threads = preparer_threads(),
+		.events = &router_events, .ahead = true,
 	};
 
 	memcpy(cfg.gateway, self.identity, sizeof(cfg.gateway));

@@ -109,7 +109,7 @@ int sphinx_create_header(struct sphinx_header *h,
 
 /*
  * sphinx_create_headers() - n headers, at most SPHINX_BATCH, in lockstep: each
- * then costs a quarter less.
+ * then costs less.
  *
  * route  n of them; may differ in all but that.
  * rng    32 bytes for each, then the paddings.
@@ -172,5 +172,21 @@ struct sphinx_hop_info {
  */
 int sphinx_peel(const struct sphinx_keys *k, uint8_t *pkt, size_t len,
     struct sphinx_hop_info *info) SW_MUST_CHECK;
+
+/* A packet on its way through both halves.  Holds secrets. */
+struct sphinx_work {
+	uint8_t *pkt;
+	size_t len;
+	struct sphinx_keys keys;
+	struct sphinx_hop_info info;
+	int r;				/* of the last half */
+};
+
+/* Both halves for n packets, at most SPHINX_BATCH, which then cost less each:
+ * *w[i] gets what sphinx_open() would give for its pkt and len, then what
+ * sphinx_peel() would. */
+void sphinx_open_many(struct sphinx_work *const *w, size_t n,
+    const uint8_t sk[static X25519_KEY_LEN]);
+void sphinx_peel_many(struct sphinx_work *const *w, size_t n);
 
 #endif

@@ -1,4 +1,5 @@
 /* A node's side: one hop's layer of a packet. */
+#include <assert.h>
 #include <string.h>
 
 #include "base/wipe.h"
@@ -6,20 +7,13 @@
 #include "mix/lioness.h"
 #include "mix/sphinx_internal.h"
 
-int
-sphinx_open(struct sphinx_keys *k, const uint8_t *pkt, size_t len,
-    const uint8_t sk[static X25519_KEY_LEN])
+/* The keys are good if the MAC is. */
+static int
+check_mac(struct sphinx_keys *k, const uint8_t *pkt)
 {
-	uint8_t shared[X25519_KEY_LEN], mac[SPHINX_MAC_LEN];
-	int r;
+	uint8_t mac[SPHINX_MAC_LEN];
+	int r = SW_OK;
 
-	memset(k, 0, sizeof(*k));
-	if (len < SPHINX_HEADER_LEN + SPHINX_MIN_PAYLOAD)
-		return SW_ERR_TRUNCATED;
-	if ((r = prim_x25519(shared, sk, pkt)) != SW_OK)
-		return r;
-	sphinx_expand_keys(k, shared);
-	sw_wipe(shared, sizeof(shared));
 	sphinx_mac(k, mac, pkt + BETA_AT);
 	if (!sw_equal_ct(mac, pkt + GAMMA_AT, sizeof(mac))) {
 		sw_wipe(k, sizeof(*k));
@@ -27,6 +21,51 @@ sphinx_open(struct sphinx_keys *k, const uint8_t *pkt, size_t len,
 	}
 	sw_wipe(mac, sizeof(mac));
 	return r;
+}
+
+void
+sphinx_open_many(struct sphinx_work *const *w, size_t n,
+    const uint8_t sk[static X25519_KEY_LEN])
+{
+	size_t lane[SPHINX_BATCH], lanes = 0;
+	struct prim_lanes l;
+	unsigned refused;
+
+	assert(n <= SPHINX_BATCH);
+	for (size_t i = 0; i < n; i++) {
+		memset(&w[i]->keys, 0, sizeof(w[i]->keys));
+		w[i]->r = SW_ERR_TRUNCATED;
+		if (w[i]->len < SPHINX_HEADER_LEN + SPHINX_MIN_PAYLOAD)
+			continue;
+		memcpy(l.k[lanes], sk, X25519_KEY_LEN);
+		memcpy(l.u[lanes], w[i]->pkt, X25519_KEY_LEN);
+		lane[lanes++] = i;
+	}
+	refused = prim_x25519_many(&l, lanes);
+	for (size_t k = 0; k < lanes; k++) {
+		struct sphinx_work *p = w[lane[k]];
+
+		p->r = SW_ERR_FORMAT;
+		if ((refused >> k & 1) != 0)
+			continue;
+		sphinx_expand_keys(&p->keys, l.out[k]);
+		p->r = check_mac(&p->keys, p->pkt);
+	}
+	sw_wipe(&l, sizeof(l));
+}
+
+int
+sphinx_open(struct sphinx_keys *k, const uint8_t *pkt, size_t len,
+    const uint8_t sk[static X25519_KEY_LEN])
+{
+	/* Opening does not change it. */
+	struct sphinx_work w = { .pkt = (uint8_t *)(uintptr_t)pkt,
+	    .len = len }, *one = &w;
+
+	sphinx_open_many(&one, 1, sk);
+	*k = w.keys;
+	sw_wipe(&w.keys, sizeof(w.keys));
+	return w.r;
 }
 
 /* Find the message of a payload without layers.  The padding is a marker and
@@ -78,39 +117,75 @@ read_meta(struct rbuf *t, struct sphinx_hop_info *info)
 	return r;
 }
 
+/* All but alpha.  Forward hop: the header for the next one. */
+static int
+peel_layer(struct sphinx_work *w)
+{
+	uint8_t t[STREAM_LEN], key[SPHINX_PAYLOAD_KEY_LEN];
+	uint8_t *delta = w->pkt + SPHINX_HEADER_LEN;
+	struct rbuf in = { t, sizeof(t) };
+	int r;
+
+	memset(&w->info, 0, sizeof(w->info));
+	if (w->len < SPHINX_HEADER_LEN + SPHINX_MIN_PAYLOAD)
+		return SW_ERR_TRUNCATED;
+	sphinx_keystream(&w->keys, t);
+	for (size_t i = 0; i < SPHINX_BETA_LEN; i++)
+		t[i] ^= w->pkt[BETA_AT + i];
+	if ((r = read_meta(&in, &w->info)) != SW_OK)
+		goto out;
+	sphinx_payload_key(key, w->keys.pi, w->info.version);
+	lioness_decrypt(delta, w->len - SPHINX_HEADER_LEN, key);
+	sw_wipe(key, sizeof(key));
+	if (w->info.final)
+		r = find_message(delta, w->len - SPHINX_HEADER_LEN, &w->info);
+	else
+		r = wire_get_bytes(&in, w->pkt + GAMMA_AT,
+		    SPHINX_MAC_LEN + SPHINX_BETA_LEN);
+out:
+	sw_wipe(t, sizeof(t));
+	return r;
+}
+
+void
+sphinx_peel_many(struct sphinx_work *const *w, size_t n)
+{
+	size_t lane[SPHINX_BATCH], lanes = 0;
+	struct prim_lanes l;
+	unsigned refused;
+
+	assert(n <= SPHINX_BATCH);
+	for (size_t i = 0; i < n; i++) {
+		w[i]->r = peel_layer(w[i]);
+		if (w[i]->r != SW_OK || w[i]->info.final)
+			continue;
+		memcpy(l.k[lanes], w[i]->keys.blinding, X25519_KEY_LEN);
+		memcpy(l.u[lanes], w[i]->pkt, X25519_KEY_LEN);
+		lane[lanes++] = i;
+	}
+	refused = prim_x25519_many(&l, lanes);
+	for (size_t k = 0; k < lanes; k++) {
+		memcpy(w[lane[k]]->pkt, l.out[k], X25519_KEY_LEN);
+		if ((refused >> k & 1) != 0)
+			w[lane[k]]->r = SW_ERR_FORMAT;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (w[i]->r != SW_OK) {
+			sw_wipe(w[i]->pkt, w[i]->len);
+			memset(&w[i]->info, 0, sizeof(w[i]->info));
+		}
+	sw_wipe(&l, sizeof(l));
+}
+
 int
 sphinx_peel(const struct sphinx_keys *k, uint8_t *pkt, size_t len,
     struct sphinx_hop_info *info)
 {
-	uint8_t t[STREAM_LEN], key[SPHINX_PAYLOAD_KEY_LEN];
-	uint8_t *delta = pkt + SPHINX_HEADER_LEN;
-	struct rbuf in = { t, sizeof(t) };
-	int r;
+	struct sphinx_work w = { .pkt = pkt, .len = len, .keys = *k };
+	struct sphinx_work *one = &w;
 
-	memset(info, 0, sizeof(*info));
-	if (len < SPHINX_HEADER_LEN + SPHINX_MIN_PAYLOAD)
-		return SW_ERR_TRUNCATED;
-	sphinx_keystream(k, t);
-	for (size_t i = 0; i < SPHINX_BETA_LEN; i++)
-		t[i] ^= pkt[BETA_AT + i];
-	if ((r = read_meta(&in, info)) != SW_OK)
-		goto out;
-
-	sphinx_payload_key(key, k->pi, info->version);
-	lioness_decrypt(delta, len - SPHINX_HEADER_LEN, key);
-	if (info->final) {
-		r = find_message(delta, len - SPHINX_HEADER_LEN, info);
-		goto out;
-	}
-	if ((r = prim_x25519(pkt, k->blinding, pkt)) == SW_OK)
-		r = wire_get_bytes(&in, pkt + GAMMA_AT,
-		    SPHINX_MAC_LEN + SPHINX_BETA_LEN);
-out:
-	if (r != SW_OK) {
-		sw_wipe(pkt, len);
-		memset(info, 0, sizeof(*info));
-	}
-	sw_wipe(t, sizeof(t));
-	sw_wipe(key, sizeof(key));
-	return r;
+	sphinx_peel_many(&one, 1);
+	*info = w.info;
+	sw_wipe(&w.keys, sizeof(w.keys));
+	return w.r;
 }

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "mix/netdir.h"
-#include "mix/preparer.h"
 #include "mix/prim.h"
 #include "preload/session_hop.h"
 
@@ -212,7 +211,7 @@ mix_connect(struct session_mix *t, struct topology *topology)
 		.profile = mix_profile_find(traffic == NULL ? "default" :
 		    traffic),
 		.events = &mix_events, .arg = t, .rng = &rng_system,
-		.threads = preparer_threads(),
+		.ahead = true,
 	};
 	char why[256] = "could not make the tunnel: out of memory";
 

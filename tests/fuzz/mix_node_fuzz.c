@@ -189,7 +189,8 @@ fuzz_frames(const uint8_t *data, size_t len)
 
 	memcpy(copy, data, len);
 	while (nympkt_get_frame(&r, &f, &pkt, &n) == SW_OK)
-		mixnode_take(m, &f, (uint8_t *)(uintptr_t)pkt, n, 0);
+		mixnode_take(m, &(struct mixnode_packet){ f,
+		    (uint8_t *)(uintptr_t)pkt, n }, 1, 0);
 	mixnode_tick(m, INT64_MAX);
 	mixnode_free(m);
 	free(copy);

@@ -116,7 +116,7 @@ give(struct rig *r, const uint8_t *pkt, size_t len, uint8_t label, int64_t now)
 	uint8_t copy[LEN];
 
 	memcpy(copy, pkt, len);
-	mixnode_take(r->m, &f, copy, len, now);
+	mixnode_take(r->m, &(struct mixnode_packet){ f, copy, len }, 1, now);
 }
 
 static void
@@ -187,6 +187,53 @@ a_tampered_payload_does_not_reach_anybody(void **state)
 	assert_int_equal(r->last_len, 2048 - ACK_LEN);
 	assert_int_equal(r->emitted, 1);	/* the ack */
 	assert_int_equal(r->to.ip[15], 9);
+	free_rig(r);
+}
+
+/* What comes together is judged each for itself: good, the same again, cut
+ * short, tampered with, for the other key, low order, payload tampered with. */
+static void
+a_batch_is_what_each_would_be(void **state)
+{
+	struct rig *r = new_rig(true, 10);
+	const struct mixnode_stats *st = mixnode_stats(r->m);
+	struct nympkt_frame odd = { 8, NYMPKT_REGULAR, NYMPKT_ROTATION_ODD };
+	struct nympkt_frame even = { 8, NYMPKT_REGULAR,
+	    NYMPKT_ROTATION_EVEN };
+	uint8_t pkt[MIXNODE_BATCH][LEN];
+	struct mixnode_packet p[MIXNODE_BATCH];
+
+	(void)state;
+	assert_int_equal(mixnode_rotate(r->m, r->sk[1], 2), SW_OK);
+	for (size_t i = 0; i < MIXNODE_BATCH; i++) {
+		make(r, pkt[i], i % 2 == 0 ? 0 : 1, 2, 0);
+		p[i] = (struct mixnode_packet){ i % 2 == 0 ? odd : even,
+		    pkt[i], LEN };
+	}
+	memcpy(pkt[2], pkt[0], LEN);
+	pkt[3][100] ^= 1;
+	p[4].frame = even;		/* but it is for the odd key */
+	memset(pkt[5], 0, 32);
+	p[6].len = 100;
+	mixnode_take(r->m, p, MIXNODE_BATCH, 0);
+	assert_int_equal(r->emitted, 3);	/* 0, 1, 7 */
+	assert_int_equal(st->taken, 8);
+	assert_int_equal(st->replayed, 1);
+	assert_int_equal(st->bad_mac, 4);
+	/* The last hop, for comparison, with a bad one in the middle. */
+	free_rig(r);
+	r = new_rig(false, 10);
+	st = mixnode_stats(r->m);
+	for (size_t i = 0; i < 3; i++) {
+		make(r, pkt[i], 0, 1, 0);
+		p[i] = (struct mixnode_packet){ odd, pkt[i], LEN };
+	}
+	pkt[1][SPHINX_HEADER_LEN] ^= 1;
+	mixnode_take(r->m, p, 3, 0);
+	assert_int_equal(r->delivered, 2);
+	assert_int_equal(st->malformed, 1);
+	mixnode_take(r->m, p, 0, 0);
+	assert_int_equal(st->taken, 3);
 	free_rig(r);
 }
 
@@ -326,6 +373,7 @@ main(void)
 		    a_packet_goes_on_once_and_not_before_its_time),
 		cmocka_unit_test(a_tampered_header_is_dropped),
 		cmocka_unit_test(a_tampered_payload_does_not_reach_anybody),
+		cmocka_unit_test(a_batch_is_what_each_would_be),
 		cmocka_unit_test(both_keys_are_taken_while_they_overlap),
 		cmocka_unit_test(
 		    roles_queues_and_neighbours_have_their_limits),

@@ -120,7 +120,7 @@ what_was_asked_for_is_made_ahead_and_right(void **state)
 	assert_int_equal(made(), 0);	/* nobody has asked */
 	assert_false(take(&to, true, &p));
 	assert_false(take(&other, true, &p));
-	wait_made(4 * FIRST);		/* each missed once */
+	wait_made(2 * FIRST);
 	for (int i = 0; i < FIRST; i++) {
 		assert_true(take(&to, true, &p));
 		check(&p, &to, 1);
@@ -138,7 +138,7 @@ another_network_gets_nothing_of_the_last(void **state)
 
 	(void)state;
 	assert_false(take(&to, true, &p));
-	wait_made(2 * FIRST);
+	wait_made(FIRST);
 	source->use(source, NULL, 0);
 	before = made();
 	for (int i = 0; i < 100; i++)
@@ -215,13 +215,40 @@ full_stocks_and_dead_ends_cost_nothing(void **state)
 	memset(nowhere.gateway, 9, sizeof(nowhere.gateway));
 	assert_false(take(&to, true, &p));
 	assert_false(take(&nowhere, true, &p));
-	wait_made(2 * FIRST);
+	wait_made(FIRST);
 	assert_false(take(&nowhere, true, &p));
 	usleep(20000);
 	before = cpu_ms();
 	usleep(100000);
 	assert_true(cpu_ms() - before < 10);
 	assert_false(take(&nowhere, true, &p));
+}
+
+/* With no thread at all, too: the first alone, then by batches. */
+static void
+whoever_finds_none_makes_a_batch(void **state)
+{
+	struct preparer *alone = preparer_new(0);
+	struct prepared_source *before = source;
+	struct recipient to = somebody(1);
+	struct preparer_stats st;
+	struct prepared p;
+
+	(void)state;
+	source = preparer_source(alone);
+	source->use(source, net.topology, 1000000);
+	assert_false(take(&to, true, &p));
+	for (int i = 0; i < 3 * FIRST; i++) {
+		assert_true(take(&to, true, &p));
+		check(&p, &to, 1);
+	}
+	preparer_stats(alone, &st);
+	assert_int_equal(st.made, 3 * FIRST);
+	assert_int_equal(st.missed, 4);
+	source->use(source, NULL, 0);
+	assert_false(take(&to, true, &p));
+	preparer_free(alone);
+	source = before;
 }
 
 static int
@@ -276,6 +303,7 @@ main(void)
 		EACH(change_while_the_threads_work),
 		EACH(more_recipients_than_stocks_take_turns),
 		EACH(full_stocks_and_dead_ends_cost_nothing),
+		EACH(whoever_finds_none_makes_a_batch),
 		EACH(a_client_is_never_held_up),
 	};
 

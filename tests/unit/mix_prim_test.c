@@ -293,10 +293,48 @@ setup(void **state)
 	return prim_init();
 }
 
+/* Random points, on the twist too, the extremes, and those of low order. */
+static void
+many_multiplications_are_as_many_single_ones(void **state)
+{
+	static const uint8_t zero[32];
+	struct prim_lanes l;
+	uint8_t k[PRIM_LANES][32], want[32];
+	unsigned refused;
+
+	(void)state;
+	for (unsigned round = 0; round < 90; round++) {
+		size_t n = round % (PRIM_LANES + 1);
+
+		prim_set_portable(round % 4 == 3);
+		rng_fill(&rng_system, &l, sizeof(l));
+		if (round % 5 == 1)
+			memset(l.u[0], 0xff, 32);
+		if (round % 5 == 2)
+			memset(l.k[0], 0xff, 32);
+		if (round % 5 == 3)
+			memset(l.k[0], 0, 32);
+		if (round % 5 == 4 && n > 0)
+			memset(l.u[n - 1], 0, 32);
+		memcpy(k, l.k, sizeof(k));
+		refused = prim_x25519_many(&l, n);
+		prim_set_portable(false);
+		for (size_t i = 0; i < n; i++) {
+			assert_int_equal(prim_x25519(want, k[i], l.u[i]) !=
+			    SW_OK, refused >> i & 1);
+			assert_memory_equal(l.out[i], want, 32);
+			if ((refused >> i & 1) != 0)
+				assert_memory_equal(l.out[i], zero, 32);
+		}
+		assert_int_equal(refused >> n, 0);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_multiplications_are_as_many_single_ones),
 		cmocka_unit_test(blake3_agrees_with_the_official_crate),
 		cmocka_unit_test(blake3_in_pieces_equals_blake3_at_once),
 		cmocka_unit_test(gcm_siv_agrees_with_rfc_8452),
