@@ -2,7 +2,9 @@
 # tests/bench/run.sh - what smolwrap costs, beside what one could run instead.
 #
 #	tests/bench/run.sh [PART...]	PART: bulk far requests first start
-#					memory many; all of them by default
+#					memory many ways setup mix; all by
+#					default
+#	WRAITH=PROGRAM	wraith, if it is not in PATH (github.com/alkimiadev)
 #	FULL=1		longer runs: 1 GiB, more rounds
 #	OUT=FILE	where the figures go (default $B/bench.txt)
 #
@@ -25,6 +27,8 @@ NAME=www.example.test
 export OUT TEST_SECONDS BENCH
 
 . "$SW_ROOT/tests/lib/net.sh"
+. "$SW_ROOT/tests/lib/smolserve.sh"
+. "$SW_ROOT/tests/lib/ways.sh"
 
 if [ -n "${FULL:-}" ]; then
 	rounds=9 bytes=1073741824 far_rounds=5 far_bytes=268435456
@@ -387,6 +391,136 @@ part_many() {
 	record session-growth-fds smolwrap 1 $(($(fds "$m_pid") - m_fds))
 }
 
+# ---- every transport to every server -------------------------------------
+# All contenders are used through their SOCKS5 ports, so that what differs is
+# the way to the server.  `set-up` is a process of its own from its start to the
+# first byte that came back, log-in included.
+
+# way_up NAME PORT: a proxy on that port of client; how to end it in w_end.
+way_up() {
+	w_end=
+	case $1 in
+	ssh-D)
+		spawn client ssh -N -p 22 -c $CIPHER -D "127.0.0.1:$2" $SSHD
+		w_end=$! ;;
+	stunnel+ssh-D)
+		spawn client ssh -N -p 2443 -c $CIPHER -D "127.0.0.1:$2" \
+		    -o HostKeyAlias=$SSHD 127.0.0.1
+		w_end=$! ;;
+	wraith-*)
+		w_kind=${1#wraith-}
+		# shellcheck disable=SC2046 # words
+		spawn client "$WRAITH" connect --server "$SSHD:$(
+		    wraith_port "$w_kind")" --transport "$w_kind" \
+		    $([ "$w_kind" != tls ] || echo --insecure) \
+		    --identity "$KEY" --socks5 "127.0.0.1:$2"
+		w_end=$! ;;
+	*)
+		# shellcheck disable=SC2046 # words
+		on client timeout 60 "$B/smolwrap" up -s "way-$2" $(way "$1") \
+		    --socks "$2" >"$T/up.log" 2>&1 ;;
+	esac
+	within 20 hears client "$2" || {
+		say "bench: $1 did not come up: $(tail -n 2 "$T/up.log" \
+		    "$T"/client-*.log)"
+		return 1
+	}
+}
+way_down() {
+	if [ -n "$w_end" ]; then
+		kill "$w_end"; wait "$w_end" 2>/dev/null
+	else
+		on client "$B/smolwrap" down -s "way-$1"
+	fi
+}
+wraith_port() { [ "$1" = tls ] && echo 9443 || echo 9022; }
+
+# wraith's own server, which knows one transport for each process.
+start_wraith() {
+	WRAITH=${WRAITH:-$(command -v wraith)}
+	if [ -z "$WRAITH" ] || [ ! -x "$WRAITH" ]; then
+		say "bench: wraith is not built: no rows of it (WRAITH=PROGRAM)"
+		return 1
+	fi
+	for w_kind in tcp tls; do
+		# shellcheck disable=SC2046 # words
+		spawn server "$WRAITH" serve --key "$T/host_key" \
+		    --authorized-keys "$T/authorized_keys" --transport $w_kind \
+		    --listen "$SSHD:$(wraith_port $w_kind)" $(
+		    [ $w_kind != tls ] || echo --tls-cert "$T/www.crt" \
+		    --tls-key "$T/www.key")
+		within 10 hears server "$(wraith_port $w_kind)" || return 1
+	done
+}
+
+# one_byte NAME: the command of a `set-up`.
+one_byte() {
+	case $1 in
+	ssh-W) echo "ssh -c $CIPHER -W $WWW:7 $SSHD" ;;
+	stunnel+ssh-W) echo "ssh -c $CIPHER -p 2443 -o HostKeyAlias=$SSHD" \
+	    "-W $WWW:7 127.0.0.1" ;;
+	*) echo "$B/smolwrap $(way "$1" | tr '\n' ' ') nc -N $WWW 7" ;;
+	esac
+}
+
+# once_ways: the servers and proxies of tests/lib/ways.sh, and stunnel's client.
+once_ways() {
+	[ -z "${w_ways:-}" ] || return 0
+	start_ways || return 1
+	w_ways=$(echo "$WAYS" | tr ' ' '\n' | grep -v -e -http)
+	w_stunnel=
+	command -v stunnel >/dev/null || return 0
+	printf '%s\n' "foreground = yes" "pid =" "debug = notice" \
+	    "client = yes" "[ssh]" "accept = 127.0.0.1:2443" \
+	    "connect = $SSHD:443" "CAfile = $T/ca.crt" \
+	    "verifyChain = yes" >"$T/stunnel-client.conf"
+	spawn client stunnel "$T/stunnel-client.conf"
+	within 10 hears client 2443
+	w_stunnel=stunnel+ssh
+}
+
+part_ways() {
+	[ -n "$smol" ] && once_ways || return 0
+	metric ways-download MB/s ssh-D ""
+	metric ways-upload MB/s ssh-D ""
+	metric cpu-ways-download core-s/GB ssh-D ""
+	metric cpu-ways-upload core-s/GB ssh-D ""
+	w_others="ssh-D ${w_stunnel:+$w_stunnel-D}"
+	! start_wraith || w_others="$w_others wraith-tcp wraith-tls"
+	truncate -s $((bytes / 2)) "$T/body"
+	w_i=0
+	while [ $((w_i += 1)) -le 3 ]; do
+		w_port=1100
+		# shellcheck disable=SC2086 # lists
+		for w_way in $(turns $w_i $w_others $w_ways); do
+			w_port=$((w_port + 1))
+			way_up "$w_way" $w_port || continue
+			through_proxy "$w_way" $w_i $w_port
+			way_down $w_port
+		done
+	done
+}
+
+part_setup() {
+	[ -n "$smol" ] && once_ways || return 0
+	metric set-up ms ssh-W ""
+	echo 'printf x | timeout 60 "$@" >/dev/null' >"$T/one-byte"
+	# shellcheck disable=SC2046 # lists
+	on client "$BENCH/spawn" -n 15 -w 1 -- $(
+	    for w_way in ssh-W ${w_stunnel:+$w_stunnel-W} $w_ways; do
+		echo "$w_way sh $T/one-byte $(one_byte "$w_way") --"
+	    done | sed '$s/ --$//') | spawned set-up 1000
+}
+
+# through_proxy CONTENDER ROUND PORT
+through_proxy() {
+	moved ways-download "$1" "$2" $((bytes / 2)) -w '%{speed_download}' \
+	    --socks5-hostname "127.0.0.1:$3" "http://$WWW/$((bytes / 2))"
+	moved ways-upload "$1" "$2" $((bytes / 2)) -w '%{speed_upload}' \
+	    --socks5-hostname "127.0.0.1:$3" -H Expect: -T "$T/body" \
+	    "http://$WWW/"
+}
+
 # The mixnet: Sphinx in units of X25519, and TCP through a whole network in
 # virtual time, against what each profile's slots can carry.
 part_mix() {
@@ -427,7 +561,7 @@ has torsocks && others="$others torsocks"
 has proxychains4 && others="$others proxychains4"
 
 tunnels 22
-[ $# -gt 0 ] || set -- bulk far requests first start memory many mix
+[ $# -gt 0 ] || set -- bulk far requests first start memory many ways setup mix
 for part in "$@"; do
 	say "bench: $part (at $(cut -d. -f1 /proc/uptime) s)"
 	"part_$part"
