@@ -11,15 +11,13 @@
 struct greeting {
 	struct greeter *g;
 	struct tls_accept *accept;
-	struct greeting *next, **at;
+	LIST_LINK(greeting) link;	/* the oldest comes first */
 };
 
 static void
 greeting_free(struct greeting *m)
 {
-	*m->at = m->next;
-	if (m->next != NULL)
-		m->next->at = m->at;
+	LIST_DROP(&m->g->all, m, link);
 	m->g->n--;
 	free(m);
 }
@@ -46,15 +44,24 @@ on_done(void *arg, int err, int fd, const struct tls_peer *peer,
 
 static const struct tls_accept_events accept_events = { on_done };
 
+static void
+give_up(struct greeting *m)
+{
+	tls_accept_cancel(m->accept);
+	greeting_free(m);
+}
+
 void
 greeter_take(struct greeter *g, int fd)
 {
-	struct greeting *m;
+	struct greeting *m = calloc(1, sizeof(*m));
 
-	if (g->n == g->max || (m = calloc(1, sizeof(*m))) == NULL) {
+	if (m == NULL) {
 		close(fd);
 		return;
 	}
+	if (g->n == g->max)
+		give_up(LIST_FIRST(&g->all));
 	m->accept = tls_accept_start(g->loop, g->tls, fd,
 	    g->loop->now_ms + HANDSHAKE_MS, &accept_events, m);
 	if (m->accept == NULL) {
@@ -62,20 +69,13 @@ greeter_take(struct greeter *g, int fd)
 		return;
 	}
 	m->g = g;
-	m->at = &g->first;
-	m->next = g->first;
-	if (m->next != NULL)
-		m->next->at = &m->next;
-	g->first = m;
+	LIST_APPEND(&g->all, m, link);
 	g->n++;
 }
 
 void
 greeter_close(struct greeter *g)
 {
-	for (struct greeting *m = g->first, *next; m != NULL; m = next) {
-		next = m->next;
-		tls_accept_cancel(m->accept);
-		greeting_free(m);
-	}
+	while (!LIST_IS_EMPTY(&g->all))
+		give_up(LIST_FIRST(&g->all));
 }

@@ -115,7 +115,7 @@ static void
 went_down(void *arg, int err)
 {
 	struct session_mix *t = arg;
-	char why[TRANSPORT_WHY_LEN + 64], ip[SW_ADDR_TEXT_LEN];
+	char why[TRANSPORT_WHY_LEN + 128], ip[SW_ADDR_TEXT_LEN];
 	bool unlinked = t->link.dialing != NULL || t->link.why[0] != '\0';
 	struct mixtunnel_stats st;
 
@@ -124,7 +124,9 @@ went_down(void *arg, int err)
 	mixtunnel_stats(t->mix, &st);
 	if (t->link.why[0] != '\0' && !mix_link_is_direct(t))
 		snprintf(why, sizeof(why), "could not reach the entry gateway: "
-		    "%s", t->link.why);
+		    "%s%s", t->link.why, t->link.is_tls && start_text(
+		    &t->t.s->start, TEXT_ENTRY_TLS) == NULL ? "; its plain "
+		    "websocket is to be had by --entry-tls never" : "");
 	else if (err == SW_ERR_AUTH)
 		snprintf(why, sizeof(why), "the entry gateway does not accept "
 		    "us; try another with --entry");
