@@ -3,7 +3,7 @@
  * chose; for tests of netdir.
  *
  *	netdir_ask [-f FILE] [-u URL]... [-c CACHE] [-a CA] [-e ENTRY]
- *	    [-x EXIT] [-p PROXY] [-t]
+ *	    [-x EXIT] [-t]
  *
  * Prints "nodes N", "entry ID" and "exit ADDRESS"; a reason on stderr, and
  * status 1, if there is nothing to be had.
@@ -69,7 +69,7 @@ int
 main(int argc, char **argv)
 {
 	struct netdir_config cfg = { .loop = &loop, .events = &events };
-	struct transport_options way = { .kind = TRANSPORT_TCP };
+	const struct transport_options way = { .kind = TRANSPORT_TCP };
 	const char *entry = NULL, *exit = NULL;
 	char why[TRANSPORT_WHY_LEN];
 	struct netdir *d;
@@ -77,14 +77,13 @@ main(int argc, char **argv)
 	bool tls = false;
 	int opt, r;
 
-	while ((opt = getopt(argc, argv, "f:u:c:a:e:p:x:t")) != -1)
+	while ((opt = getopt(argc, argv, "f:u:c:a:e:x:t")) != -1)
 		switch (opt) {
 		case 'f': cfg.file = optarg; break;
 		case 'u': cfg.url[urls++ % NETDIR_URLS] = optarg; break;
 		case 'c': cfg.cache = optarg; break;
 		case 'a': cfg.ca_file = optarg; break;
 		case 'e': entry = optarg; break;
-		case 'p': way.proxy = optarg; break;
 		case 'x': exit = optarg; break;
 		case 't': tls = true; break;
 		default: return 2;

@@ -8,7 +8,7 @@ command -v nginx >/dev/null && command -v openssl >/dev/null ||
 	skip_all "needs nginx and openssl"
 PATH=$PATH:/usr/sbin
 
-plan 15
+plan 18
 dir=$(mktemp -d)
 trap 'kill $pids 2>/dev/null; rm -rf "$dir"' EXIT
 "$B/smolnode" local -t "$dir/net.json" >"$dir/node" 2>"$dir/node.err" &
@@ -71,6 +71,9 @@ http {
 		listen 127.0.0.1:$tls ssl;
 		ssl_certificate $dir/cert.pem; ssl_certificate_key $dir/key.pem;
 		location /api/ { proxy_pass $base; }
+		location /moved/ { return 302 https://localhost:$tls/there\$request_uri; }
+		location /there/moved/ { rewrite ^/there/moved/(.*)\$ /api/\$1 redirect; }
+		location /round/ { return 302 \$request_uri; }
 		location /down/ { return 302 $base\$request_uri; }
 	}
 }
@@ -85,6 +88,11 @@ is $? 1 "a certificate that nobody vouches for is refused"
 ok "and the reason is one line" test "$(wc -l <"$dir/err")" = 1
 ask -a "$dir/cert.pem" -u "https://localhost:$tls/down/" >"$dir/out"
 is $? 1 "nobody leads from https to http"
+like "$(cat "$dir/err")" "*from https to http*" "and that is the reason"
+is "$(said -a "$dir/cert.pem" -u "https://127.0.0.1:$tls/moved/")" "$want" \
+    "but elsewhere, twice, and to another host"
+ask -a "$dir/cert.pem" -u "https://localhost:$tls/round/" >"$dir/out"
+is $? 1 "not round and round"
 
 ask -u "$base" -c "$dir/cache" >"$dir/out"
 is "$(stat -c %a "$dir/cache")" 600 "the cache is ours alone"
