@@ -93,7 +93,7 @@ iprsent_refuse(struct iprsent *s, const char *where,
 		return 0;
 	/* The latest first: an earlier one may have been let through. */
 	for (size_t i = 0; i < IPRSENT_KEPT; i++) {
-		size_t k = (s->next + 2 * IPRSENT_KEPT - 1 - i) % IPRSENT_KEPT;
+		size_t k = (s->next + IPRSENT_KEPT - 1 - i) % IPRSENT_KEPT;
 
 		if (s->kept[k].len == 0 || s->kept[k].refused ||
 		    memcmp(&s->kept[k].flow.dst, &dst, sizeof(dst)) != 0)
