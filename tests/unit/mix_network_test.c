@@ -233,7 +233,7 @@ responses_are_those_of_the_notes(void **state)
 		{ "09010200", IPRMSG_DROPPED, IPRMSG_MIX_TIMEOUT },
 		{ "090103fd0123456789abcdef", IPRMSG_PING, IPRMSG_SUCCESS },
 		{ "09010500020b31302e312e322e333a323501", IPRMSG_INFO,
-		    IPRMSG_SUCCESS },
+		    IPRMSG_POLICY },
 	};
 	uint8_t bytes[100], again[100];
 	struct iprmsg_response a;
