@@ -81,7 +81,7 @@ all: $(addprefix $(B)/,smolwrap smolwrap-session smolwrap-session-full \
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: FORCE all deps test check bench demo lint asan tsan fuzz fuzz-run soak \
-	suites interop interop-iroh bench-rust install clean
+	suites interop interop-iroh interop-peers bench-rust install clean
 
 # --- others' sources -------------------------------------------------------
 deps:
@@ -254,6 +254,8 @@ interop: all $(B)/tests/lib/serve $(B)/tests/lib/capture
 	CARGO_TARGET_DIR=$(CURDIR)/build/interop/target cargo build --release \
 	    --locked --manifest-path tests/interop/smolmix/Cargo.toml
 	B=$(B) prove --timer -v tests/interop/run.sh
+interop-peers: all $(TEST_BIN)
+	B=$(B) WRAITH=$(WRAITH) prove -v tests/interop/peers.sh
 interop-iroh: $(B)/tests/lib/iroh_pipe
 	B=$(B) IROH_PEER=$(IROH_PEER) IROH_RELAY=$(IROH_RELAY) NODE_PATH=$(NODE_PATH) \
 	    prove -v tests/interop/iroh/run.sh
