@@ -96,7 +96,7 @@ start_thread(struct reach *r)
 	fine = pthread_create(&id, &attr, thread_main, r) == 0;
 	pthread_attr_destroy(&attr);
 	if (!fine)
-		unref(r);
+		(void)shared_unref(&r->shares);	/* the caller has one, too */
 	return fine;
 }
 

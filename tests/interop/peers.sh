@@ -134,8 +134,8 @@ if [ -x "$WRAITH" ]; then
 		within 10 hears server $port
 		echo "[$SSHD]:$port $(cat "$T/host_key.pub")" >>"$KNOWN"
 	done
+	what=
 	through() {
-		# shellcheck disable=SC2086 # lists of words
 		is "$(on client timeout 40 "$SW" "$@" -i "$KEY" --known-hosts \
 		    "$KNOWN" -- curl -sS -m 20 http://$WWW/1m 2>"$T/err" |
 		    sha256sum)" "$(sha256sum <"$T/www/1m")" "$what" ||

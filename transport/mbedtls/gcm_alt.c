@@ -13,7 +13,7 @@
 #include <mbedtls/gcm.h>
 #include <mbedtls/platform_util.h>
 
-#define BLOCK 16
+#define BLOCK ((size_t)16)
 #define TAG_MIN 4
 #define LEN_MAX 0xfffffffe0ull		/* 2^36 - 32 bytes under one IV */
 
@@ -176,15 +176,15 @@ crypt_quick(mbedtls_gcm_context *g, uint8_t *out, const uint8_t *in,
 {
 	const uint8_t *rk = (const uint8_t *)(g->aes.MBEDTLS_PRIVATE(buf) +
 	    g->aes.MBEDTLS_PRIVATE(rk_offset));
-	const int rounds = g->aes.MBEDTLS_PRIVATE(nr);
+	const size_t rounds = (size_t)g->aes.MBEDTLS_PRIVATE(nr);
 	const int opens = g->mode == MBEDTLS_GCM_DECRYPT;
 	const __m128i one = _mm_set_epi32(0, 0, 0, 1);
 	__m128i key[ROUNDS_MAX + 1], power[8], hash = turn(load(g->hash));
 	__m128i counter = turn(load(g->counter));
 
-	for (int r = 0; r <= rounds; r++)
-		key[r] = load(rk + 16 * r);
-	for (int i = 0; i < 8; i++)
+	for (size_t r = 0; r <= rounds; r++)
+		key[r] = load(rk + BLOCK * r);
+	for (size_t i = 0; i < 8; i++)
 		power[i] = load(g->power[7 - i]);
 	for (; eights > 0; eights--, in += 8 * BLOCK, out += 8 * BLOCK) {
 		struct wide w = { _mm_setzero_si128(), _mm_setzero_si128(),
@@ -192,17 +192,17 @@ crypt_quick(mbedtls_gcm_context *g, uint8_t *out, const uint8_t *in,
 		__m128i b[8], text[8];
 
 #pragma GCC unroll 8
-		for (int i = 0; i < 8; i++) {
+		for (size_t i = 0; i < 8; i++) {
 			counter = _mm_add_epi32(counter, one);
 			b[i] = _mm_xor_si128(turn(counter), key[0]);
 		}
-		for (int r = 1; r < rounds; r++) {
+		for (size_t r = 1; r < rounds; r++) {
 #pragma GCC unroll 8
-			for (int i = 0; i < 8; i++)
+			for (size_t i = 0; i < 8; i++)
 				b[i] = _mm_aesenc_si128(b[i], key[r]);
 		}
 #pragma GCC unroll 8
-		for (int i = 0; i < 8; i++) {
+		for (size_t i = 0; i < 8; i++) {
 			__m128i plain = load(in + BLOCK * i), made;
 
 			made = _mm_xor_si128(plain, _mm_aesenclast_si128(b[i],
@@ -212,7 +212,7 @@ crypt_quick(mbedtls_gcm_context *g, uint8_t *out, const uint8_t *in,
 		}
 		text[0] = _mm_xor_si128(text[0], hash);
 #pragma GCC unroll 8
-		for (int i = 0; i < 8; i++)
+		for (size_t i = 0; i < 8; i++)
 			add_product(&w, text[i], power[i]);
 		hash = reduce(&w);
 	}
