@@ -149,12 +149,14 @@ end_of_turn(struct loop_turn *h)
 	    ((char *)h - offsetof(struct owner, turn));
 	struct flow *f;
 
-	while ((f = o->dirty) != NULL) {
-		o->dirty = f->dirty_next;
-		f->dirty = false;
-		pump_turn(f);
+	if (o->dirty != NULL) {
+		while ((f = o->dirty) != NULL) {
+			o->dirty = f->dirty_next;
+			f->dirty = false;
+			pump_turn(f);
+		}
+		stack_settle();
 	}
-	stack_settle();
 	link_flush(o->link);
 	tell_idle(o);
 }

@@ -155,14 +155,9 @@ inbound_connected(void *arg, struct tcp_pcb *pcb, err_t e)
 static void
 forget_lingering(const struct joint *j)
 {
-	ip_addr_t local = stack_ip(&j->dst), remote = stack_ip(&j->src);
-	struct tcp_pcb *p = tcp_tw_pcbs;
+	struct tcp_pcb *p = stack_lingers(STACK_FAR, &j->src, &j->dst);
 
-	while (p != NULL && !(p->local_port == j->dst.port &&
-	    p->remote_port == j->src.port && ip_addr_eq(&p->local_ip, &local) &&
-	    ip_addr_eq(&p->remote_ip, &remote)))
-		p = p->next;
-	if (p != NULL && p->netif_idx == j->splice->listener->netif_idx)
+	if (p != NULL)
 		tcp_abort(p);		/* in TIME_WAIT this sends nothing */
 }
 
@@ -202,7 +197,7 @@ joint_accept_syn(struct joint *j)
 	j->state = ACCEPTING;
 	forget_lingering(j);
 	j->splice->listener->local_port = j->dst.port;
-	stack_input(STACK_FAR, syn, syn->data, syn->len);
+	stack_accept(STACK_FAR, syn, syn->data, syn->len);
 	p = tcp_active_pcbs;		/* a new one is the first */
 	if (p == NULL || p->state != SYN_RCVD ||
 	    p->local_port != j->dst.port || p->remote_port != j->src.port ||

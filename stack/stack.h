@@ -78,6 +78,16 @@ void stack_assert_failed(const char *what, int line);	/* lwIP calls it */
 void stack_input(enum stack_side side, struct link_frame *f,
     const uint8_t *p, size_t len);
 
+/* Feed a SYN for whose addresses stack_lingers() says no and that the caller
+ * knows to be no other connection's either: nobody need look for it. */
+void stack_accept(enum stack_side side, struct link_frame *f,
+    const uint8_t *p, size_t len);
+
+/* The connection from `remote` to `local` that still lingers (TIME_WAIT) on
+ * that side, or NULL. */
+struct tcp_pcb *stack_lingers(enum stack_side side,
+    const struct sw_addr *remote, const struct sw_addr *local);
+
 /* Send what TCP holds back towards (STACK_FAR) or from (the others) inner
  * address `inner`, NULL for all: there is room again. */
 void stack_kick(enum stack_side side, const struct sw_addr *inner);

@@ -9,6 +9,8 @@
  * What makes that safe: during the input of such a segment nothing leaves the
  * list but the connection itself (callbacks of the owner and the splice only
  * note what happened), and new ones come in at its head.
+ *
+ * Connections that linger (TIME_WAIT) are in another list, which changes less.
  */
 #include <string.h>
 
@@ -86,8 +88,19 @@ find(const struct packet *h, u8_t netif)
 {
 	for (struct node *n = *bucket(h); n != NULL; n = n->next)
 		if (is_for(n->pcb, h, netif))
-			return is_active(n->pcb) ? n->pcb : NULL;
+			return n->pcb;
 	return NULL;
+}
+
+struct tcp_pcb *
+stack_lingers(enum stack_side side, const struct sw_addr *remote,
+    const struct sw_addr *local)
+{
+	struct packet h = { .src = *remote, .dst = *local };
+	struct tcp_pcb *p = find(&h,
+	    netif_get_index(&stack.sides[side].netif));
+
+	return p != NULL && p->state == TIME_WAIT ? p : NULL;
 }
 
 /* lwIP has moved the connection it found, or made, to the head. */
@@ -133,21 +146,59 @@ mend(struct tcp_pcb *whole, struct tcp_pcb *p, struct tcp_pcb *after)
 		tcp_active_pcbs = whole;
 }
 
-void
-stack_find_input(struct pbuf *q, struct netif *n, const struct packet *h)
+/* An active connection, shown first. */
+static void
+input_active(struct pbuf *q, struct netif *n, struct tcp_pcb *p)
 {
-	struct tcp_pcb *whole = tcp_active_pcbs, *p, *after;
-	u8_t netif = netif_get_index(n);
+	struct tcp_pcb *whole = tcp_active_pcbs, *after = p->next;
 
-	p = find(h, netif);
-	if (p == NULL || p == whole) {
-		(void)ip_input(q, n);
-		if (p == NULL)
-			learn(h, netif);
-		return;
-	}
-	after = p->next;
 	tcp_active_pcbs = p;
 	(void)ip_input(q, n);
 	mend(whole, p, after);
+}
+
+/* One that lingers, and a segment that begins or refuses no other with the same
+ * addresses: it only answers, and stays where it is. */
+static void
+input_lingering(struct pbuf *q, struct netif *n, struct tcp_pcb *p)
+{
+	struct tcp_pcb *active = tcp_active_pcbs, *whole = tcp_tw_pcbs;
+
+	tcp_active_pcbs = NULL;
+	tcp_tw_pcbs = p;
+	(void)ip_input(q, n);
+	tcp_active_pcbs = active;
+	tcp_tw_pcbs = whole;
+}
+
+void
+stack_find_input(struct pbuf *q, struct netif *n, const struct packet *h)
+{
+	u8_t netif = netif_get_index(n);
+	struct tcp_pcb *p = find(h, netif);
+
+	if (p != NULL && p != tcp_active_pcbs && is_active(p)) {
+		input_active(q, n, p);
+	} else if (p != NULL && p->state == TIME_WAIT &&
+	    (h->tcp_flags & (PACKET_SYN | PACKET_RST)) == 0) {
+		input_lingering(q, n, p);
+	} else {
+		(void)ip_input(q, n);
+		learn(h, netif);
+	}
+}
+
+void
+stack_find_accept(struct pbuf *q, struct netif *n, const struct packet *h)
+{
+	struct tcp_pcb *active = tcp_active_pcbs, *lingering = tcp_tw_pcbs;
+
+	tcp_active_pcbs = tcp_tw_pcbs = NULL;
+	(void)ip_input(q, n);
+	learn(h, netif_get_index(n));
+	if (tcp_active_pcbs != NULL)		/* the new one */
+		tcp_active_pcbs->next = active;
+	else
+		tcp_active_pcbs = active;
+	tcp_tw_pcbs = lingering;
 }

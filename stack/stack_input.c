@@ -69,6 +69,19 @@ is_fragment(const uint8_t *p)
 	return p[6] == 44;
 }
 
+/* What lwIP is to see of a packet; NULL: nothing. */
+static struct pbuf *
+begin(struct stack_end *s, struct link_frame *f, const uint8_t *p, size_t len)
+{
+	struct pbuf *q;
+
+	if (s->ops == NULL || stack.broken || (q = wrap(f, p, len)) == NULL)
+		return NULL;
+	become(&s->netif, q->payload);
+	stack.route = s;
+	return q;
+}
+
 void
 stack_input(enum stack_side side, struct link_frame *f, const uint8_t *p,
     size_t len)
@@ -77,17 +90,28 @@ stack_input(enum stack_side side, struct link_frame *f, const uint8_t *p,
 	struct packet head;
 	struct pbuf *q;
 
-	if (s->ops == NULL || stack.broken || (q = wrap(f, p, len)) == NULL)
+	if ((q = begin(s, f, p, len)) == NULL)
 		return;
 	if (is_fragment(p))
 		stack.fragments_ms = stack.loop->now_ms + 30000;
-	become(&s->netif, q->payload);
-	stack.route = s;
 	if (side != STACK_SELF && !is_fragment(p) &&
 	    packet_parse(&head, p, len) == SW_OK && head.proto == PACKET_TCP)
 		stack_find_input(q, &s->netif, &head);
 	else
 		(void)ip_input(q, &s->netif);
+}
+
+void
+stack_accept(enum stack_side side, struct link_frame *f, const uint8_t *p,
+    size_t len)
+{
+	struct stack_end *s = &stack.sides[side];
+	struct packet head;
+	struct pbuf *q;
+
+	if (packet_parse(&head, p, len) == SW_OK &&
+	    (q = begin(s, f, p, len)) != NULL)
+		stack_find_accept(q, &s->netif, &head);
 }
 
 static struct packet

@@ -36,6 +36,7 @@ struct stack_state {
 	uint64_t random;
 	uint32_t forced_isn;
 	bool force_isn, broken, broken_told;
+	bool ticks_now, has_ticked;	/* in this turn: until its end, then */
 };
 extern struct stack_state stack;
 
@@ -58,6 +59,8 @@ err_t stack_output6(struct netif *n, struct pbuf *p, const ip6_addr_t *to);
 /* stack_find.c: ip_input() for a whole TCP segment with head `h`, of a side
  * whose callbacks end no connection but their own. */
 void stack_find_input(struct pbuf *q, struct netif *n, const struct packet *h);
+/* The same for a SYN of a connection that is not there, nor lingers. */
+void stack_find_accept(struct pbuf *q, struct netif *n, const struct packet *h);
 /* In a forked child: all of lwIP is forgotten. */
 void stack_find_forget(void);
 

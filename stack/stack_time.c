@@ -1,6 +1,10 @@
 /*
  * Idle connections cost no wake-ups: the clock of TCP stops while nothing
  * waits for it, and is set forward when it starts again.
+ *
+ * To look at thousands of connections in each turn would cost more than the
+ * turn.  So it starts as soon as it might be needed, and only where it has just
+ * ticked are all of them looked at, to see whether it may stop.
  */
 #include "base/clock.h"
 #include "stack/stack_priv.h"
@@ -8,6 +12,8 @@
 #include "lwip/ip4_frag.h"
 #include "lwip/ip6_frag.h"
 #include "lwip/priv/tcp_priv.h"
+
+#define LOOK_MAX 64u
 
 /* Does anything about this connection happen by the mere passing of time? */
 static bool
@@ -26,16 +32,21 @@ is_timed(const struct tcp_pcb *p)
 static bool
 tcp_needs_ticks(void)
 {
+	unsigned looked_at = 0;
+
 	for (const struct tcp_pcb *p = tcp_active_pcbs; p != NULL; p = p->next)
-		if (is_timed(p))
+		if (is_timed(p) || (!stack.has_ticked && ++looked_at == LOOK_MAX))
 			return true;
 	return tcp_tw_pcbs != NULL;
 }
 
+/* The first hook of the stack's: owners settle after it. */
 void
 stack_end_turn(struct loop_turn *h)
 {
 	(void)h;
+	stack.has_ticked = stack.ticks_now;
+	stack.ticks_now = false;
 	stack_settle();
 }
 
@@ -68,6 +79,7 @@ stack_tick(struct loop_timer *t)
 {
 	int64_t now = stack.loop->now_ms;
 
+	(void)t;
 	if (stack.broken)
 		return;
 	stack.ticked_ms = now;
@@ -78,6 +90,5 @@ stack_tick(struct loop_timer *t)
 		ip_reass_tmr();
 		ip6_reass_tmr();
 	}
-	if (tcp_needs_ticks() || now < stack.fragments_ms)
-		loop_set_timer(stack.loop, t, now + TCP_TMR_INTERVAL);
+	stack.ticks_now = true;		/* goes on if need be: stack_settle() */
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -489,6 +490,29 @@ compare(const char *what, const char *unit, double (*f)(connect_fn *),
 	fflush(stdout);
 }
 
+/* Does a connection cost more where there are thousands? */
+static void
+compare_among(int others)
+{
+	struct rlimit r;
+	double alone = first_byte(wrapped_connect), among, ca, cb;
+
+	getrlimit(RLIMIT_NOFILE, &r);
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+	ca = cpu();
+	alone = first_byte(wrapped_connect);
+	ca = cpu() - ca;
+	for (int i = 0; i < others; i++)
+		(void)wrapped_connect(PORT_ECHO, 0);
+	cb = cpu();
+	among = first_byte(wrapped_connect);
+	cb = cpu() - cb;
+	printf("connect + first byte, among %d others %.1f us, alone %.1f us  "
+	    "ratio %.2f  [cpu %.2f s, %.2f s]\n", others, among, alone,
+	    among / alone, cb, ca);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -532,6 +556,8 @@ main(int argc, char **argv)
 	compare("1 byte round trip", "us  ", round_trip, runs, false);
 	if (only == NULL || *only == 'c')
 	compare("connect + first byte", "us  ", first_byte, runs, false);
+	if (only == NULL || *only == 'm')
+		compare_among(8000);
 	for (int i = 0; i < 20; i++)
 		if (server_pids[i] > 0)
 			kill(server_pids[i], SIGKILL);

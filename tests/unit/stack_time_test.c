@@ -193,6 +193,108 @@ nobody_wakes_for_idle_connections(void **state)
 	lossy_turn(1);
 }
 
+/* The clock may have started in the last turn, for nothing; where it has ticked
+ * for nothing, it must stop. */
+static bool
+clock_stops(void)
+{
+	if (rig.loop.timers != NULL)
+		lossy_turn(100);
+	if (rig.loop.timers != NULL)
+		lossy_turn(100);
+	return rig.loop.timers == NULL;
+}
+
+/* More than are looked at in each turn. */
+static void
+nobody_wakes_for_hundreds_of_idle_connections(void **state)
+{
+	int fd[100];
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		fd[i] = connected(7);
+	for (int i = 0; i < 20; i++)
+		lossy_turn(100);
+	assert_true(clock_stops());
+	lossy.now_ms += 3600000;
+	lossy.lose = 1000;
+	rig_write_all(fd[0], 0, 1000);		/* the first is the last */
+	lossy_turn(10);
+	assert_non_null(rig.loop.timers);
+	lossy.lose = 0;
+	for (int i = 0; i < 100; i++)
+		lossy_turn(50);
+	rig_read_all(fd[0], 0, 1000);
+	for (int i = 0; i < 20; i++)
+		lossy_turn(100);
+	assert_true(clock_stops());
+	for (int i = 0; i < 100; i++)
+		close(fd[i]);
+	lossy_turn(1);
+}
+
+static struct link_frame *last_fin;	/* of those that the splice sent */
+static unsigned answers;
+
+static int
+keep_fin(const struct iovec *iov, int n)
+{
+	const uint8_t *p = iov[0].iov_base;
+
+	if (n == 1 && iov[0].iov_len >= 40 && (p[33] & 1) != 0) {
+		link_frame_unref(last_fin);
+		last_fin = link_frame_new(p, iov[0].iov_len);
+	}
+	return lossy_out(iov, n);
+}
+
+static void
+count_answers(struct link_frame *f)
+{
+	answers++;
+	lossy_in(f);
+}
+
+/* Whose last acknowledgement was lost says its FIN again, to one that only
+ * lingers. */
+static void
+a_connection_that_lingers_answers(void **state)
+{
+	int fd[10];
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		fd[i] = connected(7);
+	rig.meddle_in = count_answers;
+	rig.meddle_out = keep_fin;
+	for (int i = 0; i < 5; i++)
+		close(fd[i]);
+	for (int i = 0; i < 20; i++)
+		lossy_turn(1);
+	assert_int_equal(owner_count_flows(rig.owner), 5);
+	assert_non_null(last_fin);
+	answers = 0;
+	lossy_pass(false, last_fin);
+	for (int i = 0; i < 10; i++)
+		lossy_turn(1);
+	assert_int_equal(answers, 1);
+	/* The others have not been lost sight of. */
+	for (int i = 5; i < 10; i++) {
+		rig_write_all(fd[i], 0, 100);
+		for (int k = 0; k < 20; k++)
+			lossy_turn(1);
+		rig_read_all(fd[i], 0, 100);
+		close(fd[i]);
+	}
+	for (int i = 0; i < 20; i++)
+		lossy_turn(1);
+	assert_int_equal(owner_count_flows(rig.owner), 0);
+	assert_int_equal(splice_count_flows(rig.splice), 0);
+	link_frame_unref(last_fin);
+	last_fin = NULL;
+}
+
 static void
 a_port_that_lingers_is_not_used_again(void **state)
 {
@@ -298,6 +400,8 @@ main(void)
 		T(keepalive_notices_a_dead_path),
 		T(keepalive_keeps_a_live_path),
 		T(nobody_wakes_for_idle_connections),
+		T(nobody_wakes_for_hundreds_of_idle_connections),
+		T(a_connection_that_lingers_answers),
 		T(a_port_that_lingers_is_not_used_again),
 		T(a_broken_stack_ends_its_flows_and_nothing_else),
 	};
