@@ -80,7 +80,7 @@ on_closed(struct stream *s, int err)
 	struct smolnode_fetch *f = (struct smolnode_fetch *)s;
 	struct httpres a;
 
-	if (httpres_read(&a, f->in, f->in_len) == SW_OK)
+	if (f->in_len > 0 && httpres_read(&a, f->in, f->in_len) == SW_OK)
 		err = SW_OK;
 	finish(f, err, &a);
 }

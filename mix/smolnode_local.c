@@ -170,8 +170,8 @@ run(const struct options *o)
 	r = loop_run(&self.node.loop);
 out:
 	smolnode_http_free(self.http);
+	smolnode_exit_free(self.exit);	/* it says goodbye through the net */
 	localnet_free(self.net);
-	smolnode_exit_free(self.exit);
 	exitpolicy_free(self.policy);
 	smolnode_tls_close(&self.tls);
 	smolnode_close(&self.node);

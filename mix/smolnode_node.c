@@ -290,9 +290,9 @@ run(void)
 		r = self.failed;
 out:
 	smolnode_view_free(self.view);
+	smolnode_exit_free(self.world);	/* it says goodbye by the router */
 	node_free(self.node);
 	router_free(self.router);
-	smolnode_exit_free(self.world);
 	topology_free(self.topology);
 	exitpolicy_free(self.policy);
 	smolnode_tls_close(&self.tls);
