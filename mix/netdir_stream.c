@@ -16,6 +16,7 @@
 #include "mix/netdir_job.h"
 
 #define ACCEPT_MS 5000
+#define STRANGERS 16			/* who may come before us */
 #define IDLE_MS 120000			/* longer than a transfer may take */
 
 struct joint {
@@ -88,18 +89,32 @@ join(struct way way[static 2])
 	}
 }
 
+/* Anybody on this machine may connect there. */
+static int
+accept_ours(int listener)
+{
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	int fd;
+
+	for (int i = 0; i < STRANGERS && poll(&p, 1, ACCEPT_MS) == 1; i++) {
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0 && is_ours(fd))
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -1;
+}
+
 static void *
 run(void *arg)
 {
 	struct joint *j = arg;
-	struct pollfd p = { .fd = j->listener, .events = POLLIN };
 	struct way *way = calloc(2, sizeof(*way));
-	int near = -1;
+	int near = way != NULL ? accept_ours(j->listener) : -1;
 
-	if (way != NULL && poll(&p, 1, ACCEPT_MS) == 1)
-		near = accept4(j->listener, NULL, NULL, SOCK_CLOEXEC);
 	close(j->listener);
-	if (near >= 0 && is_ours(near)) {
+	if (near >= 0) {
 		way[0].from = way[1].to = near;
 		way[1].from = way[0].to = j->far;
 		join(way);
@@ -136,7 +151,7 @@ listen_somewhere(struct sockaddr_un *at, socklen_t *len)
 	*at = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	*len = sizeof(*at);
 	if (fd >= 0 && bind(fd, (struct sockaddr *)at,
-	    sizeof(at->sun_family)) == 0 && listen(fd, 1) == 0 &&
+	    sizeof(at->sun_family)) == 0 && listen(fd, STRANGERS) == 0 &&
 	    getsockname(fd, (struct sockaddr *)at, len) == 0)
 		return fd;
 	if (fd >= 0)
