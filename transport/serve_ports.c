@@ -3,9 +3,12 @@
  * (transport/udp_channel.h).
  *
  * Only peers that the client has sent to are heard, as behind an ordinary NAT;
- * the table of them is bounded, and the one longest unused makes room.  Nothing
- * is queued but a datagram whose name is being looked up: where there is no room
- * a datagram is lost, as in a network.
+ * the table of them is bounded, and the one longest unused makes room.
+ *
+ * While the client's window is full the sockets are not read, so that a burst
+ * waits in the kernel, and what has no room there is lost, as in a network.  Of
+ * what was read only the rest of one datagram waits here; towards the network,
+ * only datagrams whose names are being looked up.
  */
 #include "transport/serve_private.h"
 
@@ -25,7 +28,8 @@
 #define PEERS_MAX 64
 #define LOOKUPS_MAX 16			/* at once, each with one datagram */
 #define NAME_MS 60000			/* a name's address is used for so long */
-#define READS_A_TURN 32
+#define READS_A_TURN 64
+#define SOCKET_ROOM (1 << 20)		/* for bursts; the kernel may give less */
 #define FAMILIES 2
 
 struct peer {
@@ -58,8 +62,11 @@ struct serve_ports {
 	size_t npeers;
 	LIST_OF(lookups, lookup) lookups;
 	size_t nlookups;
-	uint8_t *part;			/* of a frame */
+	uint8_t *part;			/* of a frame, from the client */
 	size_t part_len;
+	uint8_t *rest;			/* of a frame, for it */
+	size_t rest_at, rest_len;
+	bool paused;			/* the sockets are not read */
 };
 
 static void
@@ -91,6 +98,7 @@ ports_free(struct serve_ports *o)
 	LIST_DROP(&o->s->ports, o, link);
 	o->s->nservices--;
 	free(o->part);
+	free(o->rest);
 	free(o);
 }
 
@@ -105,6 +113,61 @@ end_ports(struct serve_ports *o)
 /* ---- to the client ---- */
 
 static void
+pause_sockets(struct serve_ports *o, bool on)
+{
+	if (o->paused == on)
+		return;
+	o->paused = on;
+	for (int i = 0; i < FAMILIES; i++)
+		if (o->sock[i].w.fd >= 0)
+			loop_mod(&o->v->l, &o->sock[i].w, on ? 0 : EPOLLIN);
+}
+
+/* The client takes nothing now; on_writable() follows. */
+static bool
+is_blocked(struct serve_ports *o)
+{
+	return o->rest_len > 0 || serve_chan_room(o->c) == 0;
+}
+
+/* A frame; what the window has no room for goes later.  false: no memory. */
+static bool
+put_frame(struct serve_ports *o, const uint8_t *p, size_t len)
+{
+	size_t n = serve_chan_write(o->c, p, len);
+
+	serve_session_touch(o->s);
+	if (n == len)
+		return true;
+	if ((o->rest = malloc(len - n)) == NULL)
+		return false;
+	memcpy(o->rest, p + n, len - n);
+	o->rest_at = 0;
+	o->rest_len = len - n;
+	pause_sockets(o, true);
+	return true;
+}
+
+static void
+on_writable(struct serve_end *e)
+{
+	struct serve_ports *o = (struct serve_ports *)(void *)e;
+	size_t n;
+
+	if (o->rest_len > 0) {
+		n = serve_chan_write(o->c, o->rest + o->rest_at, o->rest_len);
+		o->rest_at += n;
+		o->rest_len -= n;
+		serve_session_touch(o->s);
+		if (o->rest_len > 0)
+			return;
+		free(o->rest);
+		o->rest = NULL;
+	}
+	pause_sockets(o, false);
+}
+
+static void
 tell_error(struct serve_ports *o, const char *name, const struct sw_addr *addr,
     int err)
 {
@@ -112,10 +175,9 @@ tell_error(struct serve_ports *o, const char *name, const struct sw_addr *addr,
 	uint8_t frame[UDP_CHANNEL_HEAD_MAX + 1];
 	size_t n = udp_channel_put_error(frame, &peer, err);
 
-	if (n == 0 || serve_chan_room(o->c) < n)
-		return;
-	(void)serve_chan_write(o->c, frame, n);
-	serve_session_touch(o->s);
+	if (n == 0 || is_blocked(o) || serve_chan_room(o->c) < n)
+		return;			/* lost, as such news may be */
+	(void)put_frame(o, frame, n);
 }
 
 static struct peer *
@@ -171,8 +233,8 @@ take_error(struct serve_ports *o, int fd)
 	}
 }
 
-/* `len` bytes in v->far, behind room for a head. */
-static void
+/* `len` bytes in v->far, behind room for a head.  false: no memory. */
+static bool
 take_datagram(struct serve_ports *o, size_t len, const struct sw_addr *from)
 {
 	struct peer *p = peer_at(o, from);
@@ -182,16 +244,15 @@ take_datagram(struct serve_ports *o, size_t len, const struct sw_addr *from)
 	size_t n;
 
 	if (p == NULL)
-		return;
+		return true;
 	p->used_ms = o->v->l.now_ms;
 	peer = (struct datagram_peer){ .name = p->name, .addr = *from };
 	n = udp_channel_put_head(head, &peer, len);
-	if (n == 0 || serve_chan_room(o->c) < n + len)
-		return;
+	if (n == 0)
+		return true;
 	start = o->v->far + UDP_CHANNEL_HEAD_MAX - n;
 	memcpy(start, head, n);
-	(void)serve_chan_write(o->c, start, n + len);
-	serve_session_touch(o->s);
+	return put_frame(o, start, n + len);
 }
 
 static void
@@ -206,14 +267,21 @@ on_socket(struct loop_fd *w, uint32_t events)
 		struct sockaddr_storage ss;
 		socklen_t len = sizeof(ss);
 		struct sw_addr from;
-		ssize_t n = recvfrom(w->fd, data, SERVE_FAR -
-		    UDP_CHANNEL_HEAD_MAX, 0, (struct sockaddr *)&ss, &len);
+		ssize_t n;
 
+		if (is_blocked(o)) {
+			pause_sockets(o, true);
+			return;
+		}
+		n = recvfrom(w->fd, data, SERVE_FAR - UDP_CHANNEL_HEAD_MAX, 0,
+		    (struct sockaddr *)&ss, &len);
 		if (n < 0)
 			return;
 		if (addr_from_sockaddr(&from, (struct sockaddr *)&ss, len) ==
-		    SW_OK)
-			take_datagram(o, (size_t)n, &from);
+		    SW_OK && !take_datagram(o, (size_t)n, &from)) {
+			end_ports(o);
+			return;
+		}
 	}
 }
 
@@ -223,7 +291,7 @@ static int
 open_socket(struct serve_ports *o, bool v4)
 {
 	struct udp_socket *u = &o->sock[!v4];
-	int on = 1;
+	int on = 1, room = SOCKET_ROOM;
 
 	if (u->w.fd >= 0)
 		return SW_OK;
@@ -232,6 +300,7 @@ open_socket(struct serve_ports *o, bool v4)
 	if (u->w.fd < 0)
 		return errno == EMFILE || errno == ENFILE ? SW_ERR_LIMIT :
 		    sw_err_from_errno(errno);
+	(void)setsockopt(u->w.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	if (v4) {
 		(void)setsockopt(u->w.fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
 	} else {
@@ -242,7 +311,7 @@ open_socket(struct serve_ports *o, bool v4)
 	}
 	u->w.ready = on_socket;
 	u->o = o;
-	if (loop_add(&o->v->l, &u->w, EPOLLIN) == SW_OK)
+	if (loop_add(&o->v->l, &u->w, o->paused ? 0 : EPOLLIN) == SW_OK)
 		return SW_OK;
 	close(u->w.fd);
 	u->w.fd = -1;
@@ -433,12 +502,6 @@ static void
 on_eof(struct serve_end *e)
 {
 	end_ports((struct serve_ports *)(void *)e);
-}
-
-static void
-on_writable(struct serve_end *e)
-{
-	(void)e;			/* what had no room is gone */
 }
 
 static void

@@ -75,6 +75,39 @@ try:
 except OSError:
     pass
 print("enough" if n > 150 else n)' $WWW)" enough "a burst of 200 datagrams"
+# A burst for a program that looks a second later: what waits for a socket of the
+# kernel's own, bare on the server's host, waits for it here too.
+cat >"$T/burst.py" <<'END'
+# burst.py HOST: of 500 datagrams of 1,200 bytes, how many are kept.
+import socket, sys, time
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.settimeout(2)
+u.sendto(b"500", (sys.argv[1], 5500))
+time.sleep(1)
+n = 0
+try:
+    while n < 500:
+        u.recv(2000)
+        n += 1
+except OSError:
+    pass
+print(n)
+END
+cat >"$T/bursts.py" <<'END'
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 5500))
+while True:
+    n, who = s.recvfrom(100)
+    for i in range(int(n)):
+        s.sendto(b"x" * 1200, who)
+END
+spawn inet /usr/bin/python3 "$T/bursts.py" $WWW
+within 10 on inet grep -q ':157C ' /proc/net/udp
+bare=$(on server /usr/bin/python3 "$T/burst.py" $WWW)
+got=$(via_smolserve /usr/bin/python3 "$T/burst.py" $WWW)
+diag "of 500 datagrams in a burst: bare $bare, wrapped $got"
+ok "a burst of 500 is kept as well as by the kernel" [ "$got" -ge "$bare" ]
 is "$(strays client | grep -v '^tcp 10.9.0.1 2222 ')" "" \
     "nothing left beside the tunnel"
 fails "destinations are in no log" grep -E "example.test|$WWW|$WWW6" \
