@@ -22,6 +22,10 @@ flow_find(const struct owner *o, uint64_t cookie)
 	return f;
 }
 
+/* What may wait for the program.  Twice what an internet socket has: a message
+ * of full size is charged 4 KiB here and about half of that there. */
+static const int udp_room = 212992;
+
 struct flow *
 flow_new(struct owner *o, uint64_t cookie, int far_fd, bool dgram, bool v6)
 {
@@ -38,6 +42,9 @@ flow_new(struct owner *o, uint64_t cookie, int far_fd, bool dgram, bool v6)
 	f->w = (struct loop_fd){
 		.fd = far_fd, .ready = dgram ? udp_ready : pump_ready,
 	};
+	if (dgram && far_fd >= 0)
+		(void)sys_setsockopt(far_fd, SOL_SOCKET, SO_SNDBUF, &udp_room,
+		    sizeof(udp_room));
 	/* Streams: edges, so that the byte kept unread wakes nobody. */
 	if (far_fd >= 0 && loop_add(o->loop, &f->w, dgram ?
 	    EPOLLIN | EPOLLRDHUP : EPOLLIN | EPOLLRDHUP | EPOLLET) != SW_OK) {
