@@ -1,6 +1,7 @@
 #include "mix/gwmsg.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mix/prim.h"
@@ -232,14 +233,67 @@ static const struct {
 
 #define N_READERS (sizeof(readers) / sizeof(readers[0]))
 
+/* A gateway says this after each packet, so the usual form of it is read and
+ * written without a tree. */
+static const char sent_head[] = "{\"type\":\"send\",\"remaining_bandwidth\":";
+static const char sent_tail[2][sizeof(",\"upgrade_mode\":false}")] = {
+	",\"upgrade_mode\":false}", ",\"upgrade_mode\":true}",
+};
+#define DIGITS_MAX 18			/* fewer than would overflow */
+
+static bool
+is_sent(struct gwmsg *m, const char *text, size_t n)
+{
+	const char *p = text + sizeof(sent_head) - 1, *end = text + n, *begin;
+	int64_t v = 0;
+
+	if (n < sizeof(sent_head) - 1 ||
+	    memcmp(text, sent_head, sizeof(sent_head) - 1) != 0)
+		return false;
+	for (begin = p; p < end && p - begin < DIGITS_MAX && *p >= '0' &&
+	    *p <= '9'; p++)
+		v = 10 * v + (*p - '0');
+	if (p == begin || (*begin == '0' && p - begin > 1))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		size_t len = strlen(sent_tail[i]);
+
+		if ((size_t)(end - p) != len ||
+		    memcmp(p, sent_tail[i], len) != 0)
+			continue;
+		m->type = GWMSG_SENT;
+		m->available = v;
+		m->unmetered = i == 1;
+		return true;
+	}
+	return false;
+}
+
+static int
+write_sent(const struct gwmsg *m, char *out, size_t cap, size_t *n)
+{
+	int len = snprintf(out, cap, "%s%lld%s", sent_head,
+	    (long long)m->available, sent_tail[m->unmetered ? 1 : 0]);
+
+	if (len < 0 || (size_t)len >= cap)
+		return SW_ERR_TOO_LONG;
+	*n = (size_t)len;
+	return SW_OK;
+}
+
 int
 gwmsg_read(struct gwmsg *m, const char *text, size_t n)
 {
-	json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
-	const char *type = json_string_value(json_object_get(o, "type"));
-	int r = type != NULL ? SW_OK : SW_ERR_FORMAT;
+	const char *type;
+	json_t *o;
+	int r;
 
 	memset(m, 0, sizeof(*m));
+	if (is_sent(m, text, n))
+		return SW_OK;
+	o = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+	type = json_string_value(json_object_get(o, "type"));
+	r = type != NULL ? SW_OK : SW_ERR_FORMAT;
 	for (size_t i = 0; type != NULL && i < N_READERS; i++) {
 		if (strcmp(readers[i].name, type) != 0)
 			continue;
@@ -349,10 +403,6 @@ build(const struct gwmsg *m)
 		return json_pack("{sssIsb}", "type", "bandwidth",
 		    "available_total", (json_int_t)m->available,
 		    "upgrade_mode", m->unmetered);
-	case GWMSG_SENT:
-		return json_pack("{sssIsb}", "type", "send",
-		    "remaining_bandwidth", (json_int_t)m->available,
-		    "upgrade_mode", m->unmetered);
 	case GWMSG_OUT_OF_BANDWIDTH:
 		return json_pack("{sss{s{sIsI}}}", "type", "typedError",
 		    "error", "out_of_bandwidth", "required",
@@ -367,6 +417,7 @@ build(const struct gwmsg *m)
 		    GWMSG_ENCRYPTED ? "encryptedRequest" : "encryptedResponse",
 		    "ciphertext", array(m->data, m->data_len), "nonce",
 		    array(m->nonce, sizeof(m->nonce)));
+	case GWMSG_SENT:		/* write_sent() */
 	case GWMSG_OTHER:
 	case GWMSG_LEGACY_AUTHENTICATE:
 		break;
@@ -377,11 +428,13 @@ build(const struct gwmsg *m)
 int
 gwmsg_write(const struct gwmsg *m, char *out, size_t cap, size_t *n)
 {
-	json_t *o = build(m);
 	size_t len;
+	json_t *o;
 
 	*n = 0;
-	if (o == NULL)
+	if (m->type == GWMSG_SENT)
+		return write_sent(m, out, cap, n);
+	if ((o = build(m)) == NULL)
 		return SW_ERR_NOMEM;
 	len = json_dumpb(o, out, cap, JSON_COMPACT);
 	json_decref(o);

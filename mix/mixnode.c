@@ -11,6 +11,7 @@
 #include "mix/replay.h"
 
 #define FRAME_VERSION 8			/* what we write; both are read */
+#define SPARE_MAX 256			/* buffers of each size */
 
 struct key {
 	uint8_t sk[X25519_KEY_LEN];
@@ -22,8 +23,14 @@ struct waiting {
 	int64_t due_ms;
 	struct sw_addr next;
 	struct nympkt_frame frame;
-	uint8_t *pkt;			/* malloced: its packet */
+	uint8_t *pkt;			/* from new_packet() */
 	size_t len;
+};
+
+/* A buffer that has held a packet, kept for the next of that size. */
+union spare {
+	union spare *next;
+	uint8_t pkt[NYMPKT_ACK_LEN];	/* the smallest */
 };
 
 struct mixnode {
@@ -31,8 +38,44 @@ struct mixnode {
 	struct key primary, secondary;
 	struct waiting *heap;		/* a binary heap by due_ms */
 	size_t n;
+	struct {
+		union spare *first;
+		size_t n;
+	} spare[NYMPKT_SIZES];		/* by size code */
 	struct mixnode_stats stats;
 };
+
+static void
+free_packet(struct mixnode *m, uint8_t *pkt, size_t len)
+{
+	uint8_t size = nympkt_size_of(len);
+	union spare *s = (union spare *)(void *)pkt;
+
+	if (size == 0 || m->spare[size].n == SPARE_MAX) {
+		free(pkt);
+		return;
+	}
+	s->next = m->spare[size].first;
+	m->spare[size].first = s;
+	m->spare[size].n++;
+}
+
+/* A copy.  NULL: no memory. */
+static uint8_t *
+new_packet(struct mixnode *m, const uint8_t *pkt, size_t len)
+{
+	uint8_t size = nympkt_size_of(len);
+	union spare *s = m->spare[size].first;
+
+	if (s != NULL) {
+		m->spare[size].first = s->next;
+		m->spare[size].n--;
+	} else if ((s = malloc(len)) == NULL) {
+		return NULL;
+	}
+	memcpy(s, pkt, len);
+	return (uint8_t *)s;
+}
 
 static int
 set_key(struct mixnode *m, struct key *k,
@@ -73,10 +116,17 @@ mixnode_new(const struct mixnode_config *cfg)
 void
 mixnode_free(struct mixnode *m)
 {
+	union spare *s;
+
 	if (m == NULL)
 		return;
 	for (size_t i = 0; m->heap != NULL && i < m->n; i++)
 		free(m->heap[i].pkt);
+	for (size_t i = 0; i < NYMPKT_SIZES; i++)
+		while ((s = m->spare[i].first) != NULL) {
+			m->spare[i].first = s->next;
+			free(s);
+		}
 	free(m->heap);
 	drop_key(&m->primary);
 	drop_key(&m->secondary);
@@ -120,18 +170,16 @@ swap(struct waiting *a, struct waiting *b)
 	*b = t;
 }
 
-static int
+/* There is room. */
+static void
 heap_put(struct mixnode *m, const struct waiting *w)
 {
 	size_t i = m->n;
 
-	if (m->n == m->cfg.queue)
-		return SW_ERR_LIMIT;
 	m->heap[m->n++] = *w;
 	for (; i > 0 && m->heap[(i - 1) / 2].due_ms > m->heap[i].due_ms;
 	    i = (i - 1) / 2)
 		swap(&m->heap[i], &m->heap[(i - 1) / 2]);
-	return SW_OK;
 }
 
 static struct waiting
@@ -175,7 +223,7 @@ mixnode_tick(struct mixnode *m, int64_t now_ms)
 		struct waiting w = heap_take(m);
 
 		emit(m, &w.next, &w.frame, w.pkt, w.len);
-		free(w.pkt);
+		free_packet(m, w.pkt, w.len);
 	}
 }
 
@@ -253,15 +301,12 @@ take_forward(struct mixnode *m, const struct nympkt_frame *f,
 		return;
 	}
 	w.due_ms = now_ms + delay_ms;
-	if (m->n == m->cfg.queue || (w.pkt = malloc(len)) == NULL) {
+	if (m->n == m->cfg.queue ||
+	    (w.pkt = new_packet(m, pkt, len)) == NULL) {
 		m->stats.full++;
 		return;
 	}
-	memcpy(w.pkt, pkt, len);
-	if (heap_put(m, &w) != SW_OK) {
-		free(w.pkt);
-		m->stats.full++;
-	}
+	heap_put(m, &w);
 }
 
 static void

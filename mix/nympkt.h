@@ -20,6 +20,7 @@ enum nympkt_size {			/* code bytes on the wire */
 	NYMPKT_EXTENDED32 = 3,
 	NYMPKT_EXTENDED8 = 4,
 	NYMPKT_EXTENDED16 = 5,
+	NYMPKT_SIZES			/* one more than the last; 0 is none */
 };
 
 #define NYMPKT_TYPE_MIX 0		/* Outfox, 2, is refused */

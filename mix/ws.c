@@ -6,30 +6,60 @@
 #include <strings.h>
 #include <wslay/wslay.h>
 
+#include "base/wipe.h"
 #include "mix/prim.h"
 
 #define HEAD_MAX 8192			/* of an HTTP request or answer */
 #define KEY_LEN PRIM_BASE64_LEN(16)
 #define ACCEPT_LEN PRIM_BASE64_LEN(20)
+#define CONTROL_MAX 125			/* bytes in a ping, a pong, a close */
+
+/* A message that arrives, in frames and those in pieces.  Its buffer stays for
+ * the next. */
+struct incoming {
+	uint8_t opcode;			/* of its first frame; 0: none */
+	uint8_t *data;
+	size_t len, cap;
+};
 
 struct ws {
 	const struct ws_events *events;
 	void *arg;
 	struct rng *rng;
-	wslay_event_context_ptr ctx;
+	wslay_frame_context_ptr ctx;
 	bool server, open, closed;
 	char accept[ACCEPT_LEN];	/* what a client waits for */
 	struct rbuf *in;		/* while feeding */
+	bool inside;			/* of a frame; more of it follows */
+	uint64_t frame_left;
+	struct incoming message;
+	uint8_t control[CONTROL_MAX];
+	size_t control_len;
 	uint8_t *out;
 	size_t out_at, out_len, out_cap;
 };
 
+/* Room for n more bytes in a buffer that is kept. */
+static int
+reserve(uint8_t **buf, size_t *cap, size_t need)
+{
+	size_t n = *cap ? *cap : 4096;
+	uint8_t *p;
+
+	while (n < need)
+		n *= 2;
+	if (n == *cap)
+		return SW_OK;
+	if ((p = realloc(*buf, n)) == NULL)
+		return SW_ERR_NOMEM;
+	*buf = p;
+	*cap = n;
+	return SW_OK;
+}
+
 static int
 put_out(struct ws *w, const void *p, size_t n)
 {
-	size_t cap = w->out_cap;
-	uint8_t *q;
-
 	if (w->out_at > 0 && w->out_at == w->out_len)
 		w->out_at = w->out_len = 0;
 	if (w->out_cap - w->out_len < n && w->out_at > 0) {
@@ -37,30 +67,23 @@ put_out(struct ws *w, const void *p, size_t n)
 		w->out_len -= w->out_at;
 		w->out_at = 0;
 	}
-	while (cap - w->out_len < n)
-		cap = cap ? 2 * cap : 4096;
-	if (cap != w->out_cap) {
-		if ((q = realloc(w->out, cap)) == NULL)
-			return SW_ERR_NOMEM;
-		w->out = q;
-		w->out_cap = cap;
-	}
+	if (reserve(&w->out, &w->out_cap, w->out_len + n) != SW_OK)
+		return SW_ERR_NOMEM;
 	memcpy(w->out + w->out_len, p, n);
 	w->out_len += n;
 	return SW_OK;
 }
 
+/* wslay's callbacks. */
+
 static ssize_t
-take_bytes(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, int flags,
-    void *arg)
+take_bytes(uint8_t *buf, size_t len, int flags, void *arg)
 {
 	struct ws *w = arg;
 
 	(void)flags;
-	if (w->in->left == 0) {
-		wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+	if (w->in->left == 0)
 		return -1;
-	}
 	if (len > w->in->left)
 		len = w->in->left;
 	memcpy(buf, w->in->p, len);
@@ -70,40 +93,145 @@ take_bytes(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, int flags,
 }
 
 static ssize_t
-give_bytes(wslay_event_context_ptr ctx, const uint8_t *data, size_t len,
-    int flags, void *arg)
+give_bytes(const uint8_t *data, size_t len, int flags, void *arg)
 {
 	(void)flags;
-	if (put_out(arg, data, len) == SW_OK)
-		return (ssize_t)len;
-	wslay_event_set_error(ctx, WSLAY_ERR_NOMEM);
-	return -1;
+	return put_out(arg, data, len) == SW_OK ? (ssize_t)len : -1;
 }
 
 static int
-give_mask(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, void *arg)
+give_mask(uint8_t *buf, size_t len, void *arg)
 {
 	struct ws *w = arg;
 
-	(void)ctx;
 	rng_fill(w->rng, buf, len);
 	return 0;
 }
 
-static void
-take_message(wslay_event_context_ptr ctx,
-    const struct wslay_event_on_msg_recv_arg *m, void *arg)
+static int
+put_frame(struct ws *w, uint8_t opcode, const void *data, size_t n)
 {
-	struct ws *w = arg;
+	struct wslay_frame_iocb f = { .fin = 1, .opcode = opcode,
+	    .payload_length = n, .mask = !w->server, .data = data,
+	    .data_length = n };
+	ssize_t sent;
 
-	(void)ctx;
-	if (m->opcode == WSLAY_CONNECTION_CLOSE)
+	do {
+		if ((sent = wslay_frame_send(w->ctx, &f)) < 0)
+			return SW_ERR_NOMEM;
+		f.data += sent;
+		f.data_length -= (size_t)sent;
+	} while (f.data_length > 0);
+	return SW_OK;
+}
+
+/* Frames. */
+
+static bool
+is_control(uint8_t opcode)
+{
+	return opcode >= WSLAY_CONNECTION_CLOSE;
+}
+
+/* May this frame come now? */
+static bool
+is_in_place(const struct ws *w, const struct wslay_frame_iocb *f)
+{
+	if (f->rsv != WSLAY_RSV_NONE || (f->mask != 0) != w->server)
+		return false;
+	switch (f->opcode) {
+	case WSLAY_CONNECTION_CLOSE:
+	case WSLAY_PING:
+	case WSLAY_PONG:
+		return f->fin && f->payload_length <= CONTROL_MAX;
+	case WSLAY_TEXT_FRAME:
+	case WSLAY_BINARY_FRAME:
+		return w->message.opcode == 0 &&
+		    f->payload_length <= WS_MESSAGE_MAX;
+	case WSLAY_CONTINUATION_FRAME:
+		return w->message.opcode != 0 &&
+		    f->payload_length <= WS_MESSAGE_MAX - w->message.len;
+	default:
+		return false;
+	}
+}
+
+static int
+begin_frame(struct ws *w, const struct wslay_frame_iocb *f)
+{
+	struct incoming *m = &w->message;
+
+	if (!is_in_place(w, f))
+		return SW_ERR_FORMAT;
+	w->inside = true;
+	w->frame_left = f->payload_length;
+	w->control_len = 0;
+	if (is_control(f->opcode))
+		return SW_OK;
+	if (f->opcode != WSLAY_CONTINUATION_FRAME) {
+		m->opcode = f->opcode;
+		m->len = 0;
+	}
+	return reserve(&m->data, &m->cap, m->len + (size_t)f->payload_length);
+}
+
+/* A whole frame is here. */
+static int
+end_frame(struct ws *w, const struct wslay_frame_iocb *f)
+{
+	struct incoming *m = &w->message;
+	bool binary = m->opcode == WSLAY_BINARY_FRAME;
+
+	w->inside = false;
+	if (f->opcode == WSLAY_CONNECTION_CLOSE) {
 		w->closed = true;
-	/* The message lies in wslay's own heap buffer, freed after this call:
-	 * it may be decrypted in place. */
-	if (m->opcode == WSLAY_TEXT_FRAME || m->opcode == WSLAY_BINARY_FRAME)
-		w->events->message(w->arg, m->opcode == WSLAY_BINARY_FRAME,
-		    (uint8_t *)(uintptr_t)m->msg, m->msg_length);
+		return put_frame(w, f->opcode, w->control, w->control_len);
+	}
+	if (f->opcode == WSLAY_PING)
+		return put_frame(w, WSLAY_PONG, w->control, w->control_len);
+	if (is_control(f->opcode) || !f->fin)
+		return SW_OK;
+	m->opcode = 0;
+	w->events->message(w->arg, binary, m->data, m->len);
+	return SW_OK;
+}
+
+static int
+take_piece(struct ws *w, const struct wslay_frame_iocb *f)
+{
+	struct incoming *m = &w->message;
+	int r;
+
+	if (!w->inside && (r = begin_frame(w, f)) != SW_OK)
+		return r;
+	/* wslay_frame_recv() gives no more than the frame has. */
+	if (is_control(f->opcode)) {
+		memcpy(w->control + w->control_len, f->data, f->data_length);
+		w->control_len += f->data_length;
+	} else {
+		memcpy(m->data + m->len, f->data, f->data_length);
+		m->len += f->data_length;
+	}
+	w->frame_left -= f->data_length;
+	return w->frame_left == 0 ? end_frame(w, f) : SW_OK;
+}
+
+/* All that is whole.  Nothing after a close counts. */
+static int
+take_frames(struct ws *w)
+{
+	struct wslay_frame_iocb f;
+	ssize_t n;
+	int r = SW_OK;
+
+	while (r == SW_OK && !w->closed) {
+		memset(&f, 0, sizeof(f));
+		n = wslay_frame_recv(w->ctx, &f);
+		if (n == WSLAY_ERR_WANT_READ)
+			return SW_OK;
+		r = n < 0 ? SW_ERR_FORMAT : take_piece(w, &f);
+	}
+	return r;
 }
 
 /* The proof that the other side speaks websocket: RFC 6455 section 4.2.2. */
@@ -142,14 +270,12 @@ struct ws *
 ws_new(const char *host, const struct ws_events *events, void *arg,
     struct rng *rng)
 {
-	static const struct wslay_event_callbacks callbacks = {
+	static const struct wslay_frame_callbacks callbacks = {
 		.recv_callback = take_bytes,
 		.send_callback = give_bytes,
 		.genmask_callback = give_mask,
-		.on_msg_recv_callback = take_message,
 	};
 	struct ws *w = calloc(1, sizeof(*w));
-	int r;
 
 	if (w == NULL)
 		return NULL;
@@ -157,13 +283,11 @@ ws_new(const char *host, const struct ws_events *events, void *arg,
 	w->arg = arg;
 	w->rng = rng;
 	w->server = host == NULL;
-	r = w->server ? wslay_event_context_server_init(&w->ctx, &callbacks,
-	    w) : wslay_event_context_client_init(&w->ctx, &callbacks, w);
-	if (r != 0 || (!w->server && ask_upgrade(w, host) != SW_OK)) {
+	if (wslay_frame_context_init(&w->ctx, &callbacks, w) != 0 ||
+	    (!w->server && ask_upgrade(w, host) != SW_OK)) {
 		ws_free(w);
 		return NULL;
 	}
-	wslay_event_config_set_max_recv_msg_length(w->ctx, WS_MESSAGE_MAX);
 	return w;
 }
 
@@ -173,7 +297,8 @@ ws_free(struct ws *w)
 	if (w == NULL)
 		return;
 	if (w->ctx != NULL)
-		wslay_event_context_free(w->ctx);
+		wslay_frame_context_free(w->ctx);
+	sw_wipe_free(w->message.data, w->message.cap);
 	free(w->out);
 	free(w);
 }
@@ -263,13 +388,6 @@ upgrade(struct ws *w, struct rbuf *in)
 	return SW_OK;
 }
 
-/* Let wslay write what it has queued (pongs, closes) to our buffer. */
-static int
-flush(struct ws *w)
-{
-	return wslay_event_send(w->ctx) == 0 ? SW_OK : SW_ERR_NOMEM;
-}
-
 int
 ws_feed(struct ws *w, struct rbuf *in)
 {
@@ -278,23 +396,19 @@ ws_feed(struct ws *w, struct rbuf *in)
 	if (!w->open && (r = upgrade(w, in)) != SW_OK)
 		return r == SW_AGAIN ? SW_OK : r;
 	w->in = in;
-	r = wslay_event_recv(w->ctx) == 0 ? SW_OK : SW_ERR_FORMAT;
+	r = take_frames(w);
 	w->in = NULL;
-	if (r == SW_OK)
-		r = flush(w);
 	return r == SW_OK && w->closed ? SW_ERR_CLOSED : r;
 }
 
 static int
 send_frame(struct ws *w, uint8_t opcode, const void *data, size_t n)
 {
-	struct wslay_event_msg m = { opcode, data, n };
-
+	if (w->closed)
+		return SW_ERR_CLOSED;
 	if (w->out_len - w->out_at > WS_OUT_MAX)
 		return SW_AGAIN;
-	if (wslay_event_queue_msg(w->ctx, &m) != 0)
-		return SW_ERR_CLOSED;
-	return flush(w);
+	return put_frame(w, opcode, data, n);
 }
 
 int
