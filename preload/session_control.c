@@ -361,7 +361,10 @@ do_stop(struct session *s, struct control_msg *m)
 static void
 do_note(struct session *s, struct control_msg *m)
 {
-	session_note(s, m->head.arg);
+	bool first = session_note(s, m->head.arg);
+
+	if (m->reply_fd >= 0)
+		session_reply(m->reply_fd, SW_OK, first, NULL, 0, -1);
 }
 
 void

@@ -34,8 +34,8 @@ int control_parse(struct control_msg *m, const uint8_t *bytes, size_t len)
 /* Do what is asked.  Descriptors that stay in `m` are the caller's to close. */
 void control_handle(struct session *s, struct control_msg *m);
 
-/* SESSION_NOTE: session_note.c.  One line for each reason, once. */
-void session_note(struct session *s, uint32_t reason);
+/* SESSION_NOTE: session_note.c.  One line for each reason, once; was it? */
+bool session_note(struct session *s, uint32_t reason);
 
 /* End every owner that runs in this process. */
 void control_free_hosted(struct session *s);

@@ -11,7 +11,9 @@ static const char *const texts[REASONS] = {
 	[REASON_DESTINATION] = "a program was refused a destination: "
 	    "this machine itself (--no-loopback)",
 	[REASON_PROGRAM] = "a program was started that the library cannot enter "
-	    "(static, set-ID, another machine's): it has no network",
+	    "(static, or another machine's): it has no network",
+	[REASON_SET_ID] = "a set-user-ID program was started: it runs without "
+	    "that privilege",
 	[REASON_ENVIRONMENT] = "a program was started with an environment "
 	    "without the library, which was put back",
 	[REASON_PASSED] = "a program was passed an internet socket that leads "
@@ -22,11 +24,12 @@ static const char *const texts[REASONS] = {
 	    "the network for it",
 };
 
-void
+bool
 session_note(struct session *s, uint32_t reason)
 {
 	if (reason == 0 || reason >= REASONS || (s->noted & 1u << reason) != 0)
-		return;
+		return false;
 	s->noted |= 1u << reason;
 	log_warn("session: %s", texts[reason]);
+	return true;
 }

@@ -69,8 +69,8 @@ enum session_op {
 	SESSION_STATUS,			/* payload: text, one "key value" a line */
 	SESSION_STOP,			/* end the session; answered when it will */
 
-	/* Something was refused: arg = enum session_reason.  No answer; the
-	 * session logs each reason once. */
+	/* Something was refused: arg = enum session_reason.  The session logs
+	 * each reason once.  Answer, if wanted: arg = 1 for the first time. */
 	SESSION_NOTE,
 };
 
@@ -79,12 +79,13 @@ enum session_op {
 enum session_reason {
 	REASON_FAMILY = 1,	/* socket() of a family or type that is refused */
 	REASON_DESTINATION,	/* an address that policy refuses */
-	REASON_PROGRAM,		/* exec of a static, foreign or set-ID program */
+	REASON_PROGRAM,		/* exec of a static or foreign program */
 	REASON_ENVIRONMENT,	/* exec with an environment without ours */
 	REASON_PASSED,		/* it was sent an internet socket */
 	REASON_RING,		/* io_uring */
 	REASON_OPTION,		/* a socket option nobody knows */
 	REASON_PATH,		/* a local socket that acts for others */
+	REASON_SET_ID,		/* exec of a set-user-ID program */
 	REASONS
 };
 

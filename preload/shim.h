@@ -132,6 +132,9 @@ int shim_session_request(const struct session_msg *m, const void *payload,
  * each reason.  Safe where shim_session_request() is. shim_note.c */
 void shim_note(enum session_reason reason);
 
+/* The same; is it the first time in the whole session? */
+bool shim_note_first(enum session_reason reason);
+
 /*
  * Descriptors that a message has brought: internet sockets that lead past the
  * tunnel are noted; where policy says so they are closed, all that came, and

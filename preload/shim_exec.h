@@ -15,8 +15,9 @@ int shim_exec_at(int dirfd, const char *path, char *const *argv,
 /* Make sure that a child started from now on inherits the control channel. */
 void shim_exec_prepare(void);
 
-/* At log level debug: one line if the library cannot follow into this file
- * (static, set-ID, made for another machine). */
+/* If the library cannot follow into this file (static, made for another
+ * machine), or it loses a privilege: noted, and the first time in a session
+ * one line to a person at a terminal. */
 void exec_explain(int dirfd, const char *path, int flags);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * Why a program will run without the library.  Its sockets fail closed all
- * the same, by the seccomp filter; this only says so to who asked.
+ * the same, by the seccomp filter; this only says so: in the log, and to a
+ * person who would wonder.
  */
 #include "preload/shim_exec.h"
 
@@ -8,11 +9,11 @@
 #include <fcntl.h>
 #include <link.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "preload/shim.h"
-#include "preload/shim_execenv.h"
 
 #define HEADS_MAX 64	/* program headers looked at */
 
@@ -22,79 +23,94 @@
 #define OUR_MACHINE EM_AARCH64
 #endif
 
-/* NULL when the library will be there, or when the file is not ELF. */
-static const char *
-reason_in(int fd)
+/* What is told: the reason for the log, and words for a person. */
+struct finding {
+	enum session_reason reason;	/* 0: nothing to tell */
+	const char *is, *so;
+};
+
+static struct finding
+look(int fd)
 {
+	static const struct finding nothing = { 0, NULL, NULL },
+	    set_id = { REASON_SET_ID, "is set-user-ID",
+		"runs without that privilege" },
+	    foreign = { REASON_PROGRAM, "is for another machine",
+		"has no network" },
+	    fixed = { REASON_PROGRAM, "is static", "has no network" };
 	ElfW(Phdr) head[HEADS_MAX];
 	ElfW(Ehdr) eh = { 0 };
 	struct stat st = { 0 };
 	size_t n;
 
 	if (sys_call3(SYS_fstat, fd, (long)&st, 0) == 0 &&
-	    (st.st_mode & (S_ISUID | S_ISGID)) != 0)
-		return "is set-user-ID or set-group-ID";
+	    (st.st_mode & S_ISUID) != 0 &&
+	    st.st_uid != (uid_t)sys_call3(SYS_geteuid, 0, 0, 0))
+		return set_id;
 	if (sys_read(fd, &eh, sizeof(eh)) != (ssize_t)sizeof(eh) ||
 	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0)
-		return NULL;
+		return nothing;
 	if (eh.e_machine != OUR_MACHINE || eh.e_ident[EI_CLASS] != ELFCLASS64)
-		return "is for another machine";
+		return foreign;
 	n = eh.e_phnum < HEADS_MAX ? eh.e_phnum : HEADS_MAX;
 	if (eh.e_phentsize != sizeof(head[0]) ||
 	    sys_call6(SYS_pread64, fd, (long)head, (long)(n * sizeof(head[0])),
 	    (long)eh.e_phoff, 0, 0) != (long)(n * sizeof(head[0])))
-		return NULL;
+		return nothing;
 	for (size_t i = 0; i < n; i++)
 		if (head[i].p_type == PT_INTERP)
-			return NULL;
-	return "is static";
+			return nothing;
+	return fixed;
 }
 
-/* base/log.h is for the stack's thread, whose descriptors are its own: here
- * its number may be anything of the program's. */
-static void
-put_line(const char *reason)
+static bool
+is_terminal(int fd)
 {
-	const char *path = execenv_get((char *const *)(uintptr_t)
-	    shim_config()->env, "SMOLWRAP_LOG_FILE");
-	const struct iovec line[] = {
-		{ (char *)(uintptr_t)"shim: exec: the program ", 24 },
-		{ (char *)(uintptr_t)reason, strlen(reason) },
-		{ (char *)(uintptr_t)": it has no network\n", 20 },
-	};
-	int fd = 2;
+	char termios[64];		/* of the kernel: 36 bytes */
 
-	if (path != NULL)
-		fd = (int)sys_call6(SYS_openat, AT_FDCWD, (long)path,
-		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600, 0, 0);
-	if (fd < 0)
-		return;
-	(void)sys_writev(fd, line, 3);
-	if (fd != 2)
-		sys_close(fd);
+	return sys_ioctl(fd, TCGETS, termios) == 0;
+}
+
+static void
+put_line(int fd, const struct finding *f)
+{
+	const char *const words[] = { "smolwrap: a program that ", f->is, " ",
+		f->so, "\n" };
+	struct iovec line[sizeof(words) / sizeof(words[0])];
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		line[i] = (struct iovec){ (char *)(uintptr_t)words[i],
+			strlen(words[i]) };
+	(void)sys_writev(fd, line, sizeof(words) / sizeof(words[0]));
+}
+
+/* The launcher is static as well, and no news: it wraps what it starts. */
+static bool
+is_launcher(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return strcmp(name != NULL ? name + 1 : path, "smolwrap") == 0;
 }
 
 void
 exec_explain(int dirfd, const char *path, int flags)
 {
-	const struct shim_config *cfg = shim_config();
-	const char *reason = NULL, *level;
+	struct finding f;
 	long fd;
 
-	level = execenv_get((char *const *)(uintptr_t)cfg->env,
-	    "SMOLWRAP_LOG");
-	if (level == NULL || strcmp(level, "debug") != 0 || cfg->isolated)
-		return;
-	if (flags & AT_EMPTY_PATH && *path == '\0')
+	if (!shim_config()->wrapped || is_launcher(path) ||
+	    (flags & AT_EMPTY_PATH && *path == '\0'))
 		return;
 	fd = sys_call6(SYS_openat, dirfd, (long)path, O_RDONLY | O_CLOEXEC |
 	    O_NONBLOCK, 0, 0, 0);
 	if (fd < 0)
 		return;
-	reason = reason_in((int)fd);
+	f = look((int)fd);
 	sys_close((int)fd);
-	if (reason != NULL) {
-		shim_note(REASON_PROGRAM);
-		put_line(reason);
-	}
+	/* In a namespace of its own it is not the library that carries it. */
+	if (f.reason == REASON_PROGRAM && shim_config()->isolated)
+		return;
+	if (f.reason != 0 && shim_note_first(f.reason) && is_terminal(2))
+		put_line(2, &f);
 }

@@ -2,6 +2,7 @@
  * Programs started from inside libc: posix_spawn(3), system(3), popen(3),
  * wordexp(3).  libc does the work; the environment is completed first.
  */
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,8 @@ spawn(const char *symbol, pid_t *pid, const char *path,
 	if (env == NULL && envp != NULL)
 		return ENOMEM;
 	shim_exec_prepare();
+	if (path != NULL && strchr(path, '/') != NULL)
+		exec_explain(AT_FDCWD, path, 0);
 	r = call(pid, path, actions, attr, argv, env);
 	execenv_wipe(&e);
 	return r;

@@ -5,6 +5,8 @@
  */
 #include "preload/shim.h"
 
+#define NOTE_MS 1000
+
 void
 shim_note(enum session_reason reason)
 {
@@ -17,4 +19,14 @@ shim_note(enum session_reason reason)
 		return;
 	(void)shim_session_request(&m, NULL, 0, NULL, 0, NULL, NULL, 0, NULL,
 	    0);
+}
+
+bool
+shim_note_first(enum session_reason reason)
+{
+	struct session_msg m = { .op = SESSION_NOTE, .arg = (uint32_t)reason };
+	struct session_reply rep = { 0 };
+
+	return shim_session_request(&m, NULL, 0, NULL, 0, &rep, NULL, 0, NULL,
+	    NOTE_MS) == 0 && rep.arg != 0;
 }

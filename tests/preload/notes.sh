@@ -53,6 +53,19 @@ is "$(lines 'environment without')" 1 "and that it was put back is noted"
 noted true
 is "$(wc -l 2>/dev/null <"$T/log" || echo 0)" 0 "nothing is noted without a cause"
 
+# --- programs that the library cannot enter -----------------------------------
+noted sh -c '"$0" 10.9.0.1 7; "$0" 10.9.0.1 7; exec "$0" 10.9.0.1 7' \
+    "$B/tests/leak/static"
+is "$(lines 'cannot enter')" 1 "a static program is noted, once"
+noted "$B/smolwrap" true; : >>"$T/log"
+is "$(lines 'cannot enter')" 0 "the launcher inside the launcher is not"
+# shellcheck disable=SC2086
+on client script -qec "$B/smolwrap $VIA -- sh -c '
+    $B/tests/leak/static 10.9.0.1 7; $B/tests/leak/static 10.9.0.1 7'" \
+    /dev/null >"$T/out" 2>"$T/err" </dev/null
+is "$(grep -c 'smolwrap: a program that is static has no network' "$T/out")" 1 \
+    "and told to a person at a terminal"
+
 # --- descriptors that others pass -------------------------------------------
 cat >"$T/pass.py" <<'END'
 import os, socket, sys, array
