@@ -378,7 +378,7 @@ gai_cancel(struct gaicb *cb)
 	if ((r = take(find(cb))) != NULL) {
 		tell = finish(r, EAI_CANCELED, &ev);
 		result = EAI_CANCELED;
-	} else if (gai_error(cb) == EAI_INPROGRESS)
+	} else if (cb != NULL && gai_error(cb) == EAI_INPROGRESS)
 		result = EAI_NOTCANCELED;
 	shim_unlock(&g, &queue.lock);
 	if (tell)

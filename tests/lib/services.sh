@@ -193,3 +193,71 @@ start_ncat_tls() {
 	    "$T/www.key" 4433 -e /bin/cat
 	within 5 hears inet 4433
 }
+
+# One mailbox of one letter. Root would want to become others, which a
+# namespace of one user does not allow: an ordinary user serves it.
+start_imap() {
+	command -v dovecot >/dev/null || return 1
+	mkdir -p "$T/imap/mail/cur" "$T/imap/mail/new" "$T/imap/mail/tmp" \
+	    "$T/imap/run"
+	printf 'From: a@example.test\nSubject: hi\n\na letter\n' \
+	    >"$T/imap/mail/new/1.M1.host"
+	cat >"$T/dovecot.conf" <<-END
+		base_dir = $T/imap/run
+		state_dir = $T/imap/run
+		log_path = $T/imap/log
+		protocols = imap
+		listen = $WWW, $WWW6
+		default_internal_user = mailer
+		default_internal_group = mailer
+		default_login_user = mailer
+		ssl = no
+		disable_plaintext_auth = no
+		mail_location = maildir:$T/imap/mail
+		service anvil {
+			chroot =
+		}
+		service imap-login {
+			chroot =
+			inet_listener imap {
+				port = 143
+			}
+			inet_listener imaps {
+				port = 0
+			}
+		}
+		passdb {
+			driver = static
+			args = password=secret
+		}
+		userdb {
+			driver = static
+			args = uid=1000 gid=1000 home=$T/imap
+		}
+	END
+	echo mailer:x:1000:1000::/:/bin/sh >>"$T/etc-inet/passwd"
+	echo mailer:x:1000: >>"$T/etc-inet/group"
+	spawn inet unshare -U --map-user=1000 --map-group=1000 dovecot -F -c "$T/dovecot.conf"
+	within 10 hears inet 143
+}
+
+start_irc() {
+	command -v ngircd >/dev/null || return 1
+	cat >"$T/ngircd.conf" <<-END
+		[Global]
+		Name = irc.example.test
+		Info = a server for one test
+		AdminInfo1 = nobody
+		ServerUID = 1000
+		ServerGID = 1000
+		Listen = $WWW,$WWW6
+		Ports = 6667
+		MotdPhrase = welcome
+		[Options]
+		DNS = no
+		Ident = no
+		PAM = no
+	END
+	spawn inet unshare -U --map-user=1000 --map-group=1000 ngircd -n -f "$T/ngircd.conf"
+	within 10 hears inet 6667
+}

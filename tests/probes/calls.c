@@ -302,6 +302,7 @@ in_background(void)
 	say("suspend, all done", gai_suspend(
 	    (const struct gaicb *const *)list, 5, &soon));
 	say("cancel, done", gai_cancel(&cb[0]));
+	say("cancel, none", gai_cancel(NULL));
 
 	sigaction(SIGRTMIN + 3, &sa, NULL);
 	say("nowait, signal", getaddrinfo_a(GAI_NOWAIT, list, 5, &ev));

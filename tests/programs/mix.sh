@@ -51,6 +51,10 @@ row "socat UDP" socat - 'by socat' \
 row "socat UDP6" socat - 'by six' 'echo by six | socat -t 5 - UDP6:$H:7'
 row "DTLS by gnutls" gnutls-serv - '*by dtls*' \
     '(sleep 2; echo by dtls; sleep 2) | gnutls-cli --udp --x509cafile=$CA -p 4434 $H'
+# Logs in by SSH, and talks by UDP; its own terminal, for it wants one.
+row "mosh" mosh-client - '*in a mosh*' \
+    'export LC_ALL=C.UTF-8 TERM=xterm
+	script -qec "stty rows 24 cols 80; mosh --ssh=\"$SSH\" --server=\"env LC_ALL=C.UTF-8 mosh-server\" tester@$H -- sh -c \"echo in a mosh; sleep 3\"" /dev/null'
 row "iperf3 -u" iperf3 - '*iperf Done.*' 'iperf3 -c $H -u -b 200K -t 2 -l 1000'
 row "iperf3 -u -R" iperf3 - '*iperf Done.*' \
     'iperf3 -c $H -u -b 200K -t 2 -l 1000 -R'

@@ -43,12 +43,53 @@ printf 'Port 8088\nListen 127.0.0.1\nMaxClients 10\nPidFile "%s"\n' \
 printf 'foreground = yes\npid =\n[a]\nclient = yes\naccept = %s\n%s\n' \
     "127.0.0.1:8088" "connect = $WWW:443" >"$T/stunnel.conf"
 
+cat >"$T/squid.conf" <<END
+http_port 127.0.0.1:8088
+http_access allow all
+access_log none
+cache_log $T/squid.log
+cache deny all
+pid_filename none
+coredump_dir $T
+shutdown_lifetime 0 seconds
+pinger_enable off
+icp_port 0
+netdb_filename none
+END
+cat >"$T/unbound.conf" <<END
+server:
+	interface: 127.0.0.1@8088
+	port: 8088
+	username: ""
+	chroot: ""
+	pidfile: ""
+	use-syslog: no
+	tcp-upstream: yes
+	do-ip6: no
+	do-not-query-localhost: no
+	module-config: "iterator"
+	local-zone: "test." nodefault
+forward-zone:
+	name: "."
+	forward-addr: $WWW@53
+remote-control:
+	control-enable: no
+END
+
 row "nginx as proxy" nginx - "$PAGE" \
     'nginx -c $T/proxy.conf -e $T/proxy.log & p=$!; sh -c "$GET"; kill $p; wait'
 row "haproxy" haproxy - "$PAGE" \
     'haproxy -q -f $T/haproxy.cfg & p=$!; sleep 0.5; sh -c "$GET"; kill $p; wait'
 row "tinyproxy" tinyproxy - "$PAGE" \
     'tinyproxy -d -c $T/tiny.conf >/dev/null & p=$!; sleep 0.7; curl -sS -x http://127.0.0.1:8088 http://$H/; kill $p; wait'
+row "squid" squid - "$PAGE" \
+    'unshare -U --map-user=1000 --map-group=1000 squid -N -f $T/squid.conf & p=$!; i=0
+	until curl -sS -m 8 -x http://127.0.0.1:8088 http://$H/ || [ $i -gt 40 ]; do sleep 0.2; i=$((i+1)); done 2>/dev/null
+	kill $p; wait'
+row "unbound, over TCP" unbound - "$WWW" \
+    'unbound -d -c $T/unbound.conf & p=$!; i=0
+	until dig +short +tries=1 +time=3 -p 8088 @127.0.0.1 $H A | grep -v ";" || [ $i -gt 30 ]; do sleep 0.2; i=$((i+1)); done
+	kill $p; wait'
 row "stunnel" stunnel - "$PAGE" \
     'stunnel $T/stunnel.conf 2>/dev/null & p=$!; sleep 0.7; sh -c "$GET"; kill $p; wait'
 row "socat forwarder" socat - "$PAGE" \

@@ -28,6 +28,8 @@ row "curl post" curl 80 '*405*' \
 row "curl keepalive" curl 80 "$PAGE*$PAGE" \
     'curl -sS --keepalive-time 2 http://$H:$P/ http://$H:$P/'
 row "wget" wget 80 "$PAGE" 'wget -q -t 1 -T 15 -O- http://$H:$P/'
+row "wget2" wget2 80 "$PAGE" \
+    'wget2 -q --tries=1 --timeout=15 -O- http://$H:$P/ | grep page'
 row "wget https" wget 443 "$PAGE" \
     'wget -q -t 1 -T 15 --ca-certificate=$CA -O- https://$H:$P/'
 row "wget -b" wget - "$PAGE" \
