@@ -70,7 +70,9 @@ parse_url(const char *url, struct place *p)
 	p->port = tls ? 443 : 80;
 	if (*url == '[') {
 		n = strcspn(++url, "]");
-		end = url + n + (url[n] == ']');
+		if (url[n] != ']')
+			return false;
+		end = url + n + 1;
 	} else {
 		n = strcspn(url, ":/");
 		end = url + n;

@@ -64,8 +64,14 @@ told() { grep -q "directory does not serve us" "$T/plain"; }
 ok "a node that speaks plain HTTP to it is not served" within 10 told
 is "$(listed)" 5 "neither is listed"
 fails "nor does curl get an answer" on server curl -s -m 5 http://10.9.0.1:8443/
-fails "a url of another kind is refused" on server timeout 10 "$B/smolnode" mix \
-    -d ftp://10.9.0.1/ -k "$T/keys-x" -l 10.9.0.1
+for u in ftp://10.9.0.1/ http:// http://:80/ https://h:0/ http://h:65536/ \
+    http://h:8x/ http://h:/ http://h/path 'http://[::1' 'http://[::1]x/'; do
+	on server timeout 10 "$B/smolnode" mix -d "$u" -k "$T/keys-x" \
+	    -l 10.9.0.1 >"$T/out" 2>&1
+	is "$?:$(head -n 1 "$T/out" | cut -c 1-30)" \
+	    "1:$(echo "smolnode: \"$u\" is not a directory" | cut -c 1-30)" \
+	    "$u is refused"
+done
 fails "so is a certificate without its key" on server timeout 10 \
     "$B/smolnode" directory -o -C "$T/cert"
 fails "and one of a gateway without a name" on server timeout 10 \

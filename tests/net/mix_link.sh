@@ -52,6 +52,7 @@ refuses() {
 port_of() { echo "$1" | sed 's,.*:\([0-9]*\)/*$,\1,'; }
 
 spawn server microsocks -i 10.9.0.1 -p 1080
+pid_socks=$!
 spawn server microsocks -i 10.9.0.1 -p 1081 -u me -P s3cr%t
 printf '%s\n' "Port 3128" "Listen 10.9.0.1" "BasicAuth me s3cret" \
     "ConnectPort $(port_of "$ENTRY")" "ConnectPort $(port_of "$DIR")" \
@@ -91,8 +92,29 @@ refuses 22 "smolwrap: a mixnet inside a mixnet*" "nor is a mixnet in another" \
 refuses 0 "smolwrap: *socks5://HOST:PORT*" "a proxy of another kind" \
     $VIA --proxy ftp://10.9.0.1
 
-# The tunnel below goes and comes back.
+# The proxy goes and comes back: what is under way goes on.
 state_is() { on client "$SW" status -s mix 2>/dev/null | grep -q "^state $1$"; }
+count
+on client timeout 60 "$SW" up -s mix $VIA $SOCKS >"$T/out" 2>&1 ||
+	diag "$(cat "$T/out")"
+rm -f "$T/got"
+on client timeout 90 "$SW" -s mix -- \
+    curl -sS -m 80 -o "$T/got" $U/slow >"$T/err" 2>&1 &
+job=$!
+within 20 test -s "$T/got"
+kill -KILL "$pid_socks"
+ok "the proxy goes: the mixnet does, too" within 20 state_is down
+spawn server microsocks -i 10.9.0.1 -p 1080
+ok "and comes back with it" within 40 state_is up
+wait $job
+is $? 0 "a download outlives that" || diag "$(cat "$T/err")"
+ok "and is whole" cmp -s "$T/got" "$T/www/1m"
+is "$(get -s mix)" "$page" "there are new connections, too"
+is "$(seen client | awk '$1 != "arp" && $1 != "icmp6" && $3 != 1080')" "" \
+    "nobody but the proxy was spoken to"
+on client "$SW" down -s mix
+
+# The tunnel below goes and comes back.
 count
 on client timeout 60 "$SW" up -s mix $SSH $VIA >"$T/out" 2>&1 ||
 	diag "$(cat "$T/out")"
