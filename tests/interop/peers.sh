@@ -130,8 +130,12 @@ if [ -x "$WRAITH" ]; then
 	    --tls-key "$T/www.key"
 	serve --listen $SSHD:7003 --transport tls --tls-cert "$T/www.crt" \
 	    --tls-key "$T/www.key" --stealth
+	within 10 hears server 7001
+	# Built with iroh as well, it panics as soon as TLS is asked for.
+	wraith_tls=
+	! within 5 on client timeout 5 openssl s_client \
+	    -connect $SSHD:7002 </dev/null || wraith_tls=yes
 	for port in 7001 7002 7003; do
-		within 10 hears server $port
 		echo "[$SSHD]:$port $(cat "$T/host_key.pub")" >>"$KNOWN"
 	done
 	what=
@@ -143,23 +147,33 @@ if [ -x "$WRAITH" ]; then
 	}
 	what="smolwrap to wraith" through --via ssh://tester@$SSHD:7001
 	# shellcheck disable=SC2086 # lists of words
-	what="  over TLS" through --via ssh+tls://tester@$SSHD:7002 $TLS
-	# shellcheck disable=SC2086
-	what="  over TLS with its stealth" through \
-	    --via ssh+tls://tester@$SSHD:7003 $TLS
+	if [ -n "$wraith_tls" ]; then
+		what="  over TLS" through \
+		    --via ssh+tls://tester@$SSHD:7002 $TLS
+		what="  over TLS with its stealth" through \
+		    --via ssh+tls://tester@$SSHD:7003 $TLS
+	else
+		skip "this wraith has no TLS" "smolwrap to wraith over TLS"
+	fi
 	socks() {
-		spawn client "$WRAITH" connect --identity "$KEY" "$@"
+		spawn client env USER=tester "$WRAITH" connect \
+		    --identity "$KEY" "$@"
 		pid_wraith=$!
 		within 20 hears client 1081
 		is "$(on client curl -sS -m 30 --socks5-hostname 127.0.0.1:1081 \
 		    $U/1m | sha256sum)" "$(sha256sum <"$T/www/1m")" "$what" ||
-			diag "$(tail -n 5 "$T"/client-wraith.log)"
-		kill $pid_wraith; wait $pid_wraith 2>/dev/null
+			diag "$(tail -n 5 "$T"/client-env.log)"
+		kill $pid_wraith 2>/dev/null; wait $pid_wraith 2>/dev/null
 	}
 	what="wraith to smolserve" socks --server $SSHD:2222 \
 	    --socks5 127.0.0.1:1081
-	what="  over TLS" socks --server $SSHD:443 --transport tls --insecure \
-	    --tls-server-name www.example.test --socks5 127.0.0.1:1081
+	if [ -n "$wraith_tls" ]; then
+		what="  over TLS" socks --server $SSHD:443 --transport tls \
+		    --insecure --tls-server-name www.example.test \
+		    --socks5 127.0.0.1:1081
+	else
+		skip "this wraith has no TLS" "wraith to smolserve over TLS"
+	fi
 	what="wraith to sshd" socks --server $SSHD:22 --socks5 127.0.0.1:1081
 else
 	skip "no wraith: see tests/interop/README" "wraith on either side"
