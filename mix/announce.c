@@ -133,14 +133,6 @@ get_text(const json_t *o, const char *name, char *out, size_t cap)
 	return true;
 }
 
-/* Host names only: they end up in what clients connect to. */
-static bool
-is_host(const char *s)
-{
-	return s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "0123456789.-")] == '\0';
-}
-
 static bool
 get_optional(const json_t *o, struct announce *a)
 {
@@ -176,7 +168,8 @@ read_object(struct announce *a, const json_t *o)
 	    !get_port(o, "ws_port", &a->ws_port) ||
 	    !get_port(o, "wss_port", &a->wss_port) ||
 	    !get_text(o, "hostname", a->host, sizeof(a->host)) ||
-	    !is_host(a->host) || !get_sphinx(o, a) || !get_optional(o, a))
+	    (a->host[0] != '\0' && !topology_is_host(a->host)) ||
+	    !get_sphinx(o, a) || !get_optional(o, a))
 		return SW_ERR_FORMAT;
 	if (a->mixnode == (a->entry || a->exit) ||
 	    (a->entry && a->ws_port == 0))

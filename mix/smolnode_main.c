@@ -116,9 +116,7 @@ smolnode_parse_addr(const char *text, struct sw_addr *a)
 int
 smolnode_parse_host(const char *text, const char **host)
 {
-	if (text[0] == '\0' || strlen(text) > TOPOLOGY_HOST_MAX ||
-	    text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")] != '\0') {
+	if (!topology_is_host(text)) {
 		fprintf(stderr, "smolnode: \"%s\" is not a host name\n", text);
 		return SW_ERR_CONFIG;
 	}

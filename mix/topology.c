@@ -76,6 +76,15 @@ get_flag(const json_t *o, const char *name)
 	return json_is_true(json_object_get(o, name));
 }
 
+bool
+topology_is_host(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
+
+	return n > 0 && n <= TOPOLOGY_HOST_MAX && s[n] == '\0' && s[0] != '-';
+}
+
 /* The entry part of a node; json null when it takes no clients. */
 static int
 get_entry(const json_t *o, struct topology_node *node)
@@ -93,11 +102,8 @@ get_entry(const json_t *o, struct topology_node *node)
 		return SW_ERR_FORMAT;
 	node->ws.port = (uint16_t)port;
 	host = json_string_value(json_object_get(e, "hostname"));
-	if (host != NULL) {
-		if (strlen(host) > TOPOLOGY_HOST_MAX)
-			return SW_ERR_FORMAT;
+	if (host != NULL && topology_is_host(host))
 		memcpy(node->host, host, strlen(host) + 1);
-	}
 	w = json_object_get(e, "clients_wss_port");
 	if (w != NULL && !json_is_null(w)) {
 		if (get_number(e, "clients_wss_port", UINT16_MAX, &port) !=

@@ -72,6 +72,10 @@ void topology_free(struct topology *t);	/* NULL is fine */
  * is not on the curve.  For topologies made by hand. */
 int topology_prepare(struct topology *t, size_t i) SW_MUST_CHECK;
 
+/* Is it a host name, by its letters and its length?  Names end up in what
+ * clients send and in what people read. */
+bool topology_is_host(const char *s);
+
 /* Write the same form.  *text is malloced, NUL-terminated. */
 int topology_write(const struct topology *t, char **text) SW_MUST_CHECK;
 

@@ -102,8 +102,7 @@ get_entry(const json_t *o, struct topology_node *n)
 		return;
 	n->ws = n->mix;
 	n->ws.port = (uint16_t)port;
-	if (!json_is_string(host) || json_string_length(host) == 0 ||
-	    json_string_length(host) > TOPOLOGY_HOST_MAX)
+	if (!json_is_string(host) || !topology_is_host(json_string_value(host)))
 		return;
 	memcpy(n->host, json_string_value(host), json_string_length(host) + 1);
 	if (get_number(e, "wss_port", UINT16_MAX, &port))

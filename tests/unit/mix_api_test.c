@@ -259,10 +259,31 @@ setup(void **state)
 	return prim_init();
 }
 
+/* It would be a line of a request, and of what a person reads. */
+static void
+a_host_that_is_no_name_is_left_out(void **state)
+{
+	struct topology_api *a = topology_api_new();
+	struct topology *t;
+	size_t left, n = put_network();
+
+	(void)state;
+	memcpy(strstr(text, "gw.example"), "gw\\r\\nX::y", 10);
+	assert_int_equal(add(a, n, &left), SW_OK);
+	assert_int_equal(topology_api_finish(a, &t), SW_OK);
+	assert_string_equal(t->node[3].host, "");
+	assert_int_equal(t->node[3].wss_port, 0);
+	assert_int_equal(t->node[3].ws.port, 9000);
+	assert_string_equal(t->node[4].host, "gw.example");
+	topology_free(t);
+	topology_api_free(a);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_host_that_is_no_name_is_left_out),
 		cmocka_unit_test(a_list_becomes_a_topology),
 		cmocka_unit_test(pages_of_one_list_are_joined_and_have_to_agree),
 		cmocka_unit_test(an_empty_page_ends_a_list_that_claims_more),

@@ -123,6 +123,25 @@ a_damaged_topology_does_no_harm(void **state)
 }
 
 static void
+hosts_are_names(void **state)
+{
+	static const char *const bad[] = {
+		"", "-x", "a b", "a\r\nb", "a/b", "[::1]", "a:1", "\x1b[31m",
+		"\xc3\xa4",
+	};
+	char longest[TOPOLOGY_HOST_MAX + 2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_false(topology_is_host(bad[i]));
+	assert_true(topology_is_host("gw-1.Example.test."));
+	memset(longest, 'a', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	assert_false(topology_is_host(longest));
+	assert_true(topology_is_host(longest + 1));
+}
+
+static void
 check_request(const struct vec *v, enum iprmsg_kind kind, bool timeout)
 {
 	uint8_t bytes[2000], again[2000];
@@ -351,6 +370,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hosts_are_names),
 		cmocka_unit_test(the_crates_topology_is_read),
 		cmocka_unit_test(routes_lead_through_the_layers_to_the_gateway),
 		cmocka_unit_test(a_damaged_topology_does_no_harm),
