@@ -1,7 +1,7 @@
 /*
  * smolnode_exit.h - where the exit's IP packets meet the kernel: TCP flows
- * end in the splice (lwIP) and go on as sockets; datagrams have a socket per
- * pair of ends.  Needs no privilege.  One per process, as the splice is.
+ * end in the splice (lwIP) and go on as sockets; datagrams have a socket for
+ * each port of a client.  Needs no privilege.  One per process, as the splice is.
  */
 #ifndef SW_MIX_SMOLNODE_EXIT_H
 #define SW_MIX_SMOLNODE_EXIT_H

@@ -12,16 +12,26 @@
 
 #define EXIT_UDP_FLOWS 2048
 #define EXIT_UDP_EACH 256		/* of one client */
+#define EXIT_UDP_PEERS 256		/* of one flow that it may hear */
 #define EXIT_TCP_EACH 2048
 #define EXIT_DNS_PORT 53
 #define EXIT_DNS_SERVERS 3
 
-/* One datagram flow: inner end, outer end, and the socket connected to it. */
+/* Whom a client's port has sent to; the port counts for nothing. */
+struct udp_peer {
+	struct sw_addr addr;
+	int64_t last_ms;
+};
+
+/* One UDP port of a client, and the socket that stands for it.  For questions
+ * to the exit's own address, which are `dns`, one for each pair of ends. */
 struct udp_flow {
 	struct loop_fd w;		/* first */
 	struct smolnode_exit *exit;
 	struct sw_addr inner, outer;
 	int64_t last_ms, asked_ms;	/* asked: without an answer since; 0 */
+	struct udp_peer *peer;
+	size_t peers, peers_cap;
 	bool used, dns;
 };
 

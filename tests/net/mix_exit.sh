@@ -3,7 +3,7 @@
 # it refuses.  Nodes on `server`, the program on `client`.
 . "${0%/*}/../lib/net.sh"
 
-plan 6
+plan 9
 product || skip_all "smolwrap is not built"
 hosts && services small dns || { fail "hosts"; exit 1; }
 ask=$T/ask.py
@@ -18,6 +18,31 @@ if what == "dns":
     s.sendto(q, (host, port))
     a = s.recv(600)
     print(socket.inet_ntoa(a[-4:]) if a[:2] == b"\0\7" else a)
+elif what == "ports":
+    # The server tells the port it sees, at each of its two addresses.
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(20)
+    seen = set()
+    for a in host, sys.argv[4]:
+        s.sendto(b"port", (a, port))
+        seen.add(s.recvfrom(100)[0])
+    print(len(seen))
+elif what == "strangers":
+    # Two answer: the server's other address, then its other port.
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(20)
+    s.sendto(b"all", (host, port))
+    data, peer = s.recvfrom(100)
+    print(data.decode(), peer[0] == host, peer[1] == port)
+elif what == "refused":
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(20)
+    s.connect((host, port))
+    try:
+        s.send(b"anybody?")
+        s.recv(100)
+    except OSError as e:
+        print(e.strerror or e)
 else:
     begin = time.monotonic()
     try:
@@ -28,6 +53,26 @@ else:
         print(e.strerror or e)
     if time.monotonic() - begin > 10:
         print("slow")
+E2
+
+# Two addresses and a second port, all of them speaking.
+cat >"$T/udp.py" <<'E2'
+import select, socket, sys
+def port(a, p):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((a, p))
+    return s
+one, two = port(sys.argv[1], 7777), port(sys.argv[2], 7777)
+three = port(sys.argv[1], 7778)
+open(sys.argv[3], "w").close()
+while True:
+    for s in select.select([one, two], [], [])[0]:
+        data, peer = s.recvfrom(100)
+        if data == b"port":
+            s.sendto(b"%d" % peer[1], peer)
+        else:
+            two.sendto(b"a stranger", peer)
+            three.sendto(b"another port", peer)
 E2
 
 # network OPTION...: a network on server; $entry and $exit name its ends.
@@ -50,6 +95,14 @@ network -e || { fail "smolnode local"; exit 1; }
 is "$(mix tcp "$WWW" 7)" hello "with -e every address is reached"
 is "$(mix dns "$WWW" 53)" "$WWW" "a name server is, too"
 is "$(mix tcp 10.0.0.1 22)" "Connection refused" "the exit itself serves DNS and nothing else"
+spawn inet python3 "$T/udp.py" "$WWW" 203.0.113.81 "$T/udp-up"
+within 10 test -e "$T/udp-up" || fail "the UDP server"
+is "$(mix ports "$WWW" 7777 203.0.113.81)" 1 \
+    "a port is the same one to all its peers"
+is "$(mix strangers "$WWW" 7777)" "another port True False" \
+    "who was written to may answer from another port, nobody else"
+is "$(mix refused "$WWW" 7779)" "Connection refused" \
+    "a closed port is told at once"
 kill "$pid_node"
 
 network || { fail "smolnode local"; exit 1; }

@@ -15,7 +15,8 @@ ROW_QUICK=1
 spawn inet gnutls-serv --udp --echo --port 4434 --x509certfile "$T/www.crt" \
     --x509keyfile "$T/www.key"
 SSH="ssh -p 22 -i $KEY -o UserKnownHostsFile=$T/known_all -o StrictHostKeyChecking=no -o BatchMode=yes"
-export SSH
+RTP="/usr/bin/python3 $SW_ROOT/tests/lib/rtp.py"
+export SSH RTP
 
 row "curl" curl - '*the page of*' 'curl -sS http://$H/'
 row "curl https" curl - '*the page of*' 'curl -sS --cacert $CA https://$H/'
@@ -55,6 +56,10 @@ row "DTLS by gnutls" gnutls-serv - '*by dtls*' \
 row "mosh" mosh-client - '*in a mosh*' \
     'export LC_ALL=C.UTF-8 TERM=xterm
 	script -qec "stty rows 24 cols 80; mosh --ssh=\"$SSH\" --server=\"env LC_ALL=C.UTF-8 mosh-server\" tester@$H -- sh -c \"echo in a mosh; sleep 3\"" /dev/null'
+row "curl tftp" curl - '*the page of*' 'curl -sS -m 20 tftp://$H/index.html'
+row "tftp" tftp - '*the page of*' \
+    'cd $D && tftp $WWW -c get index.html && cat index.html'
+row "a call by RTP" python3 - 'a call' '$RTP $H 7'
 row "iperf3 -u" iperf3 - '*iperf Done.*' 'iperf3 -c $H -u -b 200K -t 2 -l 1000'
 row "iperf3 -u -R" iperf3 - '*iperf Done.*' \
     'iperf3 -c $H -u -b 200K -t 2 -l 1000 -R'
