@@ -24,6 +24,11 @@
 #define STALL_MS 3000			/* we speak, and nothing comes back */
 #define PROBE_MS 10000			/* between questions whether it lives */
 #define DEAD_MS (IPRCLIENT_KEEPALIVE_MS + 3 * PROBE_MS)
+#define QUIET_MS 5000			/* nothing since we spoke: ask, */
+#define QUIET_PROBE_MS 2500		/* and again, */
+#define QUIET_DEAD_MS 20000		/* and give up, if our packets are
+					 * acknowledged where the exit is */
+#define QUIET_ACKS 4
 
 #define HELD_MAX 256			/* bundles */
 #define HOLD_FROM 256			/* bytes: smaller ones are not held */
@@ -48,6 +53,9 @@ struct iprclient {
 	int64_t now_ms;			/* of the last tick */
 	int64_t try_ms, sent_ms;
 	int64_t alive_ms, probe_ms;	/* the exit's last word; our question */
+	int64_t spoke_ms;		/* our first word since then; 0: none */
+	uint64_t acked;			/* packets that had arrived by then */
+	bool probing;			/* this bundle is to bring SURBs */
 	uint32_t seq;
 	uint32_t expected;		/* number of the next bundle in order */
 	size_t surb_target;
@@ -161,6 +169,27 @@ iprclient_start(struct iprclient *c, int64_t now_ms)
 }
 
 void
+iprclient_relinked(struct iprclient *c, int64_t now_ms)
+{
+	if (c->spoke_ms != 0)
+		c->spoke_ms = now_ms;
+	if (c->state == UP)
+		c->alive_ms = c->probe_ms = now_ms;
+	c->acked = mixclient_stats(c->cfg.mix)->acked;
+}
+
+/* The exit has to let us in once more. */
+static void
+ask_again(struct iprclient *c, int64_t now_ms)
+{
+	c->again = true;
+	c->state = CONNECTING;
+	c->tries = 0;
+	c->bundle_len = 0;
+	try_connect(c, now_ms);
+}
+
+void
 iprclient_stop(struct iprclient *c)
 {
 	struct iprmsg_request q = control(c, IPRMSG_DISCONNECT);
@@ -242,13 +271,18 @@ flush(struct iprclient *c, int64_t now_ms)
 		return;
 	fit = surbs_that_fit(IPRMSG_STREAM_HEAD_LEN + IPRMSG_DATA_HEAD_MAX +
 	    c->bundle_len);
-	want = outstanding(c) < c->surb_target ? fit : 0;
+	want = c->probing || outstanding(c) < c->surb_target ? fit : 0;
 	if ((r = say(c, &q, want)) == SW_AGAIN)
 		return;
 	if (r != SW_OK)
 		log_debug("iprclient: dropped a bundle: %s", sw_strerror(r));
 	c->bundle_len = 0;
 	c->sent_ms = now_ms;
+	c->probing = false;
+	if (c->spoke_ms == 0) {
+		c->spoke_ms = now_ms;
+		c->acked = mixclient_stats(c->cfg.mix)->acked;
+	}
 }
 
 static bool
@@ -313,27 +347,47 @@ keep_alive(struct iprclient *c)
 	(void)!put_packet(c, pkt, sizeof(pkt));
 }
 
+/* What we sent since its last word got to its gateway, and nothing came of
+ * it. */
+static bool
+is_gone(const struct iprclient *c, int64_t now_ms)
+{
+	return now_ms - c->alive_ms >= DEAD_MS || (c->spoke_ms != 0 &&
+	    now_ms - c->spoke_ms >= QUIET_DEAD_MS &&
+	    mixclient_stats(c->cfg.mix)->acked - c->acked >= QUIET_ACKS);
+}
+
+/* When to ask whether it lives, in case nothing is said before. */
+static int64_t
+probe_at(const struct iprclient *c)
+{
+	int64_t at = c->alive_ms + IPRCLIENT_KEEPALIVE_MS, next;
+
+	if (at < c->probe_ms + PROBE_MS)
+		at = c->probe_ms + PROBE_MS;
+	if (c->spoke_ms == 0)
+		return at;
+	next = c->spoke_ms + QUIET_MS;
+	if (next < c->probe_ms + QUIET_PROBE_MS)
+		next = c->probe_ms + QUIET_PROBE_MS;
+	return next < at ? next : at;
+}
+
 /* Exits forget clients without a word.  One that remembers us answers what
  * keep_alive() sends; when none does, ask to be let in again. */
 static void
 watch_exit(struct iprclient *c, int64_t now_ms)
 {
-	bool silent = now_ms - c->alive_ms >= IPRCLIENT_KEEPALIVE_MS &&
-	    now_ms - c->probe_ms >= PROBE_MS;
-
-	if (now_ms - c->alive_ms >= DEAD_MS) {
+	if (is_gone(c, now_ms)) {
 		log_debug("iprclient: the exit says nothing any more");
-		c->again = true;
-		c->state = CONNECTING;
-		c->tries = 0;
-		c->bundle_len = 0;
-		try_connect(c, now_ms);
+		ask_again(c, now_ms);
 		return;
 	}
-	if (c->bundle_len > 0 || (!silent &&
+	if (now_ms < probe_at(c) && (c->bundle_len > 0 ||
 	    now_ms - c->sent_ms < IPRCLIENT_KEEPALIVE_MS))
 		return;
 	c->probe_ms = now_ms;
+	c->probing = true;
 	keep_alive(c);
 }
 
@@ -411,6 +465,7 @@ iprclient_tick(struct iprclient *c, int64_t now_ms)
 	if (c->heard) {
 		c->heard = false;
 		c->alive_ms = now_ms;
+		c->spoke_ms = 0;
 	}
 	watch_surbs(c, now_ms);
 	while (c->state == UP && hold_until(c) <= now_ms)
@@ -438,9 +493,7 @@ iprclient_deadline(const struct iprclient *c)
 
 		if ((next = c->sent_ms + IPRCLIENT_KEEPALIVE_MS) < at)
 			at = next;
-		next = c->alive_ms + IPRCLIENT_KEEPALIVE_MS;
-		if (next < c->probe_ms + PROBE_MS)
-			next = c->probe_ms + PROBE_MS;
+		next = probe_at(c);
 		return next < at ? next : at;
 	}
 	return SW_NEVER;
@@ -457,6 +510,7 @@ enter(struct iprclient *c, const struct iprmsg_response *a)
 	c->state = UP;
 	c->again = false;
 	c->alive_ms = c->now_ms;
+	c->spoke_ms = 0;
 	memset(c->held, 0, sizeof(c->held));
 	c->n_held = 0;
 	c->expected = 1;		/* an exit numbers its data from 1 */
@@ -555,10 +609,8 @@ iprclient_take(struct iprclient *c, const struct nymmsg *m)
 		break;
 	case IPRMSG_DROPPED:
 	case IPRMSG_DISCONNECT:
-		if (c->state != UP)
-			break;
-		c->state = DOWN;
-		c->cfg.events->down(c->cfg.arg, SW_ERR_CLOSED);
+		if (c->state == UP)
+			ask_again(c, c->now_ms);
 		break;
 	case IPRMSG_INFO:
 		take_info(c, &a);

@@ -3,9 +3,10 @@
  * IP packets in, through a mixclient.
  *
  *	new -> connecting (a few tries, each on a stream of its own) -> up
- *	up -> down: the exit dropped us, or no longer answers
- *	up -> connecting -> up: it was silent for long; unless our addresses
- *	have changed, this is no news
+ *	up -> connecting -> up: it dropped us or no longer answers, though its
+ *	gateway takes what we send; unless our addresses have changed, this is
+ *	no news
+ *	connecting -> down: it does not answer at all
  *
  * An exit drops requests of a version that it does not speak without a word,
  * so the tries go through the versions: 9, which all but the oldest speak, 10
@@ -30,8 +31,8 @@
 #include "mix/iprmsg.h"
 #include "mix/mixclient.h"
 
-#define IPRCLIENT_TRY_MS 6000
-#define IPRCLIENT_TRIES 10
+#define IPRCLIENT_TRY_MS 5000
+#define IPRCLIENT_TRIES 5
 #define IPRCLIENT_KEEPALIVE_MS 45000	/* exits forget us after 60 s */
 
 struct iprclient_events {
@@ -63,6 +64,10 @@ struct iprclient *iprclient_new(const struct iprclient_config *cfg);
 void iprclient_free(struct iprclient *c);	/* NULL is fine */
 
 void iprclient_start(struct iprclient *c, int64_t now_ms);
+
+/* There was no way to the mixnet for a while: silence until now means
+ * nothing. */
+void iprclient_relinked(struct iprclient *c, int64_t now_ms);
 
 /* A message that the mixclient received. */
 void iprclient_take(struct iprclient *c, const struct nymmsg *m);

@@ -22,8 +22,15 @@ struct client {
 	bool blocked;
 };
 
+/* Somebody who was told that we do not know him. */
+struct stranger {
+	uint8_t tag[NYMMSG_TAG_LEN];
+	int64_t told_ms;
+};
+
 struct iprexit {
 	struct iprexit_config cfg;
+	struct stranger told[IPREXIT_STRANGERS];
 	struct client client[IPREXIT_CLIENTS];
 	int64_t swept_ms;
 	bool waiting;			/* somebody has a queue */
@@ -226,8 +233,33 @@ take_packet(struct iprexit *x, struct client *c, const uint8_t *pkt,
 	x->cfg.events->packet(x->cfg.arg, pkt, n);
 }
 
+/* Who sends data takes himself for connected. */
 static void
-take_data(struct iprexit *x, const uint8_t *tag,
+turn_away(struct iprexit *x, const uint8_t *tag, bool framed, uint64_t stream,
+    uint8_t version, int64_t now_ms)
+{
+	struct iprmsg_response a = { .version = version,
+	    .kind = IPRMSG_DROPPED, .reason = IPRMSG_MIX_TIMEOUT };
+	struct stranger *oldest = &x->told[0];
+
+	for (size_t i = 0; i < IPREXIT_STRANGERS; i++) {
+		struct stranger *s = &x->told[i];
+
+		if (s->told_ms < oldest->told_ms)
+			oldest = s;
+		if (s->told_ms != 0 &&
+		    now_ms - s->told_ms < IPREXIT_STRANGER_MS &&
+		    memcmp(s->tag, tag, sizeof(s->tag)) == 0)
+			return;
+	}
+	if (answer(x, tag, framed, stream, 0, true, &a, now_ms) != SW_OK)
+		return;
+	memcpy(oldest->tag, tag, sizeof(oldest->tag));
+	oldest->told_ms = now_ms;
+}
+
+static void
+take_data(struct iprexit *x, const uint8_t *tag, bool framed, uint64_t stream,
     const struct iprmsg_request *q, int64_t now_ms)
 {
 	struct rbuf bundle = { q->bundle, q->bundle_len };
@@ -236,8 +268,11 @@ take_data(struct iprexit *x, const uint8_t *tag,
 	size_t n;
 	int r;
 
-	if (c == NULL)
+	if (c == NULL) {
+		x->stats.strangers++;
+		turn_away(x, tag, framed, stream, q->version, now_ms);
 		return;
+	}
 	while ((r = iprmsg_get_packet(&bundle, &pkt, &n)) == SW_OK)
 		take_packet(x, c, pkt, n, now_ms);
 	if (r != SW_AGAIN)
@@ -285,7 +320,7 @@ take_request(struct iprexit *x, const uint8_t *tag, bool framed,
 
 	switch (q->kind) {
 	case IPRMSG_DATA:
-		take_data(x, tag, q, now_ms);
+		take_data(x, tag, framed, s->id, q, now_ms);
 		return;
 	case IPRMSG_CONNECT:
 		take_connect(x, tag, framed, s, q, now_ms);

@@ -8,7 +8,9 @@
  *
  * What the policy refuses is answered twice: by ICMP, which the program that
  * connects understands, and now and then by an Info message, which its client
- * may log.  A client that was silent for a minute is told that it is dropped.
+ * may log.  A client that was silent for a minute is told that it is dropped;
+ * so is one that we do not know (any more), such as after a restart, if it gave
+ * us a SURB to say it by.
  */
 #ifndef SW_MIX_IPREXIT_H
 #define SW_MIX_IPREXIT_H
@@ -28,6 +30,8 @@
 #define IPREXIT_QUEUE (128u << 10)	/* bytes that wait for SURBs */
 #define IPREXIT_QUANTUM 32		/* bundles a client gets in a turn */
 #define IPREXIT_COMPLAIN_MS 1000	/* between two words about the policy */
+#define IPREXIT_STRANGERS 16		/* that are remembered as told */
+#define IPREXIT_STRANGER_MS 1000	/* between two words to one of them */
 
 struct iprexit_events {
 	/* An IP packet whose source is the client's own address. */
@@ -50,7 +54,7 @@ struct iprexit_config {
 
 struct iprexit_stats {
 	size_t clients;
-	uint64_t up, down, spoofed, refused, dropped, malformed;
+	uint64_t up, down, spoofed, refused, dropped, malformed, strangers;
 };
 
 struct iprexit;

@@ -9,6 +9,7 @@
 #include "base/wipe.h"
 #include "mix/comb.h"
 #include "mix/frag.h"
+#include "mix/health.h"
 #include "mix/nympkt.h"
 #include "mix/nymseal.h"
 #include "mix/pending.h"
@@ -23,6 +24,7 @@
 #define REASM_SWEEP_MS 10000
 #define HOPS (TOPOLOGY_LAYERS + 1)
 #define ACK_WAIT_MS 1500		/* besides 1.5 times the delays */
+#define STALE_MAX 16			/* thrown away in a row, of what is ready */
 #define MAX_BEHIND_US 1000000		/* no burst after a pause */
 #define CORRESPONDENTS 8		/* to whom we are anonymous */
 
@@ -47,6 +49,9 @@ struct mixclient {
 	struct recipient self;
 	struct comb *self_table;	/* of our encryption key; or NULL */
 	const struct topology *topology;
+	struct health *health;		/* of its nodes; NULL: no memory */
+	unsigned network;		/* counts topologies */
+	int64_t now_ms;			/* the last that we heard */
 	size_t plain_len, room;
 	struct pending *pending;
 	struct reasm *reasm;
@@ -118,6 +123,7 @@ mixclient_free(struct mixclient *c)
 	reasm_free(c->reasm);
 	replykeys_free(c->keys);
 	surbstore_free(c->surbs);
+	health_free(c->health);
 	comb_free(c->self_table);
 	for (size_t i = 0; i < CORRESPONDENTS; i++)
 		comb_free(c->known[i].table);
@@ -130,6 +136,9 @@ void
 mixclient_set_topology(struct mixclient *c, const struct topology *t)
 {
 	c->topology = t;
+	c->network++;
+	health_free(c->health);
+	c->health = t != NULL ? health_new(t) : NULL;
 	if (c->cfg.ahead != NULL)
 		c->cfg.ahead->use(c->cfg.ahead, t, c->cfg.profile->hop_ns);
 }
@@ -138,6 +147,12 @@ const struct recipient *
 mixclient_address(const struct mixclient *c)
 {
 	return &c->self;
+}
+
+size_t
+mixclient_shunned(const struct mixclient *c)
+{
+	return c->health != NULL ? health_count(c->health, c->now_ms) : 0;
 }
 
 const struct mixclient_stats *
@@ -171,22 +186,47 @@ table_of(const struct mixclient *c, const struct recipient *to)
 	return NULL;
 }
 
+/* One that is ready, and does not lead by a node that we avoid. */
+static bool
+take_ready(struct mixclient *c, const struct prepare_job *job,
+    struct prepared *out)
+{
+	struct prepared_source *ahead = c->cfg.ahead;
+
+	for (int i = 0; ahead != NULL && i < STALE_MAX; i++) {
+		if (!ahead->take(ahead, job, out))
+			return false;
+		if (c->health == NULL ||
+		    !health_shuns(c->health, out->node, c->now_ms))
+			return true;
+		sw_wipe(out, sizeof(*out));
+	}
+	return false;
+}
+
 /* n packets at most SPHINX_BATCH: those that are ready, and the others now.
  * The caller wipes *out. */
 static int
 prepare(struct mixclient *c, struct prepared *out,
-    const struct prepare_job *job, size_t n)
+    struct prepare_job *job, size_t n)
 {
-	struct prepared_source *ahead = c->cfg.ahead;
+	uint16_t by[SPHINX_BATCH][TOPOLOGY_LAYERS];
 	size_t had = 0;
+	int r;
 
-	if (c->topology == NULL)
+	if (c->topology == NULL || !topology_is_routable(c->topology))
 		return SW_ERR_UNREACH_NET;
-	while (ahead != NULL && had < n && ahead->take(ahead, &job[had],
-	    &out[had]))
+	while (had < n && take_ready(c, &job[had], &out[had]))
 		had++;
-	return prepare_make(out + had, job + had, n - had, c->topology,
+	for (size_t i = had; c->health != NULL && i < n; i++) {
+		health_draw(c->health, c->cfg.rng, c->now_ms, by[i]);
+		job[i].node = by[i];
+	}
+	r = prepare_make(out + had, job + had, n - had, c->topology,
 	    c->cfg.profile->hop_ns, c->cfg.rng);
+	for (size_t i = had; i < n; i++)
+		job[i].node = NULL;
+	return r;
 }
 
 /* To ourselves: acks, SURBs. */
@@ -226,19 +266,22 @@ transmit(struct mixclient *c, const uint8_t addr[static SPHINX_ADDR_LEN],
 	return r;
 }
 
-/* Pack what lies behind the ack and the key in the plaintext, and send it. */
+/* Pack what lies behind the ack and the key in the plaintext, and send it.
+ * *due_ms, *path: when the ack should be back, and by whom both go. */
 static int
 send_sealed(struct mixclient *c, const struct recipient *to,
-    const struct frag_id *id, int64_t now_ms, int64_t *due_ms)
+    const struct frag_id *id, int64_t *due_ms, struct health_path *path)
 {
-	struct prepare_job job[2] = { { to, table_of(c, to), true },
-	    job_self(c) };
+	struct prepare_job job[2] = { { .to = to, .table = table_of(c, to),
+	    .seal = true }, job_self(c) };
 	struct prepared p[2];		/* the packet's and its ack's */
 	uint64_t delay;
 	int r;
 
 	if ((r = prepare(c, p, job, 2)) != SW_OK)
 		goto out;
+	memcpy(path->node, p[0].node, sizeof(p[0].node));
+	memcpy(path->node + TOPOLOGY_LAYERS, p[1].node, sizeof(p[1].node));
 	put_ack(c, &p[1], id);
 	nymseal_put(plaintext(c) + ACK_LEN, c->room, &p[0].seal);
 	memcpy(c->pkt, p[0].header.bytes, SPHINX_HEADER_LEN);
@@ -247,7 +290,7 @@ send_sealed(struct mixclient *c, const struct recipient *to,
 	    c->plain_len)) != SW_OK)
 		goto out;
 	delay = p[0].delay_ns + p[1].delay_ns;
-	*due_ms = now_ms + ACK_WAIT_MS + (int64_t)(delay / 2 * 3 / 1000000);
+	*due_ms = c->now_ms + ACK_WAIT_MS + (int64_t)(delay / 2 * 3 / 1000000);
 	r = transmit(c, p[0].first,
 	    nympkt_rotation_of(c->topology->rotation_id));
 out:
@@ -257,14 +300,15 @@ out:
 
 /* The oldest fragment that waits.  SW_AGAIN: nothing could leave. */
 static int
-send_next(struct mixclient *c, int64_t now_ms)
+send_next(struct mixclient *c)
 {
 	struct pending_item *it = pending_head(c->pending);
+	struct health_path path;
 	int64_t due;
 	int r;
 
 	memcpy(plaintext(c) + NYMSEAL_OVERHEAD, it->frag, c->room);
-	if ((r = send_sealed(c, &it->to, &it->id, now_ms, &due)) == SW_AGAIN)
+	if ((r = send_sealed(c, &it->to, &it->id, &due, &path)) == SW_AGAIN)
 		return r;
 	if (r != SW_OK) {
 		log_debug("mixclient: dropped a fragment: %s", sw_strerror(r));
@@ -275,6 +319,9 @@ send_next(struct mixclient *c, int64_t now_ms)
 		c->stats.resent++;
 	else
 		c->stats.sent++;
+	it->path = path;
+	it->sent_ms = c->now_ms;
+	it->network = c->health != NULL ? c->network : 0;
 	pending_sent(c->pending, it, due);
 	if (due < c->next_due_ms)
 		c->next_due_ms = due;
@@ -282,14 +329,15 @@ send_next(struct mixclient *c, int64_t now_ms)
 }
 
 static int
-send_cover(struct mixclient *c, int64_t now_ms)
+send_cover(struct mixclient *c)
 {
 	static const struct frag_id none;
+	struct health_path path;
 	int64_t due;
 	int r;
 
 	nymseal_put_cover(plaintext(c) + NYMSEAL_OVERHEAD, c->room);
-	if ((r = send_sealed(c, &c->self, &none, now_ms, &due)) == SW_OK)
+	if ((r = send_sealed(c, &c->self, &none, &due, &path)) == SW_OK)
 		c->stats.cover++;
 	return r;
 }
@@ -310,12 +358,23 @@ has_queued(const struct mixclient *c)
 	return pending_count_queued(c->pending) > 0;
 }
 
+/* Its ack has not come: somebody on its way lost one of the two. */
+static void
+is_late(void *arg, const struct pending_item *it)
+{
+	struct mixclient *c = arg;
+
+	if (it->network == c->network)
+		health_bad(c->health, &it->path, it->sent_ms, c->now_ms);
+}
+
 void
 mixclient_tick(struct mixclient *c, int64_t now_ms)
 {
 	const struct mix_profile *p = c->cfg.profile;
 	double now_us = (double)now_ms * 1000;
 
+	c->now_ms = now_ms;
 	if (c->topology == NULL)
 		return;
 	c->blocked = false;
@@ -324,23 +383,24 @@ mixclient_tick(struct mixclient *c, int64_t now_ms)
 		next_slot(c, &c->next_cover_us, p->cover_us, now_us);
 	}
 	if (now_ms >= c->next_due_ms)
-		c->next_due_ms = pending_expire(c->pending, now_ms);
+		c->next_due_ms = pending_expire(c->pending, now_ms, is_late,
+		    c);
 	if (now_ms - c->swept_ms >= REASM_SWEEP_MS) {
 		c->swept_ms = now_ms;
 		reasm_tick(c->reasm, now_ms);
 	}
 	if (p->send_us == 0)
-		while (has_queued(c) && send_next(c, now_ms) != SW_AGAIN)
+		while (has_queued(c) && send_next(c) != SW_AGAIN)
 			;
 	while (p->send_us != 0 && c->next_send_us <= now_us) {
 		if (has_queued(c))
-			(void)send_next(c, now_ms);
+			(void)send_next(c);
 		else
-			(void)send_cover(c, now_ms);
+			(void)send_cover(c);
 		next_slot(c, &c->next_send_us, p->send_us, now_us);
 	}
 	while (p->cover_us != 0 && c->next_cover_us <= now_us) {
-		(void)send_cover(c, now_ms);
+		(void)send_cover(c);
 		next_slot(c, &c->next_cover_us, p->cover_us, now_us);
 	}
 }
@@ -654,14 +714,20 @@ take_message(struct mixclient *c, const uint8_t *in, size_t n,
 static void
 take_ack(struct mixclient *c, const uint8_t in[static NYMPKT_ACK_PLAIN_LEN])
 {
+	struct pending_item *it;
 	struct frag_id id;
 
 	if (ack_open(&id, in, c->cfg.keys.ack) != SW_OK) {
 		c->stats.bad++;
 		return;
 	}
-	if (id.set != 0 && pending_ack(c->pending, &id))
-		c->stats.acked++;
+	if (id.set == 0 || (it = pending_find(c->pending, &id)) == NULL)
+		return;
+	/* Of one that was repeated, nobody knows whose ack it is. */
+	if (it->tries == 1 && it->sent && it->network == c->network)
+		health_good(c->health, &it->path, it->sent_ms);
+	pending_drop(c->pending, it);
+	c->stats.acked++;
 }
 
 void

@@ -6,7 +6,8 @@
  * stays in the pool until its ack is back or it is sent again.  When to send
  * is the profile's choice: at the ticks of a Poisson process, where a packet
  * of cover leaves if there is nothing to say, or at once.  Replies to
- * anonymous peers leave at once by their SURBs and are not repeated.
+ * anonymous peers leave at once by their SURBs and are not repeated.  Mixes
+ * that lose packets are avoided (health.h).
  *
  * The owner gives `transmit`, which takes a finished packet and its first
  * hop to the gateway, and calls mixclient_deliver() with what the gateway
@@ -127,6 +128,9 @@ size_t mixclient_queued(const struct mixclient *c);
  * again after SW_AGAIN. */
 void mixclient_tick(struct mixclient *c, int64_t now_ms);
 int64_t mixclient_deadline(const struct mixclient *c);
+
+/* Mixes that lose packets and are avoided for now. */
+size_t mixclient_shunned(const struct mixclient *c);
 
 const struct mixclient_stats *mixclient_stats(const struct mixclient *c);
 

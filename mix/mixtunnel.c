@@ -136,9 +136,11 @@ gw_ready(void *arg)
 	if (!t->started) {
 		t->started = true;
 		iprclient_start(t->ipr, t->cfg.loop->now_ms);
-	} else if (t->up) {		/* the exit knows us still */
-		t->cfg.events->up(t->cfg.arg, &t->ip4, &t->ip6, t->mtu);
+		return;
 	}
+	iprclient_relinked(t->ipr, t->cfg.loop->now_ms);
+	if (t->up)			/* the exit knows us still */
+		t->cfg.events->up(t->cfg.arg, &t->ip4, &t->ip6, t->mtu);
 }
 
 static void
@@ -564,6 +566,8 @@ mixtunnel_stats(const struct mixtunnel *t, struct mixtunnel_stats *out)
 	*out = (struct mixtunnel_stats){
 		.mix = *mixclient_stats(t->mix),
 		.links = t->links,
+		.shunned = mixclient_shunned(t->mix),
+		.linked = t->linked,
 		.up = t->up && t->linked,
 	};
 }

@@ -88,7 +88,8 @@ struct mixtunnel_config {
 struct mixtunnel_stats {
 	struct mixclient_stats mix;
 	uint64_t links;			/* websockets opened */
-	bool up;
+	size_t shunned;			/* mixes that are avoided for now */
+	bool linked, up;		/* to the gateway; to the exit */
 };
 
 struct mixtunnel;

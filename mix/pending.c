@@ -171,21 +171,19 @@ pending_drop(struct pending *p, struct pending_item *it)
 	p->n_free++;
 }
 
-bool
-pending_ack(struct pending *p, const struct frag_id *id)
+struct pending_item *
+pending_find(struct pending *p, const struct frag_id *id)
 {
 	struct pending_item *it = *bucket_of(p, id);
 
 	while (it != NULL && (it->id.set != id->set || it->id.pos != id->pos))
 		it = it->chain;
-	if (it == NULL)
-		return false;
-	pending_drop(p, it);
-	return true;
+	return it;
 }
 
 int64_t
-pending_expire(struct pending *p, int64_t now_ms)
+pending_expire(struct pending *p, int64_t now_ms,
+    void (*late)(void *arg, const struct pending_item *it), void *arg)
 {
 	struct pending_item *it = p->sent.head, *next;
 	int64_t first = INT64_MAX;
@@ -197,6 +195,7 @@ pending_expire(struct pending *p, int64_t now_ms)
 				first = it->due_ms;
 			continue;
 		}
+		late(arg, it);
 		ring_del(&p->sent, it);
 		it->sent = false;
 		ring_add(&p->queued, it, true);

@@ -48,10 +48,15 @@ prepare_make(struct prepared *out, const struct prepare_job *job, size_t n,
 	if (n == 0)
 		return SW_OK;
 	memset(out, 0, n * sizeof(*out));
-	for (size_t i = 0; i < n; i++)
-		if ((r = topology_route(t, job[i].to, hop_ns, rng,
-		    &route[i])) != SW_OK)
+	for (size_t i = 0; i < n; i++) {
+		if (job[i].node != NULL)
+			memcpy(out[i].node, job[i].node, sizeof(out[i].node));
+		else if ((r = topology_draw(t, rng, out[i].node)) != SW_OK)
 			return r;
+		if ((r = topology_route_by(t, job[i].to, out[i].node, hop_ns,
+		    rng, &route[i])) != SW_OK)
+			return r;
+	}
 	r = sphinx_create_headers(header, route, n, SPHINX_V259, rng);
 	for (size_t i = 0; i < n && r == SW_OK; i++) {
 		out[i].header = header[i];

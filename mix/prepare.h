@@ -23,6 +23,7 @@
 struct prepared {
 	struct sphinx_header header;
 	uint8_t first[SPHINX_ADDR_LEN];	/* hop */
+	uint16_t node[TOPOLOGY_LAYERS];	/* the mixes, in its topology */
 	uint64_t delay_ns;		/* of all mixes together */
 	struct nymseal_pair seal;	/* zero unless it was asked for */
 };
@@ -32,6 +33,8 @@ struct prepare_job {
 	const struct recipient *to;
 	const struct comb *table;	/* of its encryption key, or NULL */
 	bool seal;			/* a key for it, too */
+	const uint16_t *node;		/* by these mixes, one a layer; NULL:
+					 * by any */
 };
 
 /*
@@ -52,7 +55,8 @@ struct prepared_source {
 	 * borrowed until the next call; NULL: for none. */
 	void (*use)(struct prepared_source *s, const struct topology *t,
 	    uint64_t hop_ns);
-	/* One for this job, whose table is not looked at, moved to *out.
+	/* One for this job, whose table and nodes are not looked at, moved to
+	 * *out.
 	 * False: there is none ready. */
 	bool (*take)(struct prepared_source *s, const struct prepare_job *job,
 	    struct prepared *out);

@@ -112,7 +112,8 @@ make_batch(struct preparer *p, struct stock *s)
 	int r;
 
 	for (size_t i = 0; i < n; i++)
-		job[i] = (struct prepare_job){ &to, s->table, s->seal };
+		job[i] = (struct prepare_job){ .to = &to,
+		    .table = s->table, .seal = s->seal };
 	p->busy++;
 	s->coming += n;
 	pthread_mutex_unlock(&p->lock);

@@ -397,19 +397,39 @@ int
 topology_route(const struct topology *t, const struct recipient *to,
     uint64_t mean_delay_ns, struct rng *rng, struct sphinx_route *route)
 {
+	uint16_t node[TOPOLOGY_LAYERS];
+	int r;
+
+	memset(route, 0, sizeof(*route));
+	if ((r = topology_draw(t, rng, node)) != SW_OK)
+		return r;
+	return topology_route_by(t, to, node, mean_delay_ns, rng, route);
+}
+
+int
+topology_draw(const struct topology *t, struct rng *rng,
+    uint16_t node[static TOPOLOGY_LAYERS])
+{
+	if (!topology_is_routable(t))
+		return SW_ERR_UNREACH_NET;
+	for (size_t l = 0; l < TOPOLOGY_LAYERS; l++)
+		node[l] = (uint16_t)t->layer[l][rng_below(rng,
+		    (uint32_t)t->n_layer[l])];
+	return SW_OK;
+}
+
+int
+topology_route_by(const struct topology *t, const struct recipient *to,
+    const uint16_t node[static TOPOLOGY_LAYERS], uint64_t mean_delay_ns,
+    struct rng *rng, struct sphinx_route *route)
+{
 	const struct topology_node *last = topology_find(t, to->gateway);
 
 	memset(route, 0, sizeof(*route));
 	if (last == NULL)
 		return SW_ERR_UNREACH_HOST;
-	if (!topology_is_routable(t))
-		return SW_ERR_UNREACH_NET;
-	for (size_t l = 0; l < TOPOLOGY_LAYERS; l++) {
-		size_t i = rng_below(rng, (uint32_t)t->n_layer[l]);
-
-		set_hop(&route->hop[l], &t->node[t->layer[l][i]],
-		    mean_delay_ns, rng);
-	}
+	for (size_t l = 0; l < TOPOLOGY_LAYERS; l++)
+		set_hop(&route->hop[l], &t->node[node[l]], mean_delay_ns, rng);
 	set_hop(&route->hop[TOPOLOGY_LAYERS], last, 0, rng);
 	route->n = TOPOLOGY_LAYERS + 1;
 	memcpy(route->dest, to->identity, sizeof(route->dest));

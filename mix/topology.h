@@ -98,5 +98,11 @@ bool topology_is_routable(const struct topology *t);
 int topology_route(const struct topology *t, const struct recipient *to,
     uint64_t mean_delay_ns, struct rng *rng, struct sphinx_route *route)
     SW_MUST_CHECK;
+/* It in two steps: a random node of each layer, and the route by those. */
+int topology_draw(const struct topology *t, struct rng *rng,
+    uint16_t node[static TOPOLOGY_LAYERS]) SW_MUST_CHECK;
+int topology_route_by(const struct topology *t, const struct recipient *to,
+    const uint16_t node[static TOPOLOGY_LAYERS], uint64_t mean_delay_ns,
+    struct rng *rng, struct sphinx_route *route) SW_MUST_CHECK;
 
 #endif

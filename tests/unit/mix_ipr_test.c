@@ -55,7 +55,7 @@ client_message(void *arg, const struct nymmsg *m)
 	    iprmsg_get_response(&a, in.p, in.left) == SW_OK &&
 	    a.kind == IPRMSG_DATA)
 		return;
-	if (!w->forgetful && !w->mute)
+	if (!w->mute)
 		iprclient_take(w->client, m);
 }
 
@@ -196,6 +196,17 @@ new_world(uint8_t version, unsigned loss, uint8_t seed)
 	return w;
 }
 
+/* The same mixnet client, whose router knows nobody. */
+static void
+restart_exit(struct world *w)
+{
+	struct iprexit_config xc = { .mix = w->xm, .events = &exit_events,
+	    .arg = w, .rng = &w->net.rng.rng };
+
+	iprexit_free(w->exit);
+	w->exit = iprexit_new(&xc);
+}
+
 static void
 free_world(struct world *w)
 {
@@ -320,28 +331,74 @@ static void
 an_exit_that_forgot_us_is_asked_again(void **state)
 {
 	struct world *w = new_world(IPRMSG_V9, 0, 11);
-	uint8_t old[4];
+	uint8_t old[4], pkt[100];
 
 	(void)state;
 	connect_up(w);
 	memcpy(old, w->ip4, sizeof(old));
-	/* It hears nothing of us for a while and forgets us; that it says so
-	 * is lost, as old exits say nothing. */
+	/* One that says nothing to strangers, as Nym's. */
+	restart_exit(w);
 	w->forgetful = true;
 	w->up = false;
-	run(w, 72000);
-	assert_int_equal(w->gone, 1);
-	assert_int_equal(w->down, 0);
-	w->forgetful = false;
-	run(w, 10000);
+	make_packet(w, pkt, sizeof(pkt), 1);
+	assert_int_equal(iprclient_send(w->client, pkt, sizeof(pkt)), SW_OK);
+	run(w, 30000);
 	assert_int_equal(w->down, SW_ERR_CLOSED);
 	assert_true(w->up);
 	assert_memory_not_equal(w->ip4, old, 4);
 	assert_int_equal(w->asked[IPRMSG_V9], 2);
+	w->forgetful = false;
 	/* And it stays. */
 	run(w, 100000);
-	assert_int_equal(w->gone, 1);
+	assert_int_equal(w->gone, 0);
 	assert_int_equal(w->asked[IPRMSG_V9], 2);
+	free_world(w);
+}
+
+static void
+an_exit_that_restarts_says_so(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 13);
+	uint8_t old[4], pkt[100];
+
+	(void)state;
+	connect_up(w);
+	memcpy(old, w->ip4, sizeof(old));
+	restart_exit(w);
+	w->up = false;
+	for (uint8_t i = 0; i < 100; i++) {
+		make_packet(w, pkt, sizeof(pkt), i);
+		(void)!iprclient_send(w->client, pkt, sizeof(pkt));
+		run(w, 70);
+	}
+	assert_int_equal(w->down, SW_ERR_CLOSED);
+	assert_true(w->up);
+	assert_memory_not_equal(w->ip4, old, 4);
+	assert_int_equal(w->asked[IPRMSG_V9], 2);
+	assert_int_equal(iprexit_stats(w->exit)->clients, 1);
+	assert_in_range(iprexit_stats(w->exit)->strangers, 1, 100);
+	free_world(w);
+}
+
+static void
+without_a_way_to_the_exit_nobody_is_asked_again(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 14);
+	uint8_t pkt[100];
+
+	(void)state;
+	connect_up(w);
+	w->net.loss_percent = 100;
+	for (uint8_t i = 0; i < 60; i++) {
+		make_packet(w, pkt, sizeof(pkt), i);
+		(void)!iprclient_send(w->client, pkt, sizeof(pkt));
+		run(w, 1000);
+	}
+	w->net.loss_percent = 0;
+	run(w, 10000);
+	assert_int_equal(w->asked[IPRMSG_V9], 1);
+	assert_int_equal(w->down, 0);
+	assert_true(w->got > 0);
 	free_world(w);
 }
 
@@ -360,7 +417,8 @@ an_exit_that_was_only_silent_still_knows_us(void **state)
 	assert_int_equal(w->gone, 0);
 	assert_int_equal(w->down, 0);
 	assert_false(w->up);
-	assert_in_range(w->asked[IPRMSG_V9], 2, 3);
+	assert_in_range(w->asked[IPRMSG_V9], 2,
+	    IPRCLIENT_TRIES + 1);
 	assert_int_equal(iprclient_send(w->client, w->last, 40), SW_OK);
 	free_world(w);
 }
@@ -717,6 +775,8 @@ main(void)
 		    every_version_carries_packets_stays_and_says_goodbye),
 		cmocka_unit_test(a_version_that_the_exit_speaks_is_found),
 		cmocka_unit_test(an_exit_that_forgot_us_is_asked_again),
+		cmocka_unit_test(an_exit_that_restarts_says_so),
+		cmocka_unit_test(without_a_way_to_the_exit_nobody_is_asked_again),
 		cmocka_unit_test(an_exit_that_was_only_silent_still_knows_us),
 		cmocka_unit_test(version_10_brings_the_mtu),
 		cmocka_unit_test(a_long_transfer_does_not_run_out_of_surbs),
