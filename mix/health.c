@@ -12,6 +12,7 @@ struct record {
 struct health {
 	const struct topology *t;
 	uint64_t good;			/* packets that came through */
+	unsigned run;			/* lost since one came through */
 	struct record node[];
 };
 
@@ -35,6 +36,7 @@ void
 health_good(struct health *h, const struct health_path *p, int64_t sent_ms)
 {
 	h->good++;
+	h->run = 0;
 	for (size_t i = 0; i < 2 * TOPOLOGY_LAYERS; i++) {
 		struct record *r = &h->node[p->node[i]];
 
@@ -75,10 +77,23 @@ health_count(const struct health *h, int64_t now_ms)
 	return sum;
 }
 
+/* Nothing at all comes through: those who are left are no better. */
+static void
+forgive(struct health *h)
+{
+	h->run = 0;
+	for (size_t i = 0; i < h->t->n; i++) {
+		h->node[i].until_ms = 0;
+		h->node[i].run = 0;
+	}
+}
+
 void
 health_bad(struct health *h, const struct health_path *p, int64_t sent_ms,
     int64_t now_ms)
 {
+	if (++h->run == 2 * HEALTH_RUN)
+		forgive(h);
 	for (size_t i = 0; i < 2 * TOPOLOGY_LAYERS; i++) {
 		struct record *r = &h->node[p->node[i]];
 		size_t l = i % TOPOLOGY_LAYERS;

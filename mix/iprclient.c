@@ -17,6 +17,7 @@
 #define QUEUE_RESUME 16
 #define SURB_MIN 100			/* at the exit, with nothing going on */
 #define SURB_MAX 400			/* it stores 512 of ours at most */
+#define SEQ_AHEAD_MAX 512
 #define SURB_RIDE_MAX 3			/* on one message */
 #define SURB_ALONE 10			/* in one message of their own */
 #define RIDE_LEN REPLY_SURB_LEN(TOPOLOGY_LAYERS + 1)
@@ -29,6 +30,7 @@
 #define QUIET_DEAD_MS 20000		/* and give up, if our packets are
 					 * acknowledged where the exit is */
 #define QUIET_ACKS 4
+#define QUIET_MAX_MS 40000		/* or in any case */
 
 #define HELD_MAX 256			/* bundles */
 #define HOLD_FROM 256			/* bytes: smaller ones are not held */
@@ -60,6 +62,8 @@ struct iprclient {
 	uint32_t expected;		/* number of the next bundle in order */
 	size_t surb_target;
 	uint64_t written_off;		/* SURBs that we count as lost */
+	uint32_t seq_high, seq_got;	/* of the exit's: the highest, how many */
+	size_t shunned;			/* mixes, when we looked last */
 	int64_t window_ms, heard_ms;
 	uint64_t window_replies, requests_seen;
 	struct iprsent sent;		/* for what the exit refuses */
@@ -217,14 +221,40 @@ surbs_that_fit(size_t n)
 	    rest / RIDE_LEN : SURB_RIDE_MAX);
 }
 
-/* SURBs that the exit has, as far as we know. */
+/* SURBs that the exit has, as far as we know: its numbers tell how many
+ * answers were lost. */
 static uint64_t
 outstanding(struct iprclient *c)
 {
 	const struct mixclient_stats *s = mixclient_stats(c->cfg.mix);
 	uint64_t out = s->reply_packets + c->written_off;
 
+	if (c->seq_high > c->seq_got)
+		out += c->seq_high - c->seq_got;
+
 	return s->surbs_made > out ? s->surbs_made - out : 0;
+}
+
+/* What the exit has is lost, but for so many. */
+static void
+write_off(struct iprclient *c, uint64_t but)
+{
+	uint64_t n = outstanding(c);
+
+	if (n > but)
+		c->written_off += n - but;
+}
+
+/* A message with this number.  More than it can have SURBs for is a lie. */
+static void
+note_seq(struct iprclient *c, uint32_t seq)
+{
+	if (seq == 0 || (seq > c->seq_high &&
+	    seq - c->seq_high > SEQ_AHEAD_MAX))
+		return;
+	c->seq_got++;
+	if (seq > c->seq_high)
+		c->seq_high = seq;
 }
 
 /* The target follows the rate of replies.  When the exit asks for more, it
@@ -237,9 +267,12 @@ watch_surbs(struct iprclient *c, int64_t now_ms)
 
 	if (s->surb_requests != c->requests_seen) {
 		c->requests_seen = s->surb_requests;
-		if (outstanding(c) > SURB_MIN)
-			c->written_off += outstanding(c) - SURB_MIN;
+		write_off(c, SURB_MIN);
 	}
+	/* Half of those that are out may lead by a mix that is dead. */
+	if (mixclient_shunned(c->cfg.mix) > c->shunned)
+		write_off(c, 0);
+	c->shunned = mixclient_shunned(c->cfg.mix);
 	if (now_ms - c->window_ms < WINDOW_MS)
 		return;
 	replies = s->reply_packets - c->window_replies;
@@ -250,7 +283,7 @@ watch_surbs(struct iprclient *c, int64_t now_ms)
 	} else if (now_ms - c->heard_ms > STALL_MS) {
 		/* Answers may have been lost with their SURBs, and an exit
 		 * without any cannot ask. */
-		c->written_off += outstanding(c) / 2;
+		write_off(c, outstanding(c) / 2);
 		c->heard_ms = now_ms;
 	}
 	c->surb_target = SURB_MIN + 2 * replies;
@@ -348,12 +381,14 @@ keep_alive(struct iprclient *c)
 }
 
 /* What we sent since its last word got to its gateway, and nothing came of
- * it. */
+ * it; or there is no way to it. */
 static bool
 is_gone(const struct iprclient *c, int64_t now_ms)
 {
-	return now_ms - c->alive_ms >= DEAD_MS || (c->spoke_ms != 0 &&
-	    now_ms - c->spoke_ms >= QUIET_DEAD_MS &&
+	int64_t quiet_ms = c->spoke_ms != 0 ? now_ms - c->spoke_ms : 0;
+
+	return now_ms - c->alive_ms >= DEAD_MS || quiet_ms >= QUIET_MAX_MS ||
+	    (quiet_ms >= QUIET_DEAD_MS &&
 	    mixclient_stats(c->cfg.mix)->acked - c->acked >= QUIET_ACKS);
 }
 
@@ -507,6 +542,9 @@ enter(struct iprclient *c, const struct iprmsg_response *a)
 	bool same = c->again && memcmp(c->self4, a->ip4, 4) == 0;
 	bool changed = c->again && !same;
 
+	if (c->again)			/* it may be another life of it */
+		write_off(c, FIRST_SURBS);
+	c->seq_high = c->seq_got = 0;
 	c->state = UP;
 	c->again = false;
 	c->alive_ms = c->now_ms;
@@ -600,6 +638,8 @@ iprclient_take(struct iprclient *c, const struct nymmsg *m)
 		return;
 	}
 	c->heard = true;
+	if (c->state == UP)
+		note_seq(c, s.seq);
 	switch (a.kind) {
 	case IPRMSG_DATA:
 		take_data(c, s.seq, &a);

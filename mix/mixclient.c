@@ -34,7 +34,7 @@
 #define SURB_REQUEST_MAX 50
 #define SURB_ANSWER_MAX 500
 #define SURB_BATCH 30			/* per message that answers */
-#define SURB_ASK_AGAIN_MS 10000
+#define SURB_ASK_AGAIN_MS 3000
 #define SURB_GIVE_UP 5
 
 struct correspondent {
@@ -52,6 +52,7 @@ struct mixclient {
 	struct health *health;		/* of its nodes; NULL: no memory */
 	unsigned network;		/* counts topologies */
 	int64_t now_ms;			/* the last that we heard */
+	int64_t fastest_ms;		/* from a packet to its ack */
 	size_t plain_len, room;
 	struct pending *pending;
 	struct reasm *reasm;
@@ -96,7 +97,7 @@ mixclient_new(const struct mixclient_config *cfg)
 	memcpy(c->self.gateway, cfg->gateway, sizeof(c->self.gateway));
 	c->plain_len = nympkt_plain_len(cfg->profile->size);
 	c->room = nymseal_room(c->plain_len);
-	c->next_due_ms = SW_NEVER;
+	c->next_due_ms = c->fastest_ms = SW_NEVER;
 	c->pending = pending_new(cfg->pool ? cfg->pool : POOL_DEFAULT,
 	    c->room);
 	c->reasm = reasm_new(c->room, REASM_FRAGMENTS, REASM_IDLE_MS);
@@ -711,6 +712,21 @@ take_message(struct mixclient *c, const uint8_t *in, size_t n,
 		c->cfg.events->message(c->cfg.arg, &m);
 }
 
+/* An ack names the fragment, not the try: it is the last one's unless it is
+ * too early for that. */
+static void
+credit_path(struct mixclient *c, const struct pending_item *it)
+{
+	int64_t ms = c->now_ms - it->sent_ms;
+
+	if (!it->sent || it->network != c->network)
+		return;
+	if (it->tries == 1 && ms < c->fastest_ms)
+		c->fastest_ms = ms;
+	if (ms >= c->fastest_ms)
+		health_good(c->health, &it->path, it->sent_ms);
+}
+
 static void
 take_ack(struct mixclient *c, const uint8_t in[static NYMPKT_ACK_PLAIN_LEN])
 {
@@ -723,9 +739,7 @@ take_ack(struct mixclient *c, const uint8_t in[static NYMPKT_ACK_PLAIN_LEN])
 	}
 	if (id.set == 0 || (it = pending_find(c->pending, &id)) == NULL)
 		return;
-	/* Of one that was repeated, nobody knows whose ack it is. */
-	if (it->tries == 1 && it->sent && it->network == c->network)
-		health_good(c->health, &it->path, it->sent_ms);
+	credit_path(c, it);
 	pending_drop(c->pending, it);
 	c->stats.acked++;
 }
@@ -738,6 +752,7 @@ mixclient_deliver(struct mixclient *c, uint8_t *in, size_t n, int64_t now_ms)
 	bool is_reply;
 	int r;
 
+	c->now_ms = now_ms;
 	if (n == NYMPKT_ACK_PLAIN_LEN) {
 		take_ack(c, in);
 		return;

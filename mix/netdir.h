@@ -66,21 +66,30 @@ void netdir_start(struct netdir *d);
 /* No callback follows; does not wait.  NULL is fine. */
 void netdir_free(struct netdir *d);
 
+#define NETDIR_AVOID 16
+
+/* Identities of nodes. */
+struct netdir_avoid {
+	size_t n;
+	uint8_t id[NETDIR_AVOID][NYM_KEY_LEN];
+};
+
 /*
  * netdir_choose_entry() - the gateway to connect to.
  *
  * given  its identity in base58, or NULL for one at random, weighted by
  *        performance.
  * tls    it must take clients over TLS.
- * avoid  identity of a gateway not to draw, the exit's: one that is both sees
- *        who speaks with whom.  May be NULL; does not count for `given`.
+ * avoid  gateways not to draw: the exit's, since one that is both sees who
+ *        speaks with whom, and those that did not answer.  May be NULL; does
+ *        not count for `given`.
  *
  * *out is the topology's.  SW_OK; SW_ERR_FORMAT (not an identity);
  * SW_ERR_UNREACH_HOST (not there, or it takes no clients so).
  */
 int netdir_choose_entry(const struct topology *t, const char *given, bool tls,
-    const uint8_t *avoid, struct rng *rng, const struct topology_node **out)
-    SW_MUST_CHECK;
+    const struct netdir_avoid *avoid, struct rng *rng,
+    const struct topology_node **out) SW_MUST_CHECK;
 
 /*
  * netdir_choose_exit() - the IP packet router to leave by.
@@ -88,10 +97,12 @@ int netdir_choose_entry(const struct topology *t, const char *given, bool tls,
  * given  its address (identity.encryption@gateway), or the identity in base58
  *        of the node it runs on, or NULL for one at random, weighted by
  *        performance.
+ * avoid  as above.
  *
  * Results as above; SW_ERR_UNREACH_HOST also when the directory names no exit.
  */
 int netdir_choose_exit(const struct topology *t, const char *given,
-    struct rng *rng, struct recipient *out) SW_MUST_CHECK;
+    const struct netdir_avoid *avoid, struct rng *rng, struct recipient *out)
+    SW_MUST_CHECK;
 
 #endif

@@ -26,19 +26,21 @@ is_exit(const struct topology_node *n)
 
 /* How likely it is to be drawn. */
 static uint32_t
-weight(const struct topology_node *n, fit_fn fits, const uint8_t *avoid)
+weight(const struct topology_node *n, fit_fn fits,
+    const struct netdir_avoid *avoid)
 {
-	if (!fits(n) || n->performance < TOPOLOGY_API_MIN_PERFORMANCE ||
-	    (avoid != NULL &&
-	    memcmp(n->identity, avoid, sizeof(n->identity)) == 0))
+	if (!fits(n) || n->performance < TOPOLOGY_API_MIN_PERFORMANCE)
 		return 0;
+	for (size_t i = 0; avoid != NULL && i < avoid->n; i++)
+		if (memcmp(n->identity, avoid->id[i], NYM_KEY_LEN) == 0)
+			return 0;
 	return n->performance;
 }
 
 /* NULL if no node fits. */
 static const struct topology_node *
-draw(const struct topology *t, fit_fn fits, const uint8_t *avoid,
-    struct rng *rng)
+draw(const struct topology *t, fit_fn fits,
+    const struct netdir_avoid *avoid, struct rng *rng)
 {
 	uint32_t sum = 0, at, w;
 
@@ -56,7 +58,8 @@ draw(const struct topology *t, fit_fn fits, const uint8_t *avoid,
 /* The node named `given`, or one drawn. */
 static int
 choose(const struct topology *t, const char *given, fit_fn fits,
-    const uint8_t *avoid, struct rng *rng, const struct topology_node **out)
+    const struct netdir_avoid *avoid, struct rng *rng,
+    const struct topology_node **out)
 {
 	uint8_t id[NYM_KEY_LEN];
 
@@ -76,7 +79,8 @@ choose(const struct topology *t, const char *given, fit_fn fits,
 
 int
 netdir_choose_entry(const struct topology *t, const char *given, bool tls,
-    const uint8_t *avoid, struct rng *rng, const struct topology_node **out)
+    const struct netdir_avoid *avoid, struct rng *rng,
+    const struct topology_node **out)
 {
 	return choose(t, given, tls ? takes_tls_clients : takes_clients,
 	    avoid, rng, out);
@@ -84,7 +88,7 @@ netdir_choose_entry(const struct topology *t, const char *given, bool tls,
 
 int
 netdir_choose_exit(const struct topology *t, const char *given,
-    struct rng *rng, struct recipient *out)
+    const struct netdir_avoid *avoid, struct rng *rng, struct recipient *out)
 {
 	const struct topology_node *n;
 	int r;
@@ -96,7 +100,7 @@ netdir_choose_exit(const struct topology *t, const char *given,
 		return topology_find(t, out->gateway) != NULL ? SW_OK :
 		    SW_ERR_UNREACH_HOST;
 	}
-	if ((r = choose(t, given, is_exit, NULL, rng, &n)) == SW_OK)
+	if ((r = choose(t, given, is_exit, avoid, rng, &n)) == SW_OK)
 		*out = n->ipr;
 	return r;
 }

@@ -108,6 +108,8 @@ struct peer {
 	bool used;
 	size_t first;			/* oldest SURB */
 	uint8_t rotation[SURBSTORE_PER_PEER];
+	uint64_t number[SURBSTORE_PER_PEER];	/* in order of arrival */
+	uint64_t arrived;
 	struct reply_surb *surb;	/* SURBSTORE_PER_PEER */
 };
 
@@ -192,7 +194,8 @@ surbstore_add(struct surbstore *s, const struct nymmsg *m, int64_t now_ms)
 	if (p == NULL && (p = new_peer(s, m->tag)) == NULL)
 		return NULL;
 	for (size_t i = 0; i < m->n_surbs; i++) {
-		if (p->pub.have == SURBSTORE_PER_PEER) {
+		while (p->pub.have == SURBSTORE_PER_PEER || (p->pub.have > 0 &&
+		    p->arrived - p->number[p->first] >= SURBSTORE_AGE)) {
 			p->first = (p->first + 1) % SURBSTORE_PER_PEER;
 			p->pub.have--;
 		}
@@ -200,6 +203,7 @@ surbstore_add(struct surbstore *s, const struct nymmsg *m, int64_t now_ms)
 		if (nymmsg_get_surb(m, i, &p->surb[at]) != SW_OK)
 			continue;
 		p->rotation[at] = m->rotation;
+		p->number[at] = p->arrived++;
 		p->pub.have++;
 	}
 	if (m->n_surbs > 0) {
@@ -216,15 +220,16 @@ surbstore_take(struct surbstore *s, struct surbstore_peer *pub,
     struct reply_surb *out, uint8_t *rotation)
 {
 	struct peer *p = (struct peer *)pub;
+	size_t at;
 
 	(void)s;
 	if (p->pub.have == 0)
 		return SW_ERR_LIMIT;
-	*out = p->surb[p->first];
-	*rotation = p->rotation[p->first];
-	sw_wipe(&p->surb[p->first], sizeof(p->surb[p->first]));
-	p->first = (p->first + 1) % SURBSTORE_PER_PEER;
 	p->pub.have--;
+	at = (p->first + p->pub.have) % SURBSTORE_PER_PEER;
+	*out = p->surb[at];
+	*rotation = p->rotation[at];
+	sw_wipe(&p->surb[at], sizeof(p->surb[at]));
 	return SW_OK;
 }
 

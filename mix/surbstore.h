@@ -31,6 +31,8 @@ bool replykeys_take(struct replykeys *k,
     uint8_t key[static SURB_KEY_LEN]);
 
 #define SURBSTORE_PER_PEER 512
+#define SURBSTORE_AGE 4096	/* SURBs of a peer until one is too old: who
+				 * made it keeps the last 8192 keys */
 
 struct surbstore;
 
@@ -54,7 +56,12 @@ struct surbstore_peer *surbstore_add(struct surbstore *s,
 struct surbstore_peer *surbstore_find(struct surbstore *s,
     const uint8_t tag[static NYMMSG_TAG_LEN]);
 
-/* Take the oldest SURB and its label.  SW_ERR_LIMIT if there is none. */
+/*
+ * Take the newest SURB and its label: its route is the one most likely to live.
+ * (With the oldest first, a peer that avoids a dead node by now would go on
+ * being answered by way of it until hundreds are used up.)  SW_ERR_LIMIT if
+ * there is none.
+ */
 int surbstore_take(struct surbstore *s, struct surbstore_peer *p,
     struct reply_surb *out, uint8_t *rotation) SW_MUST_CHECK;
 void surbstore_drop(struct surbstore *s, struct surbstore_peer *p);

@@ -8,7 +8,6 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "base/wipe.h"
-#include "mix/netdir.h"
 #include "mix/prim.h"
 #include "preload/session_hop.h"
 
@@ -93,10 +92,12 @@ went_up(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6,
 	struct session_mix *t = arg;
 
 	mix_packets_up(t, ip4, ip6, mtu);
-	if (t->was_up)
+	if (t->was_up && !t->other_exit) {
 		mix_is_up(t);
-	else
-		mix_names_probe(t);
+		return;
+	}
+	t->other_exit = false;
+	mix_names_probe(t);
 }
 
 static void
@@ -111,32 +112,52 @@ got_room(void *arg)
 	mix_packets_drain(arg);
 }
 
+/* One line for the user; `linked`: the entry is not to blame. */
+static void
+say_why(const struct session_mix *t, int err, bool linked, char *why,
+    size_t len)
+{
+	char ip[SW_ADDR_TEXT_LEN];
+
+	if (linked)
+		snprintf(why, len, err == SW_ERR_REFUSED ?
+		    "the exit does not let us in; try another with --exit" :
+		    "the exit does not answer; try another with --exit");
+	else if (t->link.why[0] != '\0' && !mix_link_is_direct(t))
+		snprintf(why, len, "could not reach the entry gateway: %s%s",
+		    t->link.why, t->link.is_tls && start_text(
+		    &t->t.s->start, TEXT_ENTRY_TLS) == NULL ? "; its plain "
+		    "websocket is to be had by --entry-tls never" : "");
+	else if (err == SW_ERR_AUTH)
+		snprintf(why, len, "the entry gateway does not accept us; try "
+		    "another with --entry");
+	else
+		snprintf(why, len, "could not reach the entry gateway %s port "
+		    "%u: %s", addr_ip_text(&t->entry.ws, ip),
+		    mix_entry_port(t), sw_strerror(err));
+}
+
 static void
 went_down(void *arg, int err)
 {
 	struct session_mix *t = arg;
-	char why[TRANSPORT_WHY_LEN + 128], ip[SW_ADDR_TEXT_LEN];
-	bool unlinked = t->link.dialing != NULL || t->link.why[0] != '\0';
+	char why[TRANSPORT_WHY_LEN + 128];
 	struct mixtunnel_stats st;
 
 	mix_names_stop(t);
 	mix_packets_down(t);
 	mixtunnel_stats(t->mix, &st);
-	if (t->link.why[0] != '\0' && !mix_link_is_direct(t))
-		snprintf(why, sizeof(why), "could not reach the entry gateway: "
-		    "%s%s", t->link.why, t->link.is_tls && start_text(
-		    &t->t.s->start, TEXT_ENTRY_TLS) == NULL ? "; its plain "
-		    "websocket is to be had by --entry-tls never" : "");
-	else if (err == SW_ERR_AUTH)
-		snprintf(why, sizeof(why), "the entry gateway does not accept "
-		    "us; try another with --entry");
-	else if (err == SW_ERR_TIMEOUT && st.mix.sent > 0 && !unlinked)
-		snprintf(why, sizeof(why), "the exit does not answer; try "
-		    "another with --exit");
-	else
-		snprintf(why, sizeof(why), "could not reach the entry gateway "
-		    "%s port %u: %s", addr_ip_text(&t->entry.ws, ip),
-		    mix_entry_port(t), sw_strerror(err));
+	say_why(t, err, st.linked, why, sizeof(why));
+	/* An exit that closes asks us to come again; so does the tunnel. */
+	if (st.linked ? err != SW_ERR_CLOSED && mix_leave_exit(t) :
+	    mix_may_start(t) && mix_leave_entry(t)) {
+		/* Not from within: it calls us. */
+		loop_set_timer(&t->t.s->loop, &t->reroute, 0);
+		if (!t->was_up) {
+			session_tunnel_progress(&t->t, why);
+			return;
+		}
+	}
 	mix_fail(t, err, why);
 }
 
@@ -146,6 +167,7 @@ is_registered(void *arg, const struct mixtunnel_registration *r)
 	struct session_mix *t = arg;
 	char why[IDENTITY_WHY_LEN];
 
+	mix_entry_works(t);
 	if (t->identity_file == NULL)
 		return;
 	identity_remember(&t->identity, r);
@@ -160,79 +182,29 @@ static const struct mixtunnel_events mix_events = {
 
 /* --- the network --------------------------------------------------------- */
 
-/* Which gateway and which exit; false: said why. */
-static bool
-choose(struct session_mix *t, char why[static 256])
-{
-	const struct start *st = &t->t.s->start;
-	const char *entry = start_text(st, TEXT_ENTRY);
-	const char *exit = start_text(st, TEXT_EXIT);
-	const char *choice = start_text(st, TEXT_ENTRY_TLS);
-	bool tls = choice != NULL && strcmp(choice, "always") == 0;
-	const struct topology_node *node;
-	int r;
-
-	if (!topology_is_routable(t->topology)) {
-		snprintf(why, 256, "the network has no mix in some layer");
-		return false;
-	}
-	r = netdir_choose_exit(t->topology, exit, &rng_system, &t->exit);
-	if (r != SW_OK) {
-		snprintf(why, 256, exit == NULL ?
-		    "the network names no exit; give one with --exit" :
-		    r == SW_ERR_FORMAT ? "--exit is not an exit's address" :
-		    "the exit that --exit names is not in the network");
-		return false;
-	}
-	/* One gateway that is both sees who speaks with whom; better than no
-	 * way at all only where there is no other. */
-	r = netdir_choose_entry(t->topology, entry, tls, t->exit.gateway,
-	    &rng_system, &node);
-	if (r == SW_ERR_UNREACH_HOST && entry == NULL)
-		r = netdir_choose_entry(t->topology, entry, tls, NULL,
-		    &rng_system, &node);
-	if (r == SW_OK) {
-		t->entry = *node;
-		t->link.is_tls = mix_link_wants_tls(t, node);
-		return true;
-	}
-	snprintf(why, 256, r == SW_ERR_FORMAT ?
-	    "--entry is not a gateway's identity" : entry == NULL ?
-	    "the network names no gateway that takes clients%s" :
-	    "the gateway that --entry names is not in the network, or takes no "
-	    "clients%s", tls ? " over TLS" : "");
-	return false;
-}
-
-void
-mix_connect(struct session_mix *t, struct topology *topology)
+/* To the ends that were chosen. */
+static void
+open_tunnel(struct session_mix *t)
 {
 	const char *traffic = start_text(&t->t.s->start, TEXT_TRAFFIC);
 	struct mixtunnel_config cfg = {
-		.loop = &t->t.s->loop,
+		.loop = &t->t.s->loop, .topology = t->topology,
 		.profile = mix_profile_find(traffic == NULL ? "default" :
 		    traffic),
+		.exit = t->exit,
 		.events = &mix_events, .arg = t, .rng = &rng_system,
 		.ahead = true,
 	};
-	char why[256] = "could not make the tunnel: out of memory";
 
-	mix_disconnect(t, SW_OK, NULL);
-	t->topology = topology;
-	if (!choose(t, why)) {
-		mix_fail(t, SW_ERR_CONFIG, why);
-		return;
-	}
-	cfg.topology = t->topology;
 	cfg.tls = t->link.is_tls;
 	memcpy(cfg.entry, t->entry.identity, sizeof(cfg.entry));
-	cfg.exit = t->exit;
 	if (t->identity_file != NULL) {
 		cfg.keys = &t->identity.keys;
 		cfg.registration = identity_find(&t->identity, cfg.entry);
 	}
 	if (mixtunnel_new(&t->mix, &cfg) != SW_OK) {
-		mix_fail(t, SW_ERR_NOMEM, why);
+		mix_fail(t, SW_ERR_NOMEM,
+		    "could not make the tunnel: out of memory");
 		return;
 	}
 	mix_log_route(t);
@@ -242,24 +214,71 @@ mix_connect(struct session_mix *t, struct topology *topology)
 	mixtunnel_start(t->mix);
 }
 
-void
-mix_change_network(struct session_mix *t, struct topology *topology)
+static void
+close_tunnel(struct session_mix *t)
 {
-	struct topology *old = t->topology;
-
-	t->topology = topology;
-	mixtunnel_set_topology(t->mix, topology);
-	topology_free(old);
-}
-
-void
-mix_disconnect(struct session_mix *t, int err, const char *why)
-{
+	loop_set_timer(&t->t.s->loop, &t->reroute, SW_NEVER);
 	mix_names_stop(t);
 	mix_packets_down(t);
 	mix_link_hang_up(t);
 	mixtunnel_free(t->mix);
 	t->mix = NULL;
+}
+
+static void
+ends_have_changed(struct loop_timer *timer)
+{
+	struct session_mix *t = CONTAINER_OF(timer, struct session_mix,
+	    reroute);
+
+	close_tunnel(t);
+	open_tunnel(t);
+}
+
+void
+mix_connect(struct session_mix *t, struct topology *topology)
+{
+	char why[256];
+
+	mix_disconnect(t, SW_OK, NULL);
+	t->topology = topology;
+	if (mix_choose_ends(t, false, why))
+		open_tunnel(t);
+	else
+		mix_fail(t, SW_ERR_CONFIG, why);
+}
+
+void
+mix_change_network(struct session_mix *t, struct topology *topology)
+{
+	struct topology *old = t->topology;
+	char why[256];
+
+	t->topology = topology;
+	if (mix_ends_are_in(t, topology)) {
+		mixtunnel_set_topology(t->mix, topology);
+		topology_free(old);
+		return;
+	}
+	if (!mix_choose_ends(t, true, why)) {
+		/* Whoever was asked for may be back the next time; until then
+		 * what we knew of them is as good as any. */
+		log_warn("mix: the network has changed, and %s", why);
+		t->topology = old;
+		topology_free(topology);
+		return;
+	}
+	log_info("mix: an end is no longer in the network, another is taken");
+	close_tunnel(t);
+	topology_free(old);
+	mix_fail(t, SW_ERR_CLOSED, "an end was no longer in the network");
+	open_tunnel(t);
+}
+
+void
+mix_disconnect(struct session_mix *t, int err, const char *why)
+{
+	close_tunnel(t);
 	topology_free(t->topology);
 	t->topology = NULL;
 	if (err != SW_OK)
@@ -295,6 +314,7 @@ mix_free(struct session_tunnel *base)
 		say_goodbye(t);
 	mix_net_stop(t);
 	loop_set_timer(l, &t->first, SW_NEVER);
+	loop_set_timer(l, &t->reroute, SW_NEVER);
 	/* The splice may hold streams of the names service. */
 	splice_free(t->splice);
 	t->splice = NULL;
@@ -371,6 +391,7 @@ session_mix_new(struct session *s, const struct tunnel_url *url,
 	t->url = url;
 	t->carries_owners = url == &s->start.url[s->start.via_n - 1];
 	t->first.fire = first_is_late;
+	t->reroute.fire = ends_have_changed;
 	t->local.out.fd = -1;
 	if (mix_packets_init(t) != SW_OK || mix_names_init(t) != SW_OK ||
 	    !load_identity(t, why) || mix_link_init(t, below, why) != SW_OK ||

@@ -4,6 +4,7 @@
  *   session_mix.c          life, state, status
  *   session_mix_status.c   its route, and how it is
  *   session_mix_link.c     the way to the entry gateway and the directory
+ *   session_mix_ends.c     which entry and which exit, and others
  *   session_mix_net.c      where the network is learnt from
  *   session_mix_dir.c      ... from a directory service
  *   session_mix_local.c    ... mix:local: a whole one as a child process
@@ -19,6 +20,7 @@
 #include <sys/types.h>
 
 #include "mix/identity.h"
+#include "mix/netdir.h"
 #include "mix/mixtunnel.h"
 #include "mix/topology.h"
 #include "preload/session.h"
@@ -33,7 +35,6 @@
 #include "transport/through.h"
 
 struct mix_packet;
-struct netdir;
 
 /* Who sends and receives: an owner by its hop, or the session itself. */
 struct mix_user {
@@ -80,6 +81,11 @@ struct session_mix {
 	const char *identity_file;	/* NULL: a new identity each time */
 	struct identity identity;
 	struct recipient exit;
+	struct netdir_avoid lost_entries, lost_exits;
+	bool entry_worked;		/* it let us in, once */
+	int64_t entry_lost_ms;		/* 0: it is there */
+	bool other_exit;		/* who resolves there is not known */
+	struct loop_timer reroute;	/* the ends have changed */
 	struct mix_local local;
 	bool carries_owners;		/* it is the last of the chain */
 	bool was_up;			/* the launcher was told */
@@ -137,6 +143,18 @@ bool mix_link_is_direct(const struct session_mix *t);
 /* For mixtunnel; and nobody waits for the answer any more. */
 void mix_link_dial(void *arg, const struct mixtunnel_endpoint *to);
 void mix_link_hang_up(struct session_mix *t);
+
+/* session_mix_ends.c */
+/* keep: the exit, if it is still in the network.  False: said why. */
+bool mix_choose_ends(struct session_mix *t, bool keep, char why[static 256]);
+/* The entry has let us in. */
+void mix_entry_works(struct session_mix *t);
+/* The entry, or the exit, does not answer.  True: there is another now, and a
+ * new tunnel has to be made. */
+bool mix_leave_entry(struct session_mix *t);
+bool mix_leave_exit(struct session_mix *t);
+/* Can the tunnel there is go on in this network? */
+bool mix_ends_are_in(const struct session_mix *t, const struct topology *net);
 
 /* session_mix_net.c */
 /* Once the tunnel before it is up, where the way leads through that. */

@@ -45,17 +45,20 @@ static int
 report(const char *entry, const char *exit, bool tls)
 {
 	char id[BASE58_TEXT_LEN(NYM_KEY_LEN)], text[RECIPIENT_TEXT_LEN];
+	struct netdir_avoid avoid = { .n = 1 };
 	const struct topology_node *n;
 	struct recipient to;
 	int r;
 
 	printf("nodes %zu\n", found->n);
-	if ((r = netdir_choose_exit(found, exit, &rng_system, &to)) != SW_OK) {
+	if ((r = netdir_choose_exit(found, exit, NULL, &rng_system, &to)) !=
+	    SW_OK) {
 		fprintf(stderr, "no exit: %s\n", sw_strerror(r));
 		return 1;
 	}
-	if ((r = netdir_choose_entry(found, entry, tls, to.gateway,
-	    &rng_system, &n)) != SW_OK) {
+	memcpy(avoid.id[0], to.gateway, sizeof(avoid.id[0]));
+	if ((r = netdir_choose_entry(found, entry, tls, &avoid, &rng_system, &n)) !=
+	    SW_OK) {
 		fprintf(stderr, "no entry: %s\n", sw_strerror(r));
 		return 1;
 	}

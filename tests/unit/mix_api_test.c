@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mix/base58.h"
 #include "mix/iprmsg.h"
 #include "mix/prim.h"
 #include "mix/rng.h"
@@ -112,6 +113,8 @@ static void
 a_list_becomes_a_topology(void **state)
 {
 	struct topology_api *a = topology_api_new();
+	struct netdir_avoid avoid = { .n = 1 };
+	char id[BASE58_TEXT_LEN(NYM_KEY_LEN)];
 	const struct topology_node *n;
 	struct topology *t;
 	struct recipient to;
@@ -142,12 +145,24 @@ a_list_becomes_a_topology(void **state)
 
 	/* Entry and exit are never drawn alike. */
 	for (int i = 0; i < 40; i++) {
-		assert_int_equal(netdir_choose_exit(t, NULL, &rng_system,
-		    &to), SW_OK);
+		assert_int_equal(netdir_choose_exit(t, NULL, NULL,
+		    &rng_system, &to), SW_OK);
+		memcpy(avoid.id[0], to.gateway, sizeof(avoid.id[0]));
 		assert_int_equal(netdir_choose_entry(t, NULL, i % 2 == 0,
-		    to.gateway, &rng_system, &n), SW_OK);
+		    &avoid, &rng_system, &n), SW_OK);
 		assert_memory_not_equal(n->identity, to.gateway, 32);
 	}
+	/* With none left there is none; who is asked for by name counts. */
+	avoid.n = 2;
+	memcpy(avoid.id[0], t->node[3].identity, sizeof(avoid.id[0]));
+	memcpy(avoid.id[1], t->node[4].identity, sizeof(avoid.id[1]));
+	assert_int_equal(netdir_choose_entry(t, NULL, false, &avoid,
+	    &rng_system, &n), SW_ERR_UNREACH_HOST);
+	assert_int_equal(netdir_choose_exit(t, NULL, &avoid, &rng_system,
+	    &to), SW_ERR_UNREACH_HOST);
+	base58_encode(id, t->node[3].identity, sizeof(t->node[3].identity));
+	assert_int_equal(netdir_choose_entry(t, id, false, &avoid,
+	    &rng_system, &n), SW_OK);
 	topology_free(t);
 	topology_api_free(a);
 }

@@ -389,7 +389,7 @@ without_a_way_to_the_exit_nobody_is_asked_again(void **state)
 	(void)state;
 	connect_up(w);
 	w->net.loss_percent = 100;
-	for (uint8_t i = 0; i < 60; i++) {
+	for (uint8_t i = 0; i < 35; i++) {
 		make_packet(w, pkt, sizeof(pkt), i);
 		(void)!iprclient_send(w->client, pkt, sizeof(pkt));
 		run(w, 1000);
