@@ -76,6 +76,9 @@ greeter_take(struct greeter *g, int fd)
 void
 greeter_close(struct greeter *g)
 {
-	while (!LIST_IS_EMPTY(&g->all))
-		give_up(LIST_FIRST(&g->all));
+	for (struct greeting *m = LIST_FIRST(&g->all), *next; m != NULL;
+	    m = next) {
+		next = LIST_NEXT(m, link);
+		give_up(m);
+	}
 }
