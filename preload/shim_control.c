@@ -122,6 +122,18 @@ here(struct writer *w, const struct sw_addr *from)
 }
 
 void
+control_put_one(struct msghdr *m, int level, int type, const void *data,
+    size_t len)
+{
+	struct writer w = { .m = m, .room = m->msg_controllen };
+
+	m->msg_controllen = 0;
+	if (m->msg_control != NULL)
+		put(&w, level, type, data, len);
+	m->msg_controllen = w.used;
+}
+
+void
 control_put(int fd, struct shim_tag t, const struct sw_addr *from,
     uint8_t tos, uint8_t hop_limit, struct msghdr *m, size_t room)
 {

@@ -13,4 +13,9 @@ bool control_is_switch(int level, int name);
 void control_put(int fd, struct shim_tag t, const struct sw_addr *from,
     uint8_t tos, uint8_t hop_limit, struct msghdr *m, size_t room);
 
+/* One piece of ancillary data, and nothing else, as the kernel would put it
+ * where m's control buffer is. */
+void control_put_one(struct msghdr *m, int level, int type, const void *data,
+    size_t len);
+
 #endif

@@ -373,10 +373,15 @@ recv_framed(int fd, struct shim_tag t, struct msghdr *m, int flags)
 		    frame.magic == OWNER_FRAME_MAGIC &&
 		    frame.kind == OWNER_FRAME_DATA)
 			break;
-		/* Not from the owner, or an error nobody asked to hear of.  A
+		/* Not from the owner, or the error of a datagram before.  A
 		 * peeked one must go before the next can be seen. */
 		if (flags & MSG_PEEK)
 			sys_recv(fd, &frame, sizeof(frame), MSG_DONTWAIT);
+		if (frame.magic == OWNER_FRAME_MAGIC &&
+		    frame.kind == OWNER_FRAME_ERROR && frame.error != 0) {
+			r = -frame.error;
+			goto out;
+		}
 	}
 	r -= (ssize_t)sizeof(frame);
 	m->msg_flags = in.msg_flags & ~MSG_EOR;
@@ -391,8 +396,10 @@ out:
 ssize_t
 shim_recv_datagram(int fd, struct shim_tag t, struct msghdr *m, int flags)
 {
-	if (flags & (MSG_ERRQUEUE | MSG_OOB))
-		return flags & MSG_OOB ? -EOPNOTSUPP : -EAGAIN;
+	if (flags & MSG_ERRQUEUE)
+		return shim_recv_error(fd, t, m);
+	if (flags & MSG_OOB)
+		return -EOPNOTSUPP;
 	if (t.flags & SHIM_CONNECT)
 		return recv_connected(fd, t, m, flags & RECV_FLAGS);
 	return recv_framed(fd, t, m, flags & RECV_FLAGS);

@@ -71,6 +71,10 @@ int shim_put_name(struct shim_tag t, const struct sw_addr *a,
 int shim_connect(int fd, struct shim_tag t, const struct sockaddr *sa,
     socklen_t len, int flags);
 
+/* recvmsg(MSG_ERRQUEUE): 0 and what the error was of, or -EAGAIN.
+ * shim_errqueue.c */
+ssize_t shim_recv_error(int fd, struct shim_tag t, struct msghdr *m);
+
 /* The pending error of a datagram socket with a peer, as a negative errno, or
  * 0; it is told once. */
 int shim_datagram_error(int fd, struct shim_tag t);

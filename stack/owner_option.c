@@ -34,6 +34,14 @@ int_of(const struct option *o)
 	return v;
 }
 
+bool
+flow_option_is_on(const struct flow *f, uint32_t level, uint32_t name)
+{
+	const struct option *o = flow_option_find(f, level, name);
+
+	return o != NULL && int_of(o) != 0;
+}
+
 static void
 apply_socket(struct flow *f, const struct option *o)
 {

@@ -231,6 +231,7 @@ void flow_option_reply(struct flow *f, uint32_t level, uint32_t name,
     int reply_fd);
 const struct option *flow_option_find(const struct flow *f, uint32_t level,
     uint32_t name);
+bool flow_option_is_on(const struct flow *f, uint32_t level, uint32_t name);
 void flow_option_free_all(struct flow *f);
 
 #endif

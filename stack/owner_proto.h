@@ -139,14 +139,14 @@ struct owner_frame {
 	uint8_t kind;			/* enum owner_frame_kind */
 	uint8_t tos;
 	uint8_t hop_limit;		/* 0: default */
-	uint8_t spare;
+	uint8_t error;			/* of OWNER_FRAME_ERROR: an errno value */
 	struct sw_addr addr;
 };
 
 enum owner_frame_kind {
 	OWNER_FRAME_DATA = 0,
-	/* To the program, on an unconnected socket with IP_RECVERR set:
-	 * payload: int32 errno; addr: where the datagram had been sent. */
+	/* To the program, on an unconnected socket with IP_RECVERR set: a
+	 * frame alone; addr: where the datagram had been sent. */
 	OWNER_FRAME_ERROR = 1,
 	/* To the owner: a datagram that was queued for the program when it
 	 * chose its peer, with its source; it comes again without frame if

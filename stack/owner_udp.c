@@ -196,23 +196,18 @@ void
 udp_icmp(struct owner *o, const struct packet *quoted, int err)
 {
 	struct flow *f = find(o, quoted->src.port, &quoted->dst);
-	struct {
-		struct owner_frame fr;
-		int32_t err;
-	} rec = {
-		.fr = { .magic = OWNER_FRAME_MAGIC, .kind = OWNER_FRAME_ERROR,
-		    .addr = quoted->dst },
-		.err = err,
-	};
+	struct owner_frame fr = { .magic = OWNER_FRAME_MAGIC,
+		.kind = OWNER_FRAME_ERROR, .error = (uint8_t)err,
+		.addr = quoted->dst };
 
 	if (f == NULL)
 		return;
 	if (is_connected(f)) {
 		f->error = err;
 		(void)sys_send(f->w.fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} else if (flow_option_find(f, IPPROTO_IP, IP_RECVERR) != NULL ||
-	    flow_option_find(f, IPPROTO_IPV6, IPV6_RECVERR) != NULL) {
-		(void)sys_send(f->w.fd, &rec, sizeof(rec),
+	} else if (flow_option_is_on(f, IPPROTO_IP, IP_RECVERR) ||
+	    flow_option_is_on(f, IPPROTO_IPV6, IPV6_RECVERR)) {
+		(void)sys_send(f->w.fd, &fr, sizeof(fr),
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 }

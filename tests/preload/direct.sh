@@ -84,4 +84,56 @@ for host in "" -s; do
 		    "$how $host: all bytes arrive"
 	done
 done
+
+# Errors of datagrams (IP_RECVERR), and a datagram socket shut for writing.
+cat >"$T/datagrams.py" <<'END'
+import errno, select, socket, sys
+RECVERR, ERRQUEUE = (0, 11), 0x2000
+to = sys.argv[1]
+
+def fresh():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(5)
+    return s
+
+def name(f):
+    try: return f()
+    except OSError as e: return errno.errorcode.get(e.errno, str(e))
+
+for connected in False, True:
+    s = fresh()
+    s.setsockopt(*RECVERR, 1)
+    if connected:
+        s.connect((to, 9)); s.send(b"x")
+    else:
+        s.sendto(b"x", (to, 9))
+    select.select([s], [], [], 5)
+    _, control, flags, peer = s.recvmsg(0, 200, ERRQUEUE)
+    print(control[0][:2], control[0][2][:7].hex(), flags & ERRQUEUE, peer)
+    s.setblocking(False)
+    print(name(lambda: s.recv(1)))
+s = fresh()
+s.setsockopt(*RECVERR, 1)
+s.sendto(b"x", (to, 9))
+print(name(lambda: s.recv(1)))
+s.setsockopt(*RECVERR, 0)
+s.sendto(b"x", (to, 9))
+s.sendto(b"echo", (to, 7))
+print(s.recv(9))
+s.connect((to, 7)); s.send(b"once"); s.shutdown(socket.SHUT_WR)
+print(s.recv(9)); s.settimeout(0.3)
+print(name(lambda: s.recv(9)), name(lambda: s.send(b"x")))
+END
+for host in "" -s; do
+	is "$(timeout 30 "$B/tests/lib/direct_session" $host "$LIBRARY" \
+	    /usr/bin/python3 "$T/datagrams.py" $HERE 2>&1)" \
+	    "(0, 11) 6f000000020303 8192 ('$HERE', 9)
+EAGAIN
+(0, 11) 6f000000020303 8192 ('$HERE', 9)
+EAGAIN
+ECONNREFUSED
+b'echo'
+b'once'
+timed out EPIPE" "datagrams $host: errors come back, and an end does not flood"
+done
 tap_end
