@@ -108,6 +108,8 @@ do_connect(struct local_udp *u, const struct sw_addr *to)
 		u->peer = nowhere;
 		return -disconnect_real(u);
 	}
+	if (!u->v6 && !addr_is_v4(to))
+		return EAFNOSUPPORT;
 	if (!local_udp_may_reach(to))
 		return EACCES;
 	if ((r = connect_real(u, to)) < 0)
@@ -123,6 +125,8 @@ do_bind(struct local_udp *u, const struct sw_addr *a)
 	struct sockaddr_in6 sa;
 	socklen_t len = sizeof(sa);
 
+	if (!u->v6 && !addr_is_v4(a) && !addr_is_any(a))
+		return EAFNOSUPPORT;
 	if (!addr_is_loopback(a) && !addr_is_any(a))
 		return EADDRNOTAVAIL;
 	addr_to_sockaddr(a, u->v6 ? AF_INET6 : AF_INET, (struct sockaddr *)&sa,

@@ -52,7 +52,7 @@ for lib in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2; do
 	    "LD_PRELOAD=$LIBS/$lib curl -sS http://\$H:\$P/"
 done
 row "tmux" tmux - '*today*' \
-    'tmux -L $$ -f /dev/null new -d "nc -w 10 $H 13 </dev/null >$D/f; mv $D/f $D/g"; i=0
+    'export TMUX_TMPDIR=$D; tmux -L $$ -f /dev/null new -d "nc -w 10 $H 13 </dev/null >$D/f; mv $D/f $D/g"; i=0
 	until [ -e $D/g ] || [ $i -gt 100 ]; do sleep 0.1; i=$((i+1)); done; cat $D/g'
 row "systemd-socket-activate" systemd-socket-activate - '*today*' \
     'systemd-socket-activate -l 127.0.0.1:8092 --inetd -a nc -w 10 $H 13 2>/dev/null & p=$!; i=0

@@ -158,10 +158,12 @@ nothing_leaves_this_machine(void **state)
 	static const char raw[] = "around the shim";
 	const struct sw_addr away = addr_v4(0x0a090001u, 9);
 	const struct sw_addr resolver = addr_v4(0x7f000035u, 53);
+	const struct sw_addr six = { .ip = { [15] = 1 }, .port = 9 };
 
 	(void)state;
 	assert_int_equal(connect_to(away), EACCES);
 	assert_int_equal(connect_to(resolver), EACCES);
+	assert_int_equal(connect_to(six), EAFNOSUPPORT);
 	assert_int_equal(ask_of(app, (struct owner_msg){ .op = OWNER_BIND,
 	    .addr = away }, NULL).error, EADDRNOTAVAIL);
 	send_framed(OWNER_FRAME_DATA, away, "x");
