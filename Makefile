@@ -214,6 +214,7 @@ lint: $(LWIP)/.complete $(MBEDTLS)/.complete
 	scripts/lint
 bench: all $(BENCH_BIN) $(TEST_BIN)
 	B=$(B) sh tests/bench/run.sh
+	B=$(B) sh tests/bench/mix_local.sh
 # The Rust crate beside which Sphinx is timed, for `make bench` to find.
 bench-rust:
 	CARGO_TARGET_DIR=$(CURDIR)/build/interop/target cargo build --release \

@@ -512,6 +512,9 @@ iprclient_tick(struct iprclient *c, int64_t now_ms)
 	if (outstanding(c) < c->surb_target / 2 &&
 	    has_room(c, QUEUE_RESUME))
 		(void)!mixclient_give(c->cfg.mix, &c->cfg.exit, SURB_ALONE);
+	/* Rather SURBs in the next slot than cover. */
+	if (outstanding(c) < c->surb_target && mixclient_is_idle(c->cfg.mix))
+		(void)!mixclient_give(c->cfg.mix, &c->cfg.exit, SURB_RIDE_MAX);
 	if (c->blocked && has_room(c, QUEUE_RESUME) && c->bundle_len == 0) {
 		c->blocked = false;
 		c->cfg.events->writable(c->cfg.arg);

@@ -423,6 +423,12 @@ mixclient_deadline(const struct mixclient *c)
 	return at;
 }
 
+bool
+mixclient_is_idle(const struct mixclient *c)
+{
+	return c->cfg.profile->send_us != 0 && !has_queued(c);
+}
+
 static int
 grow_message(struct mixclient *c, size_t need)
 {

@@ -16,6 +16,7 @@
 #ifndef SW_MIX_MIXCLIENT_H
 #define SW_MIX_MIXCLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -123,6 +124,9 @@ void mixclient_deliver(struct mixclient *c, uint8_t *in, size_t n,
 size_t mixclient_room(const struct mixclient *c);
 /* Fragments waiting to leave. */
 size_t mixclient_queued(const struct mixclient *c);
+
+/* Would the next slot go to cover?  Never without slots. */
+bool mixclient_is_idle(const struct mixclient *c);
 
 /* Send what is due.  Also after mixclient_send() and when there is room
  * again after SW_AGAIN. */
