@@ -251,6 +251,7 @@ mixnode_forward(struct mixnode *m, const struct sw_addr *next,
 struct batch {
 	struct sphinx_work work[MIXNODE_BATCH], *list[MIXNODE_BATCH];
 	const struct key *used[MIXNODE_BATCH];	/* that opened it; or NULL */
+	bool tried[MIXNODE_BATCH];	/* there is a key for its label */
 };
 
 /* Open with this key what may be for it and is not open yet: what its label
@@ -269,6 +270,7 @@ open_packets(struct batch *b, const struct mixnode_packet *p, size_t n,
 		    k->label != NYMPKT_ROTATION_UNKNOWN))
 			continue;
 		b->list[count] = &b->work[i];
+		b->tried[i] = true;
 		index[count++] = i;
 	}
 	sphinx_open_many(b->list, count, k->sk);
@@ -346,7 +348,8 @@ drop_replays(struct mixnode *m, struct batch *b, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		if (b->work[i].r != SW_OK) {
-			m->stats.bad_mac++;
+			m->stats.bad_mac += b->tried[i];
+			m->stats.wrong_rotation += !b->tried[i];
 			continue;
 		}
 		if ((r = replay_add(b->used[i]->seen, b->work[i].keys.tag)) !=
@@ -375,6 +378,7 @@ mixnode_take(struct mixnode *m, const struct mixnode_packet *p, size_t n,
 		b.work[i].len = p[i].len;
 		b.work[i].r = SW_ERR_MAC;
 		b.used[i] = NULL;
+		b.tried[i] = false;
 	}
 	open_packets(&b, p, n, &m->primary);
 	open_packets(&b, p, n, &m->secondary);

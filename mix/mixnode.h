@@ -43,6 +43,7 @@ struct mixnode_config {
 struct mixnode_stats {
 	uint64_t taken, forwarded, delivered;
 	uint64_t bad_mac, replayed, malformed, wrong_role;
+	uint64_t wrong_rotation;	/* its label is none of our keys' */
 	uint64_t refused, full;
 };
 

@@ -15,7 +15,13 @@
 struct smolnode {
 	struct loop loop;
 	struct loop_fd signals;
+	void (*report)(void);		/* at SIGUSR1; NULL: nothing to say */
 };
+
+/* What a node has done and dropped, as one line on stdout: "counts", and then
+ * names and numbers. */
+struct node;
+void smolnode_print_counts(const struct node *n);
 
 int smolnode_open(struct smolnode *s) SW_MUST_CHECK;
 void smolnode_close(struct smolnode *s);

@@ -134,6 +134,13 @@ start_directory(const struct options *o)
 	    &self.directory, NULL);
 }
 
+static void
+report(void)
+{
+	for (size_t i = 0; self.net != NULL && i < LOCALNET_NODES; i++)
+		smolnode_print_counts(localnet_node(self.net, i));
+}
+
 static int
 run(const struct options *o)
 {
@@ -149,6 +156,7 @@ run(const struct options *o)
 	    (r = smolnode_read_policy(&self.policy, o->allow_local,
 	    o->policy)) != SW_OK)
 		goto out;
+	self.node.report = report;
 	cfg.policy = self.policy;
 	cfg.tls = self.tls.server;
 	cfg.host = o->host;

@@ -6,6 +6,7 @@
  * See smolnode(1).  A role serves until it is told to end.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "mix/base58.h"
+#include "mix/node.h"
 #include "mix/prim.h"
 #include "mix/smolnode.h"
 #include "mix/topology.h"
@@ -30,8 +32,12 @@ on_signal(struct loop_fd *w, uint32_t events)
 	struct signalfd_siginfo si;
 
 	(void)events;
-	if (read(w->fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+	if (read(w->fd, &si, sizeof(si)) != (ssize_t)sizeof(si))
+		return;
+	if (si.ssi_signo != SIGUSR1)
 		s->loop.stop = true;
+	else if (s->report != NULL)
+		s->report();
 }
 
 int
@@ -47,6 +53,7 @@ smolnode_open(struct smolnode *s)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
 		return SW_ERR_SYS;
 	s->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -64,6 +71,27 @@ smolnode_close(struct smolnode *s)
 		close(s->signals.fd);
 	}
 	loop_wipe(&s->loop);
+}
+
+void
+smolnode_print_counts(const struct node *n)
+{
+	struct node_stats st;
+
+	node_stats(n, &st);
+	printf("counts taken %" PRIu64 " forwarded %" PRIu64 " delivered %"
+	    PRIu64 " bad-mac %" PRIu64 " replayed %" PRIu64 " malformed %"
+	    PRIu64 " wrong-rotation %" PRIu64 " wrong-role %" PRIu64
+	    " not-allowed %" PRIu64 " queue-full %" PRIu64 " link-full %"
+	    PRIu64 " bad-frames %" PRIu64 " bad-handshakes %" PRIu64
+	    " inbox-full %" PRIu64 " push-full %" PRIu64 " clients %zu peers "
+	    "%zu stored %zu\n", st.mix.taken, st.mix.forwarded,
+	    st.mix.delivered, st.mix.bad_mac, st.mix.replayed,
+	    st.mix.malformed, st.mix.wrong_rotation, st.mix.wrong_role,
+	    st.mix.refused, st.mix.full, st.link_full, st.frames_bad,
+	    st.handshakes_bad, st.inbox_full, st.push_full, st.clients,
+	    st.peers, st.stored);
+	fflush(stdout);
 }
 
 int

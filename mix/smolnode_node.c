@@ -269,6 +269,13 @@ static const struct smolnode_view_ops view_ops = {
 	on_epoch, on_describe, on_topology,
 };
 
+static void
+report(void)
+{
+	if (self.node != NULL)
+		smolnode_print_counts(self.node);
+}
+
 static int
 run(void)
 {
@@ -283,6 +290,7 @@ run(void)
 	    (r = smolnode_view_new(&self.view, &self.loop.loop, self.o.url,
 	    self.o.ca, &view_ops, NULL)) != SW_OK)
 		goto out;
+	self.loop.report = report;
 	prim_ed25519_public(self.identity, self.keys.identity);
 	smolnode_view_start(self.view);
 	r = loop_run(&self.loop.loop);
