@@ -257,9 +257,9 @@ interop: all $(B)/tests/lib/serve $(B)/tests/lib/capture
 	B=$(B) prove --timer -v tests/interop/run.sh
 interop-peers: all $(TEST_BIN)
 	B=$(B) WRAITH=$(WRAITH) prove -v tests/interop/peers.sh
-interop-iroh: $(B)/tests/lib/iroh_pipe
+interop-iroh: all $(B)/tests/lib/iroh_pipe
 	B=$(B) IROH_PEER=$(IROH_PEER) IROH_RELAY=$(IROH_RELAY) NODE_PATH=$(NODE_PATH) \
-	    prove -v tests/interop/iroh/run.sh
+	    prove -v tests/interop/iroh/run.sh tests/interop/iroh/serve.sh
 
 # --- installing ------------------------------------------------------------
 # put MODE FILES DIRECTORY
