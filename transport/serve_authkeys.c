@@ -386,7 +386,7 @@ parse_key(struct reader *r, const char *p)
 }
 
 static enum outcome
-parse_line(struct reader *r, char *p, bool ca_file)
+parse_line(struct reader *r, char *p, enum serve_keys_kind kind)
 {
 	size_t first;
 
@@ -399,8 +399,9 @@ parse_line(struct reader *r, char *p, bool ca_file)
 	if (!names_key(p, first) && !names_other_key(p, first) &&
 	    !parse_options(r, &p))
 		return BROKEN;
-	r->g->is_ca = r->g->is_ca || ca_file;
-	r->g->is_ca_file = ca_file;
+	r->g->is_ca_file = kind == SERVE_KEYS_AUTHORITIES;
+	r->g->is_ca = r->g->is_ca || r->g->is_ca_file;
+	r->g->is_revoked = kind == SERVE_KEYS_REVOKED;
 	if (r->g->principals != NULL && !r->g->is_ca) {
 		r->error = "principals= without cert-authority";
 		return BROKEN;
@@ -425,7 +426,7 @@ make_room(struct serve_keys *k)
 
 static int
 add_line(struct serve_keys *k, struct reader *r, const char *line, size_t n,
-    bool ca_file)
+    enum serve_keys_kind kind)
 {
 	enum outcome what = BROKEN;
 	char *copy;
@@ -437,7 +438,7 @@ add_line(struct serve_keys *k, struct reader *r, const char *line, size_t n,
 	r->error = "out of memory";
 	if (!make_room(k) || (copy = strndup(line, n)) == NULL)
 		goto out;
-	what = parse_line(r, copy, ca_file);
+	what = parse_line(r, copy, kind);
 	free(copy);
 	if (what == TAKEN) {
 		k->grant[k->n++] = *r->g;
@@ -452,8 +453,8 @@ out:
 }
 
 int
-serve_keys_add(struct serve_keys *k, const char *text, size_t len, bool ca_file,
-    serve_keys_say *say, void *arg)
+serve_keys_add(struct serve_keys *k, const char *text, size_t len,
+    enum serve_keys_kind kind, serve_keys_say *say, void *arg)
 {
 	struct serve_grant g;
 	struct reader r = { .g = &g, .say = say, .arg = arg };
@@ -465,7 +466,7 @@ serve_keys_add(struct serve_keys *k, const char *text, size_t len, bool ca_file,
 		size_t bare = n > 0 && text[n - 1] == '\r' ? n - 1 : n;
 
 		r.line++;
-		err = add_line(k, &r, text, bare, ca_file);
+		err = add_line(k, &r, text, bare, kind);
 		text += n + (nl != NULL);
 	}
 	return err;

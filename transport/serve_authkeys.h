@@ -46,6 +46,7 @@ struct serve_grant {
 	size_t len;
 	bool is_ca;
 	bool is_ca_file;		/* then principals are user names */
+	bool is_revoked;		/* it logs nobody in, nor what it signed */
 	bool no_forwarding, no_touch, verify;
 	int64_t expires_s;		/* since 1970; INT64_MAX: never */
 	char *from, *principals;	/* NULL: any */
@@ -63,8 +64,14 @@ struct serve_keys *serve_keys_new(void);
 struct serve_keys *serve_keys_ref(struct serve_keys *k);
 void serve_keys_unref(struct serve_keys *k);	/* NULL is fine */
 
+enum serve_keys_kind {
+	SERVE_KEYS_USERS,		/* authorized_keys */
+	SERVE_KEYS_AUTHORITIES,		/* bare keys are authorities */
+	SERVE_KEYS_REVOKED,		/* keys that others may not use */
+};
+
 /*
- * Add the lines of a text.  ca_file: bare keys are authorities.
+ * Add the lines of a text.
  * say() hears of warnings and of the error: a line number and words, which
  * quote option names only.  SW_OK, SW_ERR_FORMAT or SW_ERR_NOMEM; the set is
  * then to be dropped.
@@ -72,7 +79,7 @@ void serve_keys_unref(struct serve_keys *k);	/* NULL is fine */
 typedef void serve_keys_say(void *arg, unsigned line, bool is_error,
     const char *words);
 int serve_keys_add(struct serve_keys *k, const char *text, size_t len,
-    bool ca_file, serve_keys_say *say, void *arg) SW_MUST_CHECK;
+    enum serve_keys_kind kind, serve_keys_say *say, void *arg) SW_MUST_CHECK;
 
 bool serve_permits_has(const struct serve_permits *p, const char *host,
     uint16_t port);

@@ -28,6 +28,16 @@ is_key_of(const struct serve_grant *g, const uint8_t *blob, size_t len)
 	return g->len == len && memcmp(g->blob, blob, len) == 0;
 }
 
+/* Its own line, wherever that stands, takes a key out of use. */
+static bool
+is_revoked(const struct serve_keys *k, const uint8_t *blob, size_t len)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (k->grant[i].is_revoked && is_key_of(&k->grant[i], blob, len))
+			return true;
+	return false;
+}
+
 static int
 check_plain(const struct serve_keys *k, const struct serve_key *key,
     const struct sw_addr *peer, int64_t now_s, struct serve_login *out)
@@ -38,7 +48,7 @@ check_plain(const struct serve_keys *k, const struct serve_key *key,
 	for (size_t i = 0; i < k->n; i++) {
 		const struct serve_grant *g = &k->grant[i];
 
-		if (g->is_ca || !is_key_of(g, key->blob.p, key->blob.len) ||
+		if (g->is_ca || g->is_revoked || !is_key_of(g, key->blob.p, key->blob.len) ||
 		    !line_allows(g, peer, now_s, &out->why))
 			continue;
 		out->grant = g;
@@ -82,11 +92,14 @@ check_cert(const struct serve_keys *k, const char *user,
 	if (serve_cert_parse(&c, key) != SW_OK)
 		return SW_ERR_DENIED;
 	out->serial = c.serial;
+	out->why = "authority revoked";
+	if (is_revoked(k, c.ca.blob.p, c.ca.blob.len))
+		return SW_ERR_DENIED;
 	out->why = "certificate of an unknown authority";
 	for (size_t i = 0; i < k->n; i++) {
 		const struct serve_grant *g = &k->grant[i];
 
-		if (!g->is_ca || !is_key_of(g, c.ca.blob.p, c.ca.blob.len) ||
+		if (!g->is_ca || g->is_revoked || !is_key_of(g, c.ca.blob.p, c.ca.blob.len) ||
 		    !line_allows(g, peer, now_s, &out->why))
 			continue;
 		out->why = "certificate not for this user";
@@ -110,11 +123,16 @@ serve_login_check(const struct serve_keys *k, const char *user,
     const struct serve_key *key, const struct sw_addr *peer, int64_t now_s,
     struct serve_login *out)
 {
+	uint8_t plain[SERVE_KEY_MAX];
+	size_t n = serve_key_plain(key, plain, sizeof(plain));
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	out->why = "unknown key";
 	out->is_cert = key->is_cert;
+	out->why = "key revoked";
+	if (n == 0 || is_revoked(k, plain, n))
+		return SW_ERR_DENIED;
+	out->why = "unknown key";
 	r = key->is_cert ? check_cert(k, user, key, peer, now_s, out) :
 	    check_plain(k, key, peer, now_s, out);
 	if (r == SW_OK)

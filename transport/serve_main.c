@@ -6,7 +6,6 @@
  *                        SIGTERM: no new ones, drain, good-bye, end
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include "transport/serve_cipher.h"
 #include "transport/serve_front.h"
 #include "transport/serve_iroh.h"
+#include "transport/serve_keyfile.h"
 #include "transport/serve_listen.h"
 #include "transport/serve_notify.h"
 #include "transport/serve_options.h"
@@ -57,59 +57,7 @@ complain(const char *why)
 	return EXIT_FAIL;
 }
 
-/* ---- who may log in ---- */
-
-static void
-on_key_line(void *arg, unsigned line, bool is_error, const char *words)
-{
-	if (is_error)
-		log_err("%s:%u: %s", (const char *)arg, line, words);
-	else
-		log_warn("%s:%u: %s", (const char *)arg, line, words);
-}
-
-static int
-add_keys(struct serve_keys *k, char *path, bool ca_file)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
-	char *text = NULL;
-	ssize_t n = -1;
-	int r = SW_ERR_SYS;
-
-	if (fd >= 0 && fstat(fd, &st) == 0 &&
-	    st.st_size <= (off_t)SERVE_AUTHKEYS_MAX &&
-	    (text = malloc((size_t)st.st_size + 1)) != NULL)
-		n = read(fd, text, (size_t)st.st_size);
-	if (n < 0)
-		log_err("could not read \"%s\": %s", path,
-		    fd < 0 ? strerror(errno) : "too large");
-	else
-		r = serve_keys_add(k, text, (size_t)n, ca_file, on_key_line, path);
-	free(text);
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
-static struct serve_keys *
-read_keys(const struct serve_options *o)
-{
-	struct serve_keys *k = serve_keys_new();
-	int r = k == NULL ? SW_ERR_NOMEM : SW_OK;
-
-	for (size_t i = 0; i < o->nkeys && r == SW_OK; i++)
-		r = add_keys(k, o->keys[i], false);
-	for (size_t i = 0; i < o->nauthorities && r == SW_OK; i++)
-		r = add_keys(k, o->authorities[i], true);
-	if (r != SW_OK) {
-		serve_keys_unref(k);
-		return NULL;
-	}
-	if (k->n == 0)
-		log_warn("no key may log in");
-	return k;
-}
+/* ---- keys and rules, which may be read again ---- */
 
 /* Clients may ask the name servers that answer for them anyway, unless a rule
  * says otherwise. */
@@ -150,7 +98,7 @@ reload(void)
 	if (serve_options_parse(&o, self.argc, self.argv, why) != SW_OK)
 		log_err("%s", why);
 	else
-		k = read_keys(&o);
+		k = serve_keys_read(o.keys, o.nkeys);
 	if (k == NULL) {
 		log_err("nothing was changed");
 	} else {
@@ -381,7 +329,7 @@ start(char why[static 256])
 		return r;
 	configure(v, o);
 	snprintf(why, 256, "could not read who may log in; see above");
-	if ((v->keys = read_keys(o)) == NULL)
+	if ((v->keys = serve_keys_read(o->keys, o->nkeys)) == NULL)
 		return SW_ERR_CONFIG;
 	if ((r = open_front(v, o, why)) != SW_OK ||
 	    (r = use_proxy(v, o, why)) != SW_OK)

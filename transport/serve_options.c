@@ -13,6 +13,7 @@ const char serve_usage[] =
     "  -l, --listen [tcp:|tls:|iroh:][ADDR:]PORT, or iroh   where; may be repeated [tcp:22]\n"
     "  -k, --authorized-keys FILE    who may log in\n"
     "      --cert-authority FILE     keys that sign users' certificates\n"
+    "      --revoked-keys FILE       keys that are not to be used any more\n"
     "      --state DIR               where the host key is kept and made\n"
     "      --host-key FILE           the host key, if not in the state folder\n"
     "  -c, --config FILE             the same options, a line each, without dashes\n"
@@ -108,12 +109,15 @@ add_listen(struct serve_options *o, const char *value, char why[static 256])
 }
 
 static int
-add_file(char **list, size_t *n, const char *name, const char *value,
-    char why[static 256])
+add_keys(struct serve_options *o, enum serve_keys_kind kind, const char *name,
+    const char *value, char why[static 256])
 {
-	if (*n >= SERVE_FILES_MAX || (list[*n] = strdup(value)) == NULL)
+	struct serve_keys_file *f = &o->keys[o->nkeys];
+
+	if (o->nkeys >= SERVE_FILES_MAX || (f->path = strdup(value)) == NULL)
 		return bad(why, name, value);
-	(*n)++;
+	f->kind = kind;
+	o->nkeys++;
 	return SW_OK;
 }
 
@@ -141,7 +145,7 @@ set_remote(struct serve_options *o, const char *value, char why[static 256])
 /* ---- options ---- */
 
 enum id {
-	LISTEN, KEYS, AUTHORITY, STATE, HOST_KEY, CONFIG, ALLOW, DENY, PRIVATE,
+	LISTEN, KEYS, AUTHORITY, REVOKED, STATE, HOST_KEY, CONFIG, ALLOW, DENY, PRIVATE,
 	REMOTE, NO_UDP, MAX_CONNECTIONS, MAX_PER_IP, MAX_STARTUPS, MAX_CHANNELS,
 	MAX_AUTH, MEMORY, LOGIN_TIME, KEEPALIVE, DRAIN, USER, NO_SANDBOX, SYSLOG,
 	TLS_CERT, TLS_KEY, WEB, OUTBOUND, IROH_KEY, IROH_RELAY, VERBOSE, HELP, VERSION,
@@ -156,6 +160,7 @@ static const struct option {
 	{ "listen", LISTEN, 'l', true },
 	{ "authorized-keys", KEYS, 'k', true },
 	{ "cert-authority", AUTHORITY, 0, true },
+	{ "revoked-keys", REVOKED, 0, true },
 	{ "state", STATE, 0, true },
 	{ "host-key", HOST_KEY, 0, true },
 	{ "config", CONFIG, 'c', true },
@@ -289,10 +294,11 @@ apply(struct serve_options *o, const struct option *opt, const char *value,
 	case LISTEN:
 		return add_listen(o, value, why);
 	case KEYS:
-		return add_file(o->keys, &o->nkeys, opt->name, value, why);
+		return add_keys(o, SERVE_KEYS_USERS, opt->name, value, why);
 	case AUTHORITY:
-		return add_file(o->authorities, &o->nauthorities, opt->name,
-		    value, why);
+		return add_keys(o, SERVE_KEYS_AUTHORITIES, opt->name, value, why);
+	case REVOKED:
+		return add_keys(o, SERVE_KEYS_REVOKED, opt->name, value, why);
 	case REMOTE:
 		return set_remote(o, value, why);
 	default:
@@ -433,7 +439,7 @@ static int
 check(struct serve_options *o, char why[static 256])
 {
 	const char *wrong = NULL;
-	unsigned irohs = 0;
+	unsigned irohs = 0, users = 0;
 
 	if (o->nlisten == 0)
 		o->listen[o->nlisten++] = (struct serve_listen){ .port = 22 };
@@ -446,7 +452,9 @@ check(struct serve_options *o, char why[static 256])
 		wrong = "there can be one iroh listener only";
 	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
 		wrong = "--tls-cert and --tls-key belong together";
-	if (o->nkeys + o->nauthorities == 0)
+	for (size_t i = 0; i < o->nkeys; i++)
+		users += o->keys[i].kind != SERVE_KEYS_REVOKED;
+	if (users == 0)
 		wrong = "nobody could log in: give --authorized-keys FILE";
 	if (o->limits.login_s == 0 || o->tries == 0 || o->channels == 0)
 		wrong = "--login-time, --max-auth and --max-channels cannot be 0";
@@ -484,9 +492,7 @@ serve_options_wipe(struct serve_options *o)
 	for (size_t i = 0; i < o->nlisten; i++)
 		free(o->listen[i].host);
 	for (size_t i = 0; i < o->nkeys; i++)
-		free(o->keys[i]);
-	for (size_t i = 0; i < o->nauthorities; i++)
-		free(o->authorities[i]);
+		free(o->keys[i].path);
 	free(o->host_key);
 	free(o->state);
 	free(o->user);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "transport/serve.h"
+#include "transport/serve_keyfile.h"
 
 #define SERVE_FILES_MAX 16
 #define SERVE_LISTEN_MAX 16
@@ -22,8 +23,8 @@ struct serve_listen {
 /* Texts are the struct's own. */
 struct serve_options {
 	struct serve_listen listen[SERVE_LISTEN_MAX];
-	char *keys[SERVE_FILES_MAX], *authorities[SERVE_FILES_MAX];
-	size_t nlisten, nkeys, nauthorities;
+	struct serve_keys_file keys[SERVE_FILES_MAX];
+	size_t nlisten, nkeys;
 	char *host_key, *state, *user;
 	char *tls_cert, *tls_key, *web, *outbound;
 	char *iroh_key, *iroh_relay;

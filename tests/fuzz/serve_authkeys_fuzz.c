@@ -30,7 +30,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (k == NULL || len < 1)
 		goto out;
 	if (serve_keys_add(k, (const char *)data + 1, len - 1,
-	    (data[0] & 1) != 0, say, &line) != SW_OK && line == 0)
+	    (enum serve_keys_kind)(data[0] % 3), say, &line) != SW_OK && line == 0)
 		abort();		/* an error has a line */
 	for (size_t i = 0; i < k->n; i++) {
 		const struct serve_grant *g = &k->grant[i];

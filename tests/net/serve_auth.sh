@@ -108,6 +108,17 @@ cert "$T/ca" -h -n tester
 is "$(try)" "Permission denied" "a host's certificate"
 cert "$T/host_key" -n tester
 is "$(try)" "Permission denied" "of an unknown authority"
+# What a line says of an authority holds for those that it signed for.
+cert "$T/ca" -n tester
+for options in 'from="10.8.0.0/16"' 'expiry-time="20200101"' 'principals="ops"'; do
+	keys_are "cert-authority,$options $(cat "$T/ca.pub")"
+	is "$(try)" "Permission denied" "an authority with $options"
+done
+keys_are "cert-authority,permitopen=\"$WWW:81\" $(cat "$T/ca.pub")"
+is "$(try)" prohibited "and with permitopen"
+keys_are "cert-authority,from=\"10.9.0.0/24\",expiry-time=\"20990101Z\" \
+    $(cat "$T/ca.pub")"
+is "$(try)" "the page of" "or lets them in"
 rm -f "$KEY-cert.pub"
 ssh-keygen -q -s "$T/ca" -I who -n tester -z 7 "$KEY.pub" 2>/dev/null
 try >"$T/out"
@@ -117,6 +128,81 @@ like "$(cat "$T/serve.log")" "*result=accept key_fingerprint=$(ssh-keygen \
 rm -f "$KEY-cert.pub"
 
 keys_are "$pub"
+stop_smolserve
+
+# Keys that are revoked: as they are, in certificates, as authorities.
+: >"$T/revoked"
+start_smolserve --revoked-keys "$T/revoked" || exit 1
+revoked_are() { cat "$@" >"$T/revoked"; keys_are "$pub" "cert-authority $(cat "$T/ca.pub")"; }
+revoked_are /dev/null
+is "$(try)" "the page of" "nothing is revoked"
+revoked_are "$KEY.pub"
+is "$(try)" "Permission denied" "a revoked key"
+cert "$T/ca" -n tester
+is "$(try)" "Permission denied" "a certificate for it"
+like "$(cat "$T/serve.log")" '*reason="key revoked"*' "and the log says so"
+keys_are "cert-authority $(cat "$T/ca.pub")"
+cat "$T/ca.pub" >"$T/revoked"
+keys_are "cert-authority $(cat "$T/ca.pub")"
+is "$(try)" "Permission denied" "a certificate of a revoked authority"
+like "$(cat "$T/serve.log")" '*reason="authority revoked"*' "which the log says"
+ssh-keygen -q -k -f "$T/krl" "$KEY.pub" >"$T/out"
+cat "$T/krl" >"$T/revoked"
+keys_are "$pub"
+like "$(cat "$T/serve.log")" "*a binary list of revocations*nothing was changed*" \
+    "a list in ssh-keygen's format is refused, not passed over"
+rm -f "$KEY-cert.pub"
+stop_smolserve
+
+# Ports that clients listen on.  listens BIND:PORT: or why not.
+start_smolserve --remote-forward any || exit 1
+stay() {			# its pid is $!, its words in client-ssh.log
+	: >"$T/client-ssh.log"
+	spawn client ssh -F none -p 2222 -i "$KEY" -o IdentitiesOnly=yes \
+	    -o UserKnownHostsFile="$T/serve_known" -o ExitOnForwardFailure=yes \
+	    -v -N "$@" $ME
+}
+deaf() { ! hears "$@"; }
+listens() {
+	stay -R "$1:127.0.0.1:70"
+	job=$!
+	within 10 grep -qE 'remote forward success|forwarding failed' \
+	    "$T/client-ssh.log"
+	kill $job 2>/dev/null
+	wait $job 2>/dev/null
+	within 5 deaf server 8003
+	grep -oE 'remote forward success|forwarding failed' \
+	    "$T/client-ssh.log" | head -n 1 | sed 's/.* //'
+}
+keys_are "$pub"
+is "$(listens 8003)" success "a port"
+is "$(listens 0)" success "any port"
+keys_are "permitlisten=\"8003\" $pub"
+is "$(listens 8003)" success "permitlisten with a port: that one"
+is "$(listens 8004)" failed "no other"
+is "$(listens 0)" failed "and not any"
+keys_are "permitlisten=\"localhost:8003\" $pub"
+is "$(listens localhost:8003)" success "permitlisten with a name and a port"
+is "$(listens 10.9.0.1:8003)" failed "not on another address"
+is "$(listens '*:8003')" failed "nor on all of them"
+keys_are "permitlisten=\"*:8003\" $pub"
+is "$(listens 10.9.0.1:8003)" success "permitlisten with any name"
+keys_are "permitlisten=\"localhost:*\" $pub"
+is "$(listens localhost:0)" success "permitlisten with any port"
+keys_are "restrict $pub"
+is "$(listens 8003)" failed "restrict"
+keys_are "$pub"
+# Sockets with a path are refused in either direction.
+is "$(listens /tmp/a-path)" failed "no socket with a path to listen on"
+stay -L 8009:/run/some.sock
+job=$!
+within 10 hears client 8009
+on client perl -MIO::Socket::INET -e '
+	$s = IO::Socket::INET->new("127.0.0.1:8009"); 1 while sysread $s, $_, 99'
+within 5 grep -q 'open failed' "$T/client-ssh.log"
+like "$(tr -d '\r' <"$T/client-ssh.log")" "*open failed: unknown channel type: this server only forwards*" \
+    "nor one to open, and why"
+kill $job
 stop_smolserve
 
 # Policy.

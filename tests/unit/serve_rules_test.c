@@ -178,7 +178,7 @@ lines_and_their_faults(void **state)
 
 		snprintf(text, sizeof(text), "# x\n\n%s%s comment\r\n", good[i],
 		    line);
-		assert_int_equal(serve_keys_add(k, text, strlen(text), false,
+		assert_int_equal(serve_keys_add(k, text, strlen(text), SERVE_KEYS_USERS,
 		    say, NULL), SW_OK);
 		assert_int_equal(k->n, 1);
 		assert_int_equal(k->grant[0].line, 3);
@@ -189,7 +189,7 @@ lines_and_their_faults(void **state)
 
 		said_errors = 0;
 		snprintf(text, sizeof(text), "%s\n%s%s\n", line, bad[i], line);
-		assert_int_equal(serve_keys_add(k, text, strlen(text), false,
+		assert_int_equal(serve_keys_add(k, text, strlen(text), SERVE_KEYS_USERS,
 		    say, NULL), SW_ERR_FORMAT);
 		assert_int_equal(said_errors, 1);
 		assert_int_equal(said_line, 2);
@@ -211,7 +211,7 @@ time_and_place_of_a_key(void **state)
 	make_line(&host, line);
 	snprintf(text, sizeof(text),
 	    "from=\"10.0.0.0/8\",expiry-time=\"20300101Z\" %s\n", line);
-	assert_int_equal(serve_keys_add(k, text, strlen(text), false, say, NULL),
+	assert_int_equal(serve_keys_add(k, text, strlen(text), SERVE_KEYS_USERS, say, NULL),
 	    SW_OK);
 	assert_int_equal(serve_key_parse(&key, k->grant[0].blob,
 	    k->grant[0].len), SW_OK);
