@@ -84,6 +84,8 @@ struct serve_server {
 void serve_session_start(struct serve_server *v, int fd,
     const struct serve_info *who, const uint8_t *first, size_t len);
 
+/* ---- serve_server.c ---- */
+
 /* One more from this address would be too many.  Logs. */
 bool serve_is_crowded(struct serve_server *v, const struct serve_info *who);
 
@@ -96,6 +98,8 @@ bool serve_sessions_are_idle(const struct serve_server *v);
 /* Set up and take down what sessions hang on. */
 int serve_server_init(struct serve_server *v) SW_MUST_CHECK;
 void serve_server_wipe(struct serve_server *v);
+
+/* ---- serve_reason.c ---- */
 
 /* The SSH reason and words for why a dial failed. */
 enum serve_reason serve_reason_of(int err, const char **words);

@@ -6,6 +6,7 @@
 #define SW_TRANSPORT_SERVE_PRIVATE_H
 
 #include "transport/serve.h"
+#include "transport/serve_note.h"
 
 struct serve_listener;
 struct serve_ports;
@@ -28,7 +29,7 @@ struct serve_session {
 	uint64_t heard;			/* packets, when last looked at */
 	unsigned misses;
 	bool is_dirty, hung_up, counted_in;
-	char attempt[448];		/* to log in, not in the log yet */
+	char attempt[SERVE_ATTEMPT_MAX]; /* to log in, not in the log yet */
 	struct serve_keys *keys;	/* that let it in */
 	const struct serve_grant *grant;
 	bool may_forward;
@@ -42,6 +43,10 @@ struct serve_session {
 
 /* Something was put into the session's output: send it in this turn. */
 void serve_session_touch(struct serve_session *s);
+/* Send it now; the session is gone when it was over. */
+void serve_session_flush(struct serve_session *s);
+/* It ends now, with all that hangs on it, and the log says so. */
+void serve_session_free(struct serve_session *s);
 
 /*
  * What a channel leads to.  The engine's events for channels come to whatever

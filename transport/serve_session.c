@@ -1,6 +1,5 @@
 /*
- * A session: one descriptor, one SSH engine, and the log's three lines about
- * them.
+ * A session: one descriptor and one SSH engine.
  *
  *   STARTING --log-in--> IN --anything--> flushing --> gone
  *        `--login_s over--> gone
@@ -8,13 +7,10 @@
  * Input is read into one buffer that all sessions share; only a part of a
  * packet is kept with its session.  Output is sent at the end of the turn in
  * which it came up.  While a client does not take its output, it is not read.
- *
- * The log names clients and keys, never where they go.
  */
 #include "transport/serve_private.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,83 +19,18 @@
 
 #include "base/clock.h"
 #include "base/container.h"
-#include "base/log.h"
+#include "transport/serve_note.h"
 
 #define MISSES_MAX 3
 #define FLUSH_MS 5000			/* for a good-bye to be sent */
-#define QUOTED_MAX 64			/* bytes of a user name in the log */
-
-static const char *const kind_name[] = { "tcp", "tls", "iroh" };
-
-/* ---- what is logged; remote_addr first, the client's own words last ---- */
-
-/* The peer for filters that ban addresses; `-` for what is none. */
-static const char *
-ban_name(const struct serve_info *who, char buf[static SW_ADDR_TEXT_LEN])
-{
-	return who->has_addr ? addr_ip_text(&who->addr, buf) : "-";
-}
-
-/* A name in quotes, nothing in it that could end them or the line. */
-static const char *
-quote(const char *text, char out[static 4 * QUOTED_MAX + 3])
-{
-	char *p = out;
-	size_t n = 0;
-
-	*p++ = '"';
-	for (; *text != '\0' && n < QUOTED_MAX; text++, n++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c < 0x20 || c > 0x7e || c == '"' || c == '\\')
-			p += snprintf(p, 5, "\\x%02x", c);
-		else
-			*p++ = (char)c;
-	}
-	*p++ = '"';
-	*p = '\0';
-	return out;
-}
-
-/*
- * One line for each log-in, and one for each connection that ends without: a
- * client with many keys offers them all, which is no reason to ban it.
- */
-static void
-note_login(struct serve_session *s, const struct serve_key *key,
-    const char *user, const struct serve_login *in, bool good)
-{
-	char print[SERVE_FINGERPRINT_LEN], serial[48] = "";
-	char quoted[4 * QUOTED_MAX + 3];
-
-	serve_key_fingerprint(key, print);
-	if (in->is_cert)
-		snprintf(serial, sizeof(serial), " serial=%llu",
-		    (unsigned long long)in->serial);
-	snprintf(s->attempt, sizeof(s->attempt), "result=%s "
-	    "key_fingerprint=%s%s%s%s%s user=%s", good ? "accept" : "reject",
-	    print, serial, good ? "" : " reason=\"", good ? "" : in->why,
-	    good ? "" : "\"", quote(user, quoted));
-}
-
-static void
-log_login(struct serve_session *s)
-{
-	char ip[SW_ADDR_TEXT_LEN];
-
-	if (s->attempt[0] != '\0')
-		log_info("auth attempt remote_addr=%s %s",
-		    ban_name(&s->who, ip), s->attempt);
-	s->attempt[0] = '\0';
-}
 
 /* ---- the end ---- */
 
-static void
-session_free(struct serve_session *s)
+void
+serve_session_free(struct serve_session *s)
 {
 	struct serve_server *v = s->v;
-	char ip[SW_ADDR_TEXT_LEN];
+	const char *why = serve_ssh_why(s->ssh);
 
 	loop_set_timer(&v->l, &s->grace, SW_NEVER);
 	loop_set_timer(&v->l, &s->alive, SW_NEVER);
@@ -115,13 +46,10 @@ session_free(struct serve_session *s)
 	v->nsessions--;
 	if (!s->counted_in)
 		v->nstarting--;
-	log_login(s);
-	log_info("connection closed remote_addr=%s transport=%s login=%s "
-	    "seconds=%lld reason=\"%s\"", ban_name(&s->who, ip),
-	    kind_name[s->who.kind], s->counted_in ? "yes" : "no",
-	    (long long)(v->l.now_ms - s->since_ms) / 1000,
-	    serve_ssh_why(s->ssh)[0] != '\0' ? serve_ssh_why(s->ssh) :
-	    "connection lost");
+	serve_note_login(&s->who, s->attempt);
+	serve_note_closed(&s->who, s->counted_in,
+	    (v->l.now_ms - s->since_ms) / 1000,
+	    *why != '\0' ? why : "connection lost");
 	serve_ssh_free(s->ssh);
 	serve_keys_unref(s->keys);
 	close(s->w.fd);
@@ -172,13 +100,13 @@ send_output(struct serve_session *s)
 	return SW_OK;
 }
 
-static void
-flush(struct serve_session *s)
+void
+serve_session_flush(struct serve_session *s)
 {
 	int r = send_output(s);
 
 	if (r < 0 || (r == SW_OK && serve_ssh_is_over(s->ssh))) {
-		session_free(s);
+		serve_session_free(s);
 		return;
 	}
 	if (serve_ssh_is_over(s->ssh) && !s->hung_up) {
@@ -187,19 +115,6 @@ flush(struct serve_session *s)
 		loop_set_timer(&s->v->l, &s->grace, s->v->l.now_ms + FLUSH_MS);
 	}
 	watch(s, r == SW_AGAIN);
-}
-
-static void
-on_turn(struct loop_turn *t)
-{
-	struct serve_server *v = CONTAINER_OF(t, struct serve_server, turn);
-	struct serve_session *s;
-
-	while ((s = LIST_FIRST(&v->dirty)) != NULL) {
-		LIST_DROP(&v->dirty, s, dirty);
-		s->is_dirty = false;
-		flush(s);
-	}
 }
 
 /* Keep the rest for later.  false: no memory. */
@@ -240,7 +155,7 @@ on_ready(struct loop_fd *w, uint32_t events)
 
 	if ((events & (EPOLLHUP | EPOLLERR)) != 0 &&
 	    (s->events & EPOLLIN) == 0) {
-		session_free(s);
+		serve_session_free(s);
 		return;
 	}
 	if ((events & EPOLLOUT) != 0)
@@ -254,7 +169,7 @@ on_ready(struct loop_fd *w, uint32_t events)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		session_free(s);
+		serve_session_free(s);
 		return;
 	}
 	feed(s, s->part_len + (size_t)n);
@@ -266,12 +181,10 @@ static void
 on_grace(struct loop_timer *t)
 {
 	struct serve_session *s = CONTAINER_OF(t, struct serve_session, grace);
-	char ip[SW_ADDR_TEXT_LEN];
 
 	if (!s->hung_up)
-		log_info("auth timeout remote_addr=%s transport=%s",
-		    ban_name(&s->who, ip), kind_name[s->who.kind]);
-	session_free(s);
+		serve_note_timeout(&s->who, "too slow");
+	serve_session_free(s);
 }
 
 static void
@@ -289,7 +202,7 @@ on_alive(struct loop_timer *t)
 	}
 	if (s->misses++ >= MISSES_MAX) {
 		serve_ssh_bye(s->ssh, SERVE_BYE_APPLICATION, "no answer");
-		session_free(s);
+		serve_session_free(s);
 		return;
 	}
 	serve_ssh_ping(s->ssh);
@@ -313,9 +226,9 @@ on_login(void *arg, const char *user, const struct serve_key *key, bool proved,
 		in.why = "the security key was not touched or unlocked";
 	}
 	if (r != SW_OK || proved)
-		note_login(s, key, user, &in, r == SW_OK);
+		serve_note_attempt(s->attempt, key, user, &in, r == SW_OK);
 	if (proved)
-		log_login(s);
+		serve_note_login(&s->who, s->attempt);
 	if (r != SW_OK || !proved)
 		return r == SW_OK;
 	s->keys = serve_keys_ref(s->v->keys);
@@ -421,62 +334,7 @@ static const struct serve_ssh_events events = {
 	.closed = chan_closed,
 };
 
-static const struct {
-	int err;
-	enum serve_reason why;
-	const char *words;
-} reasons[] = {
-	/* The words are libc's: clients know them. */
-	{ SW_ERR_REFUSED, SERVE_CONNECT_FAILED, "Connection refused" },
-	{ SW_ERR_UNREACH_HOST, SERVE_CONNECT_FAILED, "No route to host" },
-	{ SW_ERR_UNREACH_NET, SERVE_CONNECT_FAILED, "Network is unreachable" },
-	{ SW_ERR_TIMEOUT, SERVE_CONNECT_FAILED, "Connection timed out" },
-	{ SW_ERR_RESET, SERVE_CONNECT_FAILED, "Connection reset by peer" },
-	{ SW_ERR_NO_NAME, SERVE_CONNECT_FAILED, "Name or service not known" },
-	{ SW_ERR_DENIED, SERVE_PROHIBITED, "administratively prohibited" },
-	{ SW_ERR_LIMIT, SERVE_SHORTAGE, "too many open files or look-ups" },
-	{ SW_ERR_NOMEM, SERVE_SHORTAGE, "out of memory" },
-};
-
-enum serve_reason
-serve_reason_of(int err, const char **words)
-{
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (reasons[i].err == err) {
-			*words = reasons[i].words;
-			return reasons[i].why;
-		}
-	*words = "could not connect";
-	return SERVE_CONNECT_FAILED;
-}
-
 /* ---- the beginning ---- */
-
-bool
-serve_is_crowded(struct serve_server *v, const struct serve_info *who)
-{
-	const struct serve_limits *m = &v->limits;
-	const struct serve_session *s;
-	const char *what = NULL;
-	char ip[SW_ADDR_TEXT_LEN];
-	unsigned n = 0;
-
-	if (v->draining)
-		return true;
-	LIST_EACH(s, &v->sessions, link)
-		n += who->has_addr ? s->who.has_addr &&
-		    addr_same_ip(&s->who.addr, &who->addr) :
-		    strcmp(s->who.peer, who->peer) == 0;
-	if (m->connections != 0 && v->nsessions >= m->connections)
-		what = "too many connections";
-	else if (m->per_ip != 0 && n >= m->per_ip)
-		what = "too many of this address";
-	if (what == NULL)
-		return false;
-	log_info("connection rejected remote_addr=%s transport=%s reason=\"%s\"",
-	    ban_name(who, ip), kind_name[who->kind], what);
-	return true;
-}
 
 /* Of those who have not logged in the one that has had longest makes room: who
  * means it is done in a moment, and a flood only pushes itself out. */
@@ -484,7 +342,6 @@ static void
 make_room(struct serve_server *v)
 {
 	struct serve_session *s;
-	char ip[SW_ADDR_TEXT_LEN];
 
 	if (v->limits.startups == 0 || v->nstarting < v->limits.startups)
 		return;
@@ -493,9 +350,8 @@ make_room(struct serve_server *v)
 			break;
 	if (s == NULL)
 		return;
-	log_info("auth timeout remote_addr=%s transport=%s reason=\"others "
-	    "wait\"", ban_name(&s->who, ip), kind_name[s->who.kind]);
-	session_free(s);
+	serve_note_timeout(&s->who, "others wait");
+	serve_session_free(s);
 }
 
 void
@@ -503,7 +359,6 @@ serve_session_start(struct serve_server *v, int fd,
     const struct serve_info *who, const uint8_t *first, size_t len)
 {
 	struct serve_session *s = NULL;
-	char ip[SW_ADDR_TEXT_LEN];
 
 	make_room(v);
 	if (len > SERVE_SCRATCH || serve_is_crowded(v, who) ||
@@ -525,8 +380,7 @@ serve_session_start(struct serve_server *v, int fd,
 	v->nstarting++;
 	loop_set_timer(&v->l, &s->grace, v->l.now_ms +
 	    (int64_t)v->limits.login_s * 1000);
-	log_info("connection opened remote_addr=%s transport=%s",
-	    ban_name(who, ip), kind_name[who->kind]);
+	serve_note_opened(who);
 	serve_session_touch(s);
 	if (len > 0) {
 		memcpy(v->scratch, first, len);
@@ -538,86 +392,4 @@ bad:
 		serve_ssh_free(s->ssh);
 	free(s);
 	close(fd);
-}
-
-void
-serve_sessions_bye(struct serve_server *v)
-{
-	struct serve_session *s;
-
-	LIST_EACH(s, &v->sessions, link) {
-		serve_ssh_bye(s->ssh, SERVE_BYE_APPLICATION,
-		    "the server is going down");
-		serve_session_touch(s);
-	}
-}
-
-void
-serve_sessions_free(struct serve_server *v)
-{
-	struct serve_session *s, *next;
-
-	for (s = LIST_FIRST(&v->sessions); s != NULL; s = next) {
-		next = LIST_NEXT(s, link);
-		session_free(s);
-	}
-	serve_relays_cut(v);
-}
-
-/* Channels that lead to connections, until the client has closed them too: it
- * does so when it has passed on all that we sent, and a good-bye before that
- * would cost the rest. */
-static bool
-has_connections(const struct serve_session *s)
-{
-	return serve_ssh_channels(s->ssh) > s->nservices;
-}
-
-bool
-serve_sessions_are_idle(const struct serve_server *v)
-{
-	const struct serve_session *s;
-	size_t len;
-
-	LIST_EACH(s, &v->sessions, link) {
-		(void)serve_ssh_output(s->ssh, &len);
-		if (len > 0 || has_connections(s))
-			return false;
-	}
-	return LIST_IS_EMPTY(&v->lingering);
-}
-
-int
-serve_server_init(struct serve_server *v)
-{
-	LIST_INIT(&v->sessions);
-	LIST_INIT(&v->dirty);
-	LIST_INIT(&v->lingering);
-	v->scratch = malloc(SERVE_SCRATCH);
-	v->far = malloc(SERVE_FAR);
-	if (v->scratch == NULL || v->far == NULL)
-		return SW_ERR_NOMEM;
-	if (loop_init(&v->l) != SW_OK)
-		return SW_ERR_SYS;
-	v->turn.run = on_turn;
-	loop_add_turn(&v->l, &v->turn);
-	v->dialing = (struct serve_dialing){ .l = &v->l, .policy = &v->policy };
-	v->ssh.host_pk = v->hostkey.pk;
-	v->ssh.host_sk = v->hostkey.sk;
-	v->ssh.budget = &v->budget;
-	return SW_OK;
-}
-
-void
-serve_server_wipe(struct serve_server *v)
-{
-	serve_sessions_free(v);
-	serve_resolver_free(v->dialing.resolver);
-	serve_keys_unref(v->keys);
-	serve_policy_wipe(&v->policy);
-	serve_hostkey_wipe(&v->hostkey);
-	if (v->l.epfd > 0)
-		loop_wipe(&v->l);
-	free(v->scratch);
-	free(v->far);
 }

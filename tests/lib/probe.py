@@ -1,15 +1,18 @@
-# probe.py HOST PORT ROOT [slow] - what a web server on a TLS port answers to odd
+# probe.py HOST PORT ROOT [slow | only NAME...] - what a web server on a TLS port answers to odd
 # clients: one line a probe, made to be compared with another server's.
 #
 # ROOT is the folder that both show; its index.html tells the date and the size.
 # A line is the probe's name, what came (heads with their dates masked, bodies by
 # length and digest unless they are short), and how it ended.  With `slow`, the
-# probes whose answer is a time: whole seconds until the end.
+# probes whose answer is a time: whole seconds until the end.  With `only`, those
+# of that name, with more patience.
 import hashlib, os, re, socket, ssl, sys, threading, time
 from email.utils import formatdate
 
 host, port, root = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 slow = sys.argv[4:] == ["slow"]
+only = sys.argv[5:] if sys.argv[4:5] == ["only"] else None
+WAIT = 2 if only is None else 10	# seconds for an answer
 mtime = int(os.stat(root + "/index.html").st_mtime)
 size = os.stat(root + "/index.html").st_size
 etag = '"%x-%x"' % (mtime, size)
@@ -223,9 +226,10 @@ if slow:
     todo += [("plain: " + n, d, False, 100, None, True) for n, d in list(part.items())[:2] + [("nothing", b""), ("half a hello", b"\x16\x03\x01\2")]]
     todo += [("kept", get(keep=True), True, 100, None, True)]
 else:
-    todo = [(n, d, True, 2, None, False) for n, d in fast.items()]
-    todo += [(n, d, False, 2, None, False) for n, d in plain.items()]
-    todo += [("shut: " + n, d, False, 2, "shut", False) for n, d in plain.items()]
+    todo = [(n, d, True, WAIT, None, False) for n, d in fast.items()]
+    todo += [(n, d, False, WAIT, None, False) for n, d in plain.items()]
+    todo += [("shut " + n, d, False, WAIT, "shut", False) for n, d in plain.items()]
+    todo = [a for a in todo if only is None or a[0] in only]
 for i in range(0, len(todo), 16):
     for a in todo[i:i + 16]:
         t = threading.Thread(target=run, args=a)
@@ -238,5 +242,6 @@ for t in threads:
     t.join()
 for a in todo:
     print("%s: %s" % (a[0], lines[a[0]]))
-for n in [] if slow else hellos:
-    print("hello %s: %s" % (n, hello(**hellos[n])))
+for n in hellos:
+    if not slow and (only is None or "hello " + n in only):
+        print("hello %s: %s" % (n, hello(**hellos[n])))

@@ -45,12 +45,24 @@ start_twins() {
 	    --tls-key "$T/www.key" --web "$T/site"
 }
 
-# Both from the server's host, which alone reaches both.
+# Both from the server's host, which alone reaches both.  What seems to differ on
+# a busy machine is asked once more, with more patience.
 probe_twins() {
+	probe_both "$@"
+	[ "$1" = slow ] || [ ! -s "$T/differ" ] || {
+		mv "$T/real" "$T/all"
+		# shellcheck disable=SC2046 # a list, quoted
+		eval "probe_both only $(sed "s/.*/'&'/" "$T/differ" | tr '\n' ' ')"
+		diff "$T/real" "$T/ours" >"$T/diff"
+		mv "$T/all" "$T/real"
+	}
+	cat "$T/differ"
+}
+probe_both() {
 	on server /usr/bin/python3 "$SW_ROOT/tests/lib/probe.py" $WWW 443 \
 	    "$T/site" "$@" >"$T/real" 2>"$T/real.err"
 	on server /usr/bin/python3 "$SW_ROOT/tests/lib/probe.py" $SSHD 443 \
 	    "$T/site" "$@" >"$T/ours" 2>"$T/ours.err"
-	diff "$T/real" "$T/ours" | sed -n 's/^[<>] \(.*\): .*/\1/p' |
-	    sed 's/: .*//' | sort -u
+	diff "$T/real" "$T/ours" | sed -n 's/^[<>] \([^:]*\): .*/\1/p' |
+	    sort -u >"$T/differ"
 }

@@ -92,7 +92,7 @@ rm -f "$T/begun"
 endless &
 within 10 test -s "$T/begun"
 kill -TERM "$pid_smolserve"
-within 5 sh -c "[ \$(grep -c 'going down' '$T/serve.log') -ge 3 ]"
+within 5 sh -c "[ \$(grep -c 'going down;' '$T/serve.log') -ge 3 ]"
 start=$(date +%s%N)
 kill -TERM "$pid_smolserve"
 wait "$pid_smolserve"

@@ -14,5 +14,5 @@ ok "some two hundred probes had their answers" [ "$n" -gt 230 ]
 # nginx 1.22 leaves a second request after a 412 unanswered.
 is "$(printf '%s\n' "$differ" | grep -vx 'match keep')" "" \
     "nothing tells them apart" ||
-	diag "$(diff "$T/real" "$T/ours" | cut -c1-500)"
+	diag "$(cut -c1-500 "$T/diff")"
 tap_end
