@@ -293,7 +293,7 @@ close:
 int
 local_udp_open(struct local_udp_set *set, bool v6)
 {
-	int pair[2], real = open_real(v6), r;
+	int pair[2] = { -1, -1 }, real = open_real(v6), r;
 	uint64_t cookie = 0;
 	socklen_t len = sizeof(cookie);
 

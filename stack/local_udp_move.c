@@ -180,7 +180,7 @@ receive_one(struct local_udp *u, uint8_t *buf)
 {
 	struct owner_frame fr = { .magic = OWNER_FRAME_MAGIC };
 	struct sockaddr_in6 sa;
-	union control c;
+	union control c = { .space = { 0 } };
 	struct iovec in = { buf, RECORD_MAX };
 	struct iovec out[2] = { { &fr, sizeof(fr) }, { buf, 0 } };
 	struct msghdr m = { .msg_name = &sa, .msg_namelen = sizeof(sa),
