@@ -197,7 +197,7 @@ stack_set_mtu(enum stack_side side, uint16_t mtu)
 uint32_t
 stack_tx_limit(enum stack_side side)
 {
-	return stack.sides[side].netif.mtu > 9000 ? TCP_SND_BUF / 4 :
+	return stack.sides[side].netif.mtu > 9000 ? TCP_SND_BUF / 2 :
 	    TCP_SND_BUF;
 }
 

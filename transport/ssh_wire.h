@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SSH_WIRE_IN ((size_t)256 * 1024)
+#define SSH_WIRE_IN ((size_t)512 * 1024)
 #define SSH_WIRE_OUT ((size_t)16 * 1024)
 
 struct ssh_wire {
