@@ -119,8 +119,10 @@ prim_x25519_many(struct prim_lanes *l, size_t n)
 	for (size_t i = 0; i < n; i++)
 		clamp(l->k[i]);
 	/* The others have to be something. */
-	memset(l->k[n], 0, (PRIM_LANES - n) * sizeof(*l->k));
-	memset(l->u[n], 0, (PRIM_LANES - n) * sizeof(*l->u));
+	for (size_t i = n; i < PRIM_LANES; i++) {
+		memset(l->k[i], 0, sizeof(l->k[i]));
+		memset(l->u[i], 0, sizeof(l->u[i]));
+	}
 	x25519_ifma(l);
 	for (size_t i = 0; i < n; i++)
 		if (sw_equal_ct(l->out[i], zero, sizeof(zero)))

@@ -28,7 +28,7 @@ sphinx_open_many(struct sphinx_work *const *w, size_t n,
     const uint8_t sk[static X25519_KEY_LEN])
 {
 	size_t lane[SPHINX_BATCH], lanes = 0;
-	struct prim_lanes l;
+	struct prim_lanes l = { .k = { { 0 } } };
 	unsigned refused;
 
 	assert(n <= SPHINX_BATCH);
@@ -151,7 +151,7 @@ void
 sphinx_peel_many(struct sphinx_work *const *w, size_t n)
 {
 	size_t lane[SPHINX_BATCH], lanes = 0;
-	struct prim_lanes l;
+	struct prim_lanes l = { .k = { { 0 } } };
 	unsigned refused;
 
 	assert(n <= SPHINX_BATCH);

@@ -60,11 +60,11 @@ carry(struct fe8 a)
 {
 	__m512i mask = all(FE_MASK), c[LIMBS];
 
-	for (int i = 0; i < LIMBS; i++)
+	for (size_t i = 0; i < LIMBS; i++)
 		c[i] = _mm512_srli_epi64(a.v[i], 51);
 	a.v[0] = _mm512_add_epi64(_mm512_and_si512(a.v[0], mask),
 	    times_19(c[4]));
-	for (int i = 1; i < LIMBS; i++)
+	for (size_t i = 1; i < LIMBS; i++)
 		a.v[i] = _mm512_add_epi64(_mm512_and_si512(a.v[i], mask),
 		    c[i - 1]);
 	return a;
@@ -73,7 +73,7 @@ carry(struct fe8 a)
 static inline struct fe8
 add(struct fe8 a, struct fe8 b)
 {
-	for (int i = 0; i < LIMBS; i++)
+	for (size_t i = 0; i < LIMBS; i++)
 		a.v[i] = _mm512_add_epi64(a.v[i], b.v[i]);
 	return carry(a);
 }
@@ -82,7 +82,7 @@ add(struct fe8 a, struct fe8 b)
 static inline struct fe8
 sub(struct fe8 a, struct fe8 b)
 {
-	for (int i = 0; i < LIMBS; i++)
+	for (size_t i = 0; i < LIMBS; i++)
 		a.v[i] = _mm512_add_epi64(a.v[i], _mm512_sub_epi64(
 		    all(i == 0 ? 0x1fffffffffffb4 : 0x1ffffffffffffc),
 		    b.v[i]));
@@ -98,11 +98,11 @@ gather(const __m512i lo[static 9], const __m512i hi[static 9])
 	struct fe8 r;
 
 	z[0] = lo[0];
-	for (int i = 1; i < 9; i++)
+	for (size_t i = 1; i < 9; i++)
 		z[i] = _mm512_add_epi64(lo[i], _mm512_slli_epi64(hi[i - 1],
 		    1));
 	z[9] = _mm512_slli_epi64(hi[8], 1);
-	for (int i = 0; i < LIMBS; i++)
+	for (size_t i = 0; i < LIMBS; i++)
 		r.v[i] = _mm512_add_epi64(z[i], times_19(z[i + LIMBS]));
 	return carry(r);
 }
@@ -112,10 +112,10 @@ mul(struct fe8 a, struct fe8 b)
 {
 	__m512i lo[9], hi[9];
 
-	for (int i = 0; i < 9; i++)
+	for (size_t i = 0; i < 9; i++)
 		lo[i] = hi[i] = _mm512_setzero_si512();
-	for (int i = 0; i < LIMBS; i++)
-		for (int k = 0; k < LIMBS; k++) {
+	for (size_t i = 0; i < LIMBS; i++)
+		for (size_t k = 0; k < LIMBS; k++) {
 			lo[i + k] = _mm512_madd52lo_epu64(lo[i + k], a.v[i],
 			    b.v[k]);
 			hi[i + k] = _mm512_madd52hi_epu64(hi[i + k], a.v[i],
@@ -130,20 +130,20 @@ square(struct fe8 a)
 {
 	__m512i lo[9], hi[9];
 
-	for (int i = 0; i < 9; i++)
+	for (size_t i = 0; i < 9; i++)
 		lo[i] = hi[i] = _mm512_setzero_si512();
-	for (int i = 0; i < LIMBS; i++)
-		for (int k = i + 1; k < LIMBS; k++) {
+	for (size_t i = 0; i < LIMBS; i++)
+		for (size_t k = i + 1; k < LIMBS; k++) {
 			lo[i + k] = _mm512_madd52lo_epu64(lo[i + k], a.v[i],
 			    a.v[k]);
 			hi[i + k] = _mm512_madd52hi_epu64(hi[i + k], a.v[i],
 			    a.v[k]);
 		}
-	for (int i = 0; i < 9; i++) {
+	for (size_t i = 0; i < 9; i++) {
 		lo[i] = _mm512_add_epi64(lo[i], lo[i]);
 		hi[i] = _mm512_add_epi64(hi[i], hi[i]);
 	}
-	for (int i = 0; i < LIMBS; i++) {
+	for (size_t i = 0; i < LIMBS; i++) {
 		lo[2 * i] = _mm512_madd52lo_epu64(lo[2 * i], a.v[i], a.v[i]);
 		hi[2 * i] = _mm512_madd52hi_epu64(hi[2 * i], a.v[i], a.v[i]);
 	}
@@ -156,11 +156,11 @@ times_a24(struct fe8 a)
 	__m512i zero = _mm512_setzero_si512(), n = all(A24), hi[LIMBS];
 	struct fe8 r;
 
-	for (int i = 0; i < LIMBS; i++)
+	for (size_t i = 0; i < LIMBS; i++)
 		hi[i] = _mm512_slli_epi64(_mm512_madd52hi_epu64(zero, a.v[i],
 		    n), 1);
 	r.v[0] = _mm512_madd52lo_epu64(times_19(hi[4]), a.v[0], n);
-	for (int i = 1; i < LIMBS; i++)
+	for (size_t i = 1; i < LIMBS; i++)
 		r.v[i] = _mm512_madd52lo_epu64(hi[i - 1], a.v[i], n);
 	return carry(r);
 }
@@ -168,7 +168,7 @@ times_a24(struct fe8 a)
 static inline void
 swap(struct fe8 *a, struct fe8 *b, __mmask8 lanes)
 {
-	for (int i = 0; i < LIMBS; i++) {
+	for (size_t i = 0; i < LIMBS; i++) {
 		__m512i t = a->v[i];
 
 		a->v[i] = _mm512_mask_mov_epi64(t, lanes, b->v[i]);
@@ -220,13 +220,13 @@ load(const struct prim_lanes *l)
 	uint64_t limb[LIMBS][PRIM_LANES];
 	struct fe8 r;
 
-	for (int lane = 0; lane < PRIM_LANES; lane++) {
+	for (size_t lane = 0; lane < PRIM_LANES; lane++) {
 		struct fe f = fe_get(l->u[lane]);
 
-		for (int i = 0; i < LIMBS; i++)
+		for (size_t i = 0; i < LIMBS; i++)
 			limb[i][lane] = f.v[i];
 	}
-	for (int i = 0; i < LIMBS; i++)
+	for (size_t i = 0; i < LIMBS; i++)
 		r.v[i] = _mm512_loadu_si512(limb[i]);
 	return r;
 }
@@ -236,12 +236,12 @@ store(struct prim_lanes *l, struct fe8 a)
 {
 	uint64_t limb[LIMBS][PRIM_LANES];
 
-	for (int i = 0; i < LIMBS; i++)
+	for (size_t i = 0; i < LIMBS; i++)
 		_mm512_storeu_si512(limb[i], a.v[i]);
-	for (int lane = 0; lane < PRIM_LANES; lane++) {
+	for (size_t lane = 0; lane < PRIM_LANES; lane++) {
 		struct fe f;
 
-		for (int i = 0; i < LIMBS; i++)
+		for (size_t i = 0; i < LIMBS; i++)
 			f.v[i] = limb[i][lane];
 		fe_put(l->out[lane], f);
 	}
@@ -253,10 +253,10 @@ load_scalars(struct ladder *s, const struct prim_lanes *l)
 {
 	uint64_t word[4][PRIM_LANES];
 
-	for (int lane = 0; lane < PRIM_LANES; lane++)
-		for (int i = 0; i < 4; i++)
+	for (size_t lane = 0; lane < PRIM_LANES; lane++)
+		for (size_t i = 0; i < 4; i++)
 			memcpy(&word[i][lane], l->k[lane] + 8 * i, 8);
-	for (int i = 0; i < 4; i++)
+	for (size_t i = 0; i < 4; i++)
 		s->k[i] = _mm512_loadu_si512(word[i]);
 	sw_wipe(word, sizeof(word));
 }

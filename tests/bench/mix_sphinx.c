@@ -83,8 +83,8 @@ fill_data(void)
 static void
 make_data(void)
 {
-	struct prepare_job job[2] = { { &self, table[0], true },
-	    { &self, NULL, false } };
+	struct prepare_job job[2] = { { .to = &self, .table = table[0],
+	    .seal = true }, { .to = &self } };
 
 	must(prepare_make(ready, job, 2, &network, 15000000, &rng_system));
 	fill_data();
