@@ -37,7 +37,7 @@ health_good(struct health *h, const struct health_path *p, int64_t sent_ms)
 {
 	h->good++;
 	h->run = 0;
-	for (size_t i = 0; i < 2 * TOPOLOGY_LAYERS; i++) {
+	for (size_t i = 0; i < HEALTH_HOPS; i++) {
 		struct record *r = &h->node[p->node[i]];
 
 		if (sent_ms > r->good_ms)
@@ -94,7 +94,7 @@ health_bad(struct health *h, const struct health_path *p, int64_t sent_ms,
 {
 	if (++h->run == 2 * HEALTH_RUN)
 		forgive(h);
-	for (size_t i = 0; i < 2 * TOPOLOGY_LAYERS; i++) {
+	for (size_t i = 0; i < HEALTH_HOPS; i++) {
 		struct record *r = &h->node[p->node[i]];
 		size_t l = i % TOPOLOGY_LAYERS;
 

@@ -25,10 +25,11 @@
 #define HEALTH_RUN 12			/* packets lost in a row: shunned */
 #define HEALTH_OTHERS 4			/* that came through meanwhile */
 #define HEALTH_SHUN_MS 60000
+#define HEALTH_HOPS ((size_t)2 * TOPOLOGY_LAYERS)
 
 /* The nodes of a packet, one a layer, and those of its ack. */
 struct health_path {
-	uint16_t node[2 * TOPOLOGY_LAYERS];
+	uint16_t node[HEALTH_HOPS];
 };
 
 struct health;

@@ -38,11 +38,14 @@ struct node_config {
 	struct sw_addr wss_addr;	/* and here, over TLS, */
 	struct tls_server *tls;		/* as this; borrowed; NULL: they do
 					 * not */
+	const char *accounts;		/* file of a gateway's clients, borrowed
+					 * for life; NULL: in memory only */
 	size_t replay_bytes;		/* for each key; 0: NODE_REPLAY_BYTES */
 	struct rng *rng;		/* borrowed for life */
 };
 
-/* New and listening.  *out is NULL unless SW_OK. */
+/* New and listening.  *out is NULL unless SW_OK; SW_ERR_FORMAT, _DENIED: the
+ * clients' file is none, or others can read it. */
 int node_new(struct node **out, struct loop *l,
     const struct node_config *cfg) SW_MUST_CHECK;
 void node_free(struct node *n);		/* NULL is fine */

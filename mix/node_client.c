@@ -1,7 +1,7 @@
 /*
  * A gateway's clients: their connections, their accounts, and what is stored
- * for those who are away.  Accounts and inboxes are in memory only: after a
- * restart clients register anew.
+ * for those who are away.  Inboxes are in memory only; accounts may have a file
+ * (node_accounts.c).
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -69,8 +69,8 @@ make_room(struct node *n)
 	return true;
 }
 
-static struct account *
-new_account(struct node *n, const uint8_t identity[static 32])
+struct account *
+node_new_account(struct node *n, const uint8_t identity[static 32])
 {
 	struct account *a;
 
@@ -156,6 +156,7 @@ session_leave(struct session *s)
 	struct account *a = account_of(s);
 
 	if (a != NULL && a->session == s) {
+		node_accounts_changed(s->node);
 		a->session = NULL;
 		a->seen_ms = s->node->loop->now_ms;
 	}
@@ -231,7 +232,7 @@ host_account(void *arg, const uint8_t identity[static 32], bool create)
 	struct account *a = find_account(n, identity);
 
 	if (a == NULL && create)
-		a = new_account(n, identity);
+		a = node_new_account(n, identity);
 	return a != NULL ? &a->a : NULL;
 }
 
@@ -245,6 +246,7 @@ host_joined(void *arg, struct gwserver_account *account)
 	if (a->session != NULL && a->session != s)
 		session_end(a->session, SW_ERR_IN_USE);
 	a->session = s;
+	node_accounts_changed(s->node);
 	while (a->inbox != NULL && gwserver_push(&s->gw, a->inbox->data,
 	    a->inbox->len) == SW_OK)
 		drop_first(s->node, a);
@@ -256,6 +258,7 @@ host_forget(void *arg, struct gwserver_account *account)
 	struct session *s = arg;
 
 	s->node->fresh++;		/* as it will be counted again */
+	node_accounts_changed(s->node);
 	account_free(s->node, (struct account *)account);
 }
 
@@ -410,6 +413,7 @@ node_close_clients(struct node *n)
 		after = s->next;
 		session_free(s);
 	}
+	node_save_accounts(n);
 	for (a = n->accounts; a != NULL; a = next) {
 		next = a->hh.next;
 		account_free(n, a);

@@ -94,6 +94,8 @@ struct node {
 	size_t clients, fresh;
 	struct account *accounts;	/* by identity */
 	size_t stored, stored_bytes;
+	struct loop_timer save;		/* of the accounts */
+	bool unsaved;
 	uint8_t embedded[32];
 	void (*deliver_embedded)(void *, uint8_t *, size_t);
 	void *embedded_arg;
@@ -112,6 +114,14 @@ void node_deliver(void *arg, const uint8_t dest[static 32], uint8_t *data,
     size_t len);
 void node_accept_clients(struct loop_fd *w, uint32_t events);
 void node_close_clients(struct node *n);
+
+/* NULL: no memory, or no room. */
+struct account *node_new_account(struct node *n,
+    const uint8_t identity[static 32]);
+/* A file that is not there holds nobody. */
+int node_load_accounts(struct node *n) SW_MUST_CHECK;
+void node_save_accounts(struct node *n);
+void node_accounts_changed(struct node *n);
 void node_accept_tls_clients(struct loop_fd *w, uint32_t events);
 /* A connection, not blocking, that is to become a websocket.  Takes it; arg is
  * the node. */

@@ -48,6 +48,7 @@ static struct {
 	uint32_t rotation_id;		/* the present one */
 	bool next, old;			/* a key for the next; the last's */
 	bool ready;
+	char clients[4096];		/* name of the accounts' file */
 	int64_t announced_s;
 	int failed;			/* not SW_OK: why the node cannot run */
 } self;
@@ -159,12 +160,23 @@ start_node(uint32_t rotation_id)
 	int r;
 
 	cfg.ws_addr.port = self.o.ws_port;
+	if (!self.o.mix) {
+		/* Beside the keys, which are as secret. */
+		snprintf(self.clients, sizeof(self.clients), "%s.clients",
+		    self.o.keys);
+		cfg.accounts = self.clients;
+	}
 	cfg.wss_addr.port = self.o.wss_port;
 	memcpy(cfg.identity, self.keys.identity, sizeof(cfg.identity));
 	memcpy(cfg.noise, self.keys.noise, sizeof(cfg.noise));
 	memcpy(cfg.sphinx, need_key(rotation_id), sizeof(cfg.sphinx));
 	r = node_new(&self.node, &self.loop.loop, &cfg);
 	sw_wipe(&cfg, sizeof(cfg));
+	if (r == SW_ERR_FORMAT || r == SW_ERR_DENIED)
+		fprintf(stderr, "smolnode: refused clients' file \"%s\": %s\n",
+		    self.clients, r == SW_ERR_FORMAT ? "it is damaged; without "
+		    "it clients register anew" : "it has to be yours, and "
+		    "nobody else's to read (chmod 600)");
 	if (r == SW_OK && self.o.exit)
 		r = start_router();
 	if (r != SW_OK)

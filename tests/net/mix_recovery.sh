@@ -107,12 +107,16 @@ ends whole "a whole layer is killed and started again: a download goes on"
 
 entry() { status | sed -n 's/^entry .*:900//p'; }
 e=$(entry)
+clients() { sed -n '2,$s/ [0-9 ]*$//p' "$T/keys-g$e.clients"; }
+known=$(clients)
 begin
 stop "g$e"
 again "g$e"
 within 20 ready "g$e"
 ends whole "the entry is killed and started again: a download goes on"
 is "$(entry)" "$e" "by the same entry"
+is "$(clients)" "$known" "which still knew the client"
+is "$(stat -c %a "$T/keys-g$e.clients")" 600 "from a file for its eyes only"
 
 begin
 stop "g$e"
