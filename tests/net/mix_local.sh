@@ -63,6 +63,6 @@ wait $job
 is $? 0 "the program ends"
 gone() { ! ss -Htlnp | grep -q smolnode; }
 i=0
-until gone || [ $i -eq 400 ]; do sleep 0.1; i=$((i + 1)); done
+until gone || [ $i -eq 100 ]; do sleep 0.1; i=$((i + 1)); done
 ok "and the network with it" gone
 tap_end
