@@ -20,7 +20,7 @@
 #define SERVE_HTTP_LINE_MAX 8192	/* of a head */
 #define SERVE_HTTP_HEAD_MAX 32768	/* of a request */
 #define SERVE_HTTP_PATH_MAX SERVE_HTTP_LINE_MAX
-#define SERVE_HTTP_BODY_MAX (1024 * 1024) /* that is read, and thrown away */
+#define SERVE_HTTP_BODY_MAX (UINT64_C(1) << 20) /* that is read, and thrown away */
 #define SERVE_HTTP_ANSWER_MAX 10240	/* of a head, and of an error's page */
 #define SERVE_HTTP_RANGES_MAX 64	/* of one request; with more, all is sent */
 
