@@ -26,11 +26,7 @@
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_CIPHER_MODE_CTR
 #define MBEDTLS_GCM_C
-#if defined(__x86_64__)
-#define MBEDTLS_GCM_ALT			/* transport/mbedtls/gcm_alt.c */
-#else
-#define MBEDTLS_GCM_LARGE_TABLE
-#endif
+#define MBEDTLS_GCM_LARGE_TABLE		/* where there is no CLMUL */
 #define MBEDTLS_CHACHA20_C
 #define MBEDTLS_POLY1305_C
 #define MBEDTLS_CHACHAPOLY_C
