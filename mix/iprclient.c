@@ -47,11 +47,21 @@ struct held {
 	uint8_t bytes[IPRMSG_BUNDLE_MAX + 2];
 };
 
+/* One request to be let in. */
+struct attempt {
+	uint64_t stream, request;
+	int64_t sent_ms;
+	uint8_t version;
+};
+
 struct iprclient {
 	struct iprclient_config cfg;
 	int state;
 	unsigned tries;
-	uint64_t stream, request;
+	struct attempt attempt[IPRCLIENT_TRIES];
+	unsigned entered;		/* the attempt that let us in */
+	uint8_t found;			/* version that the exit answered; 0 */
+	uint64_t stream;
 	int64_t now_ms;			/* of the last tick */
 	int64_t try_ms, sent_ms;
 	int64_t alive_ms, probe_ms;	/* the exit's last word; our question */
@@ -133,13 +143,15 @@ version_of_try(const struct iprclient *c)
 
 	if (c->cfg.version != 0)
 		return c->cfg.version;
+	if (c->found != 0)
+		return c->found;
 	if (c->cfg.likely != 0 && i-- == 0)
 		return c->cfg.likely;
 	return order[i % sizeof(order)];
 }
 
-/* Each try is a stream of its own: the exit's answers to an older one must
- * not be taken for this one's. */
+/* Each try is a stream of its own.  The exit serves the one that it heard of
+ * last, so an answer to an earlier one does not let us in. */
 static void
 try_connect(struct iprclient *c, int64_t now_ms)
 {
@@ -157,7 +169,8 @@ try_connect(struct iprclient *c, int64_t now_ms)
 	}
 	rng_fill(c->cfg.rng, &c->stream, sizeof(c->stream));
 	c->seq = 0;
-	c->request = q.id;
+	c->attempt[c->tries - 1] = (struct attempt){ c->stream, q.id, now_ms,
+	    c->version };
 	c->try_ms = now_ms + IPRCLIENT_TRY_MS;
 	if ((r = say(c, &q, FIRST_SURBS)) != SW_OK && r != SW_AGAIN)
 		log_debug("iprclient: cannot ask: %s", sw_strerror(r));
@@ -169,6 +182,7 @@ iprclient_start(struct iprclient *c, int64_t now_ms)
 	c->state = CONNECTING;
 	c->again = false;
 	c->tries = 0;
+	c->found = 0;
 	try_connect(c, now_ms);
 }
 
@@ -189,6 +203,7 @@ ask_again(struct iprclient *c, int64_t now_ms)
 	c->again = true;
 	c->state = CONNECTING;
 	c->tries = 0;
+	c->found = 0;
 	c->bundle_len = 0;
 	try_connect(c, now_ms);
 }
@@ -576,18 +591,68 @@ take_info(struct iprclient *c, const struct iprmsg_response *a)
 		c->cfg.events->packet(c->cfg.arg, error, n);
 }
 
+static bool
+is_framed(const struct attempt *t)
+{
+	return t->version >= IPRMSG_V9;
+}
+
+static void
+use_attempt(struct iprclient *c, unsigned k)
+{
+	c->entered = k;
+	c->stream = c->attempt[k].stream;
+	c->version = c->attempt[k].version;
+	/* The exit has heard nothing since, and counts from there. */
+	c->sent_ms = c->attempt[k].sent_ms;
+}
+
+/* Has another request of this one's version followed it? */
+static bool
+was_repeated(const struct iprclient *c, unsigned k)
+{
+	for (unsigned i = k + 1; i < c->tries; i++)
+		if (c->attempt[i].version == c->attempt[k].version)
+			return true;
+	return false;
+}
+
+/*
+ * An answer may take longer than our patience.  It is then one to an earlier
+ * try: the exit speaks that version, and will answer the later tries of it as
+ * well.  Of those of other versions, an exit ignores what it does not speak,
+ * and answers one without frames by keeping the session that has them.
+ */
 static void
 take_connected(struct iprclient *c, const struct iprmsg_response *a)
 {
-	if (c->state != CONNECTING || a->id != c->request)
+	unsigned k = 0;
+
+	while (k < c->tries && c->attempt[k].request != a->id)
+		k++;
+	if (k == c->tries || (c->state != CONNECTING && c->state != UP))
 		return;
-	c->try_ms = SW_NEVER;
-	if (a->reason == IPRMSG_SUCCESS) {
-		enter(c, a);
+	if (a->reason != IPRMSG_SUCCESS) {
+		if (c->state == UP || k != c->tries - 1)
+			return;
+		c->try_ms = SW_NEVER;
+		c->state = DOWN;
+		c->cfg.events->down(c->cfg.arg, SW_ERR_REFUSED);
 		return;
 	}
-	c->state = DOWN;
-	c->cfg.events->down(c->cfg.arg, SW_ERR_REFUSED);
+	if (c->state == UP) {
+		if (!is_framed(&c->attempt[k]) || (k < c->entered &&
+		    is_framed(&c->attempt[c->entered])))
+			return;
+		c->again = true;	/* if addresses change, that is news */
+	} else if (was_repeated(c, k)) {
+		c->found = c->attempt[k].version;
+		c->try_ms = c->now_ms + 4 * IPRCLIENT_TRY_MS;
+		return;
+	}
+	c->try_ms = SW_NEVER;
+	use_attempt(c, k);
+	enter(c, a);
 }
 
 static void
@@ -622,33 +687,65 @@ take_data(struct iprclient *c, uint32_t seq, const struct iprmsg_response *a)
 	release(c);
 }
 
+/* The attempt whose stream this is; c->tries when it is none of ours. */
+static unsigned
+find_stream(const struct iprclient *c, uint64_t id)
+{
+	unsigned k = 0;
+
+	while (k < c->tries && c->attempt[k].stream != id)
+		k++;
+	return k;
+}
+
+/* Did this come on the stream, or without one, as we speak now? */
+static bool
+is_current(struct iprclient *c, bool framed, const struct iprmsg_stream *s,
+    const struct iprmsg_response *a)
+{
+	/* An exit that let us in without frames, and still has a session with
+	 * them, sends by that. */
+	if (framed && c->state == UP && c->version < IPRMSG_V9 &&
+	    a->kind == IPRMSG_DATA) {
+		use_attempt(c, find_stream(c, s->id));
+		c->expected = s->seq;
+	}
+	return framed == (c->version >= IPRMSG_V9) &&
+	    (!framed || s->id == c->stream) && a->version == c->version;
+}
+
 void
 iprclient_take(struct iprclient *c, const struct nymmsg *m)
 {
 	struct rbuf in = { m->data, m->data_len };
 	struct iprmsg_stream s = { 0 };
 	struct iprmsg_response a;
+	bool framed;
 
-	/* Only what came by our SURBs, on our stream. */
+	/* Only what came by our SURBs, on our streams. */
 	if (m->kind != NYMMSG_REPLY)
 		return;
-	if (c->version >= IPRMSG_V9 && (iprmsg_get_stream(&in, &s) != SW_OK ||
-	    s.id != c->stream))
+	framed = iprmsg_get_stream(&in, &s) == SW_OK;
+	if (framed && find_stream(c, s.id) == c->tries)
 		return;
 	if (iprmsg_get_response(&a, in.p, in.left) != SW_OK ||
-	    a.version != c->version) {
+	    framed != (a.version >= IPRMSG_V9)) {
 		log_debug("iprclient: an answer that does not read");
 		return;
 	}
+	if (a.kind == IPRMSG_CONNECT) {
+		c->heard = true;
+		take_connected(c, &a);
+		return;
+	}
+	if (!is_current(c, framed, &s, &a))
+		return;
 	c->heard = true;
 	if (c->state == UP)
 		note_seq(c, s.seq);
 	switch (a.kind) {
 	case IPRMSG_DATA:
 		take_data(c, s.seq, &a);
-		break;
-	case IPRMSG_CONNECT:
-		take_connected(c, &a);
 		break;
 	case IPRMSG_DROPPED:
 	case IPRMSG_DISCONNECT:

@@ -296,10 +296,13 @@ take_connect(struct iprexit *x, const uint8_t *tag, bool framed,
 	if (c == NULL) {
 		a.reason = IPRMSG_NO_ADDRESS;
 	} else {
-		c->version = q->version;
-		c->framed = framed;
-		c->stream = s->id;
-		c->seq = 0;
+		/* As Nym's exits: one without frames does not end a stream. */
+		if (framed || !c->framed) {
+			c->version = q->version;
+			c->framed = framed;
+			c->stream = s->id;
+			c->seq = 0;
+		}
 		c->last_ms = now_ms;
 		v4 = addr4(c);
 		v6 = addr6(c);

@@ -11,8 +11,18 @@
 #include "mix/iprsent.h"
 #include "tests/unit/fakenet.h"
 
+/* An answer on its way. */
+struct late {
+	int64_t due_ms;
+	size_t n;
+	uint8_t bytes[3000];
+};
+
 struct world {
 	struct fakenet net;
+	int64_t lag_ms;			/* of the exit's answers */
+	struct late late[64];
+	size_t n_late;
 	struct mixclient *cm, *xm;
 	struct iprclient *client;
 	struct iprexit *exit;
@@ -55,8 +65,28 @@ client_message(void *arg, const struct nymmsg *m)
 	    iprmsg_get_response(&a, in.p, in.left) == SW_OK &&
 	    a.kind == IPRMSG_DATA)
 		return;
+	if (w->lag_ms > 0 && m->kind == NYMMSG_REPLY && w->n_late < 64 &&
+	    m->data_len <= sizeof(w->late[0].bytes)) {
+		w->late[w->n_late].due_ms = w->net.now_ms + w->lag_ms;
+		w->late[w->n_late].n = m->data_len;
+		memcpy(w->late[w->n_late++].bytes, m->data, m->data_len);
+		return;
+	}
 	if (!w->mute)
 		iprclient_take(w->client, m);
+}
+
+static void
+deliver_late(struct world *w)
+{
+	while (w->n_late > 0 && w->late[0].due_ms <= w->net.now_ms) {
+		struct nymmsg m = { .kind = NYMMSG_REPLY,
+		    .data = w->late[0].bytes, .data_len = w->late[0].n };
+
+		iprclient_take(w->client, &m);
+		memmove(w->late, w->late + 1, --w->n_late *
+		    sizeof(w->late[0]));
+	}
 }
 
 static void
@@ -223,6 +253,7 @@ run(struct world *w, int64_t ms)
 		iprclient_tick(w->client, w->net.now_ms);
 		if (w->exit != NULL)
 			iprexit_tick(w->exit, w->net.now_ms);
+		deliver_late(w);
 		fakenet_run(&w->net, 5);
 	}
 }
@@ -305,6 +336,42 @@ every_version_carries_packets_stays_and_says_goodbye(void **state)
 		iprclient_stop(w->client);
 		run(w, 100);
 		assert_int_equal(w->gone, 1);
+		free_world(w);
+	}
+}
+
+/* Answers that take longer than a try: whatever was asked meanwhile, we end up
+ * on the stream that the exit serves. */
+static void
+a_slow_exit_lets_us_in(void **state)
+{
+	static const struct {
+		int64_t lag_ms;
+		uint8_t only;
+	} cases[] = { { 2000, 0 }, { 8000, 0 }, { 8000, IPRMSG_V9 },
+		{ 13000, IPRMSG_V9 }, { 20000, IPRMSG_V9 }, { 20000, 0 },
+		{ 8000, IPRMSG_V8 } };
+	uint8_t pkt[100];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct world *w = new_world(0, 0, (uint8_t)(20 + i));
+
+		w->lag_ms = cases[i].lag_ms;
+		w->only = cases[i].only;
+		iprclient_start(w->client, w->net.now_ms);
+		run(w, 60000);
+		assert_true(w->up);
+		assert_int_equal(w->down, 0);
+		w->lag_ms = 0;
+		run(w, 25000);
+		for (unsigned k = 0; k < 3; k++) {
+			make_packet(w, pkt, sizeof(pkt), (uint8_t)k);
+			assert_int_equal(iprclient_send(w->client, pkt,
+			    sizeof(pkt)), SW_OK);
+			run(w, 100);
+			assert_int_equal(w->got, k + 1);
+		}
 		free_world(w);
 	}
 }
@@ -773,6 +840,7 @@ main(void)
 		cmocka_unit_test(packets_go_out_and_come_back),
 		cmocka_unit_test(
 		    every_version_carries_packets_stays_and_says_goodbye),
+		cmocka_unit_test(a_slow_exit_lets_us_in),
 		cmocka_unit_test(a_version_that_the_exit_speaks_is_found),
 		cmocka_unit_test(an_exit_that_forgot_us_is_asked_again),
 		cmocka_unit_test(an_exit_that_restarts_says_so),
