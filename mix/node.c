@@ -113,11 +113,6 @@ node_new(struct node **out, struct loop *l, const struct node_config *cfg)
 	n->timer.fire = tick;
 	n->hourly.fire = sweep;
 	n->mix_listener.fd = n->ws_listener.fd = n->wss_listener.fd = -1;
-	if (cfg->accounts != NULL && (r = node_load_accounts(n)) != SW_OK) {
-		node_free(n);
-		return r;
-	}
-	r = SW_ERR_NOMEM;
 	if ((n->mix = new_mixnode(n)) == NULL ||
 	    (r = start_listener(n, &n->mix_listener, &n->cfg.mix_addr,
 	    node_accept_links)) != SW_OK ||
@@ -126,6 +121,10 @@ node_new(struct node **out, struct loop *l, const struct node_config *cfg)
 	    (cfg->gateway && cfg->tls != NULL &&
 	    (r = start_listener(n, &n->wss_listener, &n->cfg.wss_addr,
 	    node_accept_tls_clients)) != SW_OK)) {
+		node_free(n);
+		return r;
+	}
+	if (cfg->accounts != NULL && (r = node_load_accounts(n)) != SW_OK) {
 		node_free(n);
 		return r;
 	}

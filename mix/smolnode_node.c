@@ -225,7 +225,7 @@ on_epoch(void *arg, const struct smolnode_epoch *e)
 }
 
 static char *
-on_describe(void *arg)
+describe(void)
 {
 	struct announce a = {
 		.mix = *node_mix_addr(self.node), .mixnode = self.o.mix,
@@ -236,7 +236,6 @@ on_describe(void *arg)
 	const uint8_t *key;
 	char *text;
 
-	(void)arg;
 	/* Each has to be younger than the one before. */
 	if (a.unix_s <= self.announced_s)
 		a.unix_s = self.announced_s + 1;
@@ -259,6 +258,13 @@ on_describe(void *arg)
 	}
 	return announce_write(&a, self.keys.identity, &text) == SW_OK ? text :
 	    NULL;
+}
+
+static char *
+on_describe(void *arg)
+{
+	(void)arg;
+	return self.node != NULL ? describe() : NULL;	/* it could not start */
 }
 
 static void
