@@ -246,7 +246,7 @@ $(LIBUV)/build/uv_run_tests:
 	SUITES=bookworm scripts/deps source libuv1 $(LIBUV)
 	cmake -S $(LIBUV) -B $(LIBUV)/build -DBUILD_TESTING=ON >/dev/null
 	$(MAKE) -s -C $(LIBUV)/build uv_run_tests
-# Other implementations as peers; tests/interop/README and iroh/README there.
+# Other implementations as peers; tests/interop/README, iroh/README, nymnode/README.
 interop: all $(B)/tests/lib/serve $(B)/tests/lib/capture
 	sh tests/interop/patch.sh build/interop/nym-network-defaults
 	CARGO_TARGET_DIR=$(CURDIR)/build/interop/target cargo build --release \
@@ -257,6 +257,8 @@ interop-peers: all $(TEST_BIN)
 interop-iroh: all $(B)/tests/lib/iroh_pipe
 	B=$(B) IROH_PEER=$(IROH_PEER) IROH_RELAY=$(IROH_RELAY) NODE_PATH=$(NODE_PATH) \
 	    prove -v tests/interop/iroh/run.sh tests/interop/iroh/serve.sh
+interop-nym-node: all $(addprefix $(B)/tests/,lib/serve lib/capture interop/nymnode/announce)
+	B=$(B) NYM_NODE=$(NYM_NODE) prove --timer -v tests/interop/nymnode/run.sh
 
 # --- installing ------------------------------------------------------------
 # put MODE FILES DIRECTORY
