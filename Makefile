@@ -119,7 +119,9 @@ $(B)/.dirs: FORCE
 	@echo "$(WHERE)" | cmp -s - $@ || echo "$(WHERE)" >$@
 FORCE:
 $(B)/mix/%.o $(B)/transport/tls%.o $(B)/transport/serve_%.o: BASIC += $(MBED_INC)
-$(MIX) $(NODE) $(TRANSPORT) $(SERVE): | $(if $(MBED_A),$(MBEDTLS)/.complete)
+# Its configuration decides the layout of mbedTLS's structs, and is a system
+# header to -MMD.
+$(MIX) $(NODE) $(TRANSPORT) $(SERVE): $(if $(MBED_A),$(MBED_CFG) | $(MBEDTLS)/.complete)
 $(B)/%.o: %.c
 	$(COMPILE) -c $< -o $@
 $(B)/%.o: %.S
