@@ -647,7 +647,7 @@ take_connected(struct iprclient *c, const struct iprmsg_response *a)
 		c->again = true;	/* if addresses change, that is news */
 	} else if (was_repeated(c, k)) {
 		c->found = c->attempt[k].version;
-		c->try_ms = c->now_ms + 4 * IPRCLIENT_TRY_MS;
+		c->try_ms = c->now_ms + INT64_C(4) * IPRCLIENT_TRY_MS;
 		return;
 	}
 	c->try_ms = SW_NEVER;

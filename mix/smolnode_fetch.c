@@ -81,8 +81,9 @@ on_closed(struct stream *s, int err)
 	struct httpres a;
 
 	if (f->in_len > 0 && httpres_read(&a, f->in, f->in_len) == SW_OK)
-		err = SW_OK;
-	finish(f, err, &a);
+		finish(f, SW_OK, &a);
+	else
+		finish(f, err != SW_OK ? err : SW_ERR_CLOSED, NULL);
 }
 
 static const struct stream_ops ops = { on_data, NULL, on_closed };

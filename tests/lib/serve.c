@@ -11,7 +11,7 @@
  *	5002  accepts and does nothing
  *	5003  checks the pattern up to the end, answers "N good|bad"
  *	5004  says "hello", ends its direction, goes on reading
- *	5005  resets at once
+ *	5005  resets 100 ms after it was reached
  *	5006  sends 100 bytes and resets 200 ms later
  *	5007  echoes one buffer, then ends
  *	  43, 70, 79  read a line, answer "you asked for ..." (whois and such)
@@ -187,6 +187,8 @@ serve(void *arg)
 		swallow(&c, false);
 		break;
 	case 5005:
+		/* Any sooner, and a busy machine's connect() may see it. */
+		(void)usleep(100000);
 		reset(c.fd);
 		break;
 	case 5006:

@@ -92,6 +92,7 @@ is "$(pgrep -c smolwrap-guard)" 0 "and no guard"
 is "$(strays client)" "" "all that time, the client sent SSH and no more"
 
 # --- over the mixnet, with UDP ---------------------------------------------------
+# shellcheck disable=SC2154 # set by watch
 kill "$net_watch_client"; wait "$net_watch_client" 2>/dev/null
 rm -f "$T/seen-client"
 watch client

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -600,6 +601,8 @@ datagrams(void)
 	(void)close(a);
 	result("connect-closed", connect(fd, SA(lo), sizeof(lo)));
 	(void)send(fd, "x", 1, 0);
+	/* At once, but where the kernel's own threads wait for a processor. */
+	(void)poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 2000);
 	result("recv-refused", recv(fd, buf, 1, MSG_DONTWAIT));
 	(void)close(fd);
 }
