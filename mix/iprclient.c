@@ -32,20 +32,7 @@
 #define QUIET_ACKS 4
 #define QUIET_MAX_MS 40000		/* or in any case */
 
-#define HELD_MAX 256			/* bundles */
-#define HOLD_FROM 256			/* bytes: smaller ones are not held */
-
 enum { NEW, CONNECTING, UP, DOWN };
-
-/* A bundle that came before its turn.  Without bytes it has been handed up
- * already and only stands for its number. */
-struct held {
-	bool used;
-	uint32_t seq;
-	int64_t since_ms;
-	size_t len;
-	uint8_t bytes[IPRMSG_BUNDLE_MAX + 2];
-};
 
 /* One request to be let in. */
 struct attempt {
@@ -69,7 +56,6 @@ struct iprclient {
 	uint64_t acked;			/* packets that had arrived by then */
 	bool probing;			/* this bundle is to bring SURBs */
 	uint32_t seq;
-	uint32_t expected;		/* number of the next bundle in order */
 	size_t surb_target;
 	uint64_t written_off;		/* SURBs that we count as lost */
 	uint32_t seq_high, seq_got;	/* of the exit's: the highest, how many */
@@ -77,8 +63,7 @@ struct iprclient {
 	int64_t window_ms, heard_ms;
 	uint64_t window_replies, requests_seen;
 	struct iprsent sent;		/* for what the exit refuses */
-	size_t bundle_len, n_held;
-	struct held held[HELD_MAX];	/* by number */
+	size_t bundle_len;
 	uint8_t bundle[IPRMSG_BUNDLE_MAX + 2 + IPRMSG_BUNDLE_MAX];
 	uint8_t self4[4];
 	uint8_t version;		/* of this try, or of the connection */
@@ -454,52 +439,6 @@ hand_up(struct iprclient *c, const uint8_t *p, size_t len)
 			c->cfg.events->packet(c->cfg.arg, pkt, n);
 }
 
-/* Hand up what is now in order. */
-static void
-release(struct iprclient *c)
-{
-	struct held *h;
-
-	while ((h = &c->held[c->expected % HELD_MAX])->used &&
-	    h->seq == c->expected) {
-		h->used = false;
-		c->n_held--;
-		c->expected++;
-		hand_up(c, h->bytes, h->len);
-	}
-}
-
-/* Give up on what is missing before the earliest held bundle. */
-static void
-skip_gap(struct iprclient *c)
-{
-	for (uint32_t i = 0; i < HELD_MAX; i++) {
-		struct held *h = &c->held[(c->expected + i) % HELD_MAX];
-
-		if (h->used) {
-			c->expected = h->seq;
-			release(c);
-			return;
-		}
-	}
-}
-
-/* When the longest held bundle is to go, SW_NEVER if there is none.  Those
- * that were handed up already do not count. */
-static int64_t
-hold_until(const struct iprclient *c)
-{
-	int64_t at = SW_NEVER;
-
-	for (size_t i = 0; c->n_held > 0 && i < HELD_MAX; i++) {
-		const struct held *h = &c->held[i];
-
-		if (h->used && h->since_ms + c->cfg.hold_ms < at)
-			at = h->since_ms + c->cfg.hold_ms;
-	}
-	return at;
-}
-
 void
 iprclient_tick(struct iprclient *c, int64_t now_ms)
 {
@@ -518,8 +457,6 @@ iprclient_tick(struct iprclient *c, int64_t now_ms)
 		c->spoke_ms = 0;
 	}
 	watch_surbs(c, now_ms);
-	while (c->state == UP && hold_until(c) <= now_ms)
-		skip_gap(c);
 	watch_exit(c, now_ms);
 	/* While packets wait for their slots, later ones may still join. */
 	if (mixclient_queued(c->cfg.mix) < 2)
@@ -542,12 +479,10 @@ iprclient_deadline(const struct iprclient *c)
 	if (c->state == CONNECTING)
 		return c->try_ms;
 	if (c->state == UP) {
-		int64_t at = hold_until(c), next;
+		int64_t at = c->sent_ms + IPRCLIENT_KEEPALIVE_MS;
+		int64_t probe = probe_at(c);
 
-		if ((next = c->sent_ms + IPRCLIENT_KEEPALIVE_MS) < at)
-			at = next;
-		next = probe_at(c);
-		return next < at ? next : at;
+		return probe < at ? probe : at;
 	}
 	return SW_NEVER;
 }
@@ -567,9 +502,6 @@ enter(struct iprclient *c, const struct iprmsg_response *a)
 	c->again = false;
 	c->alive_ms = c->now_ms;
 	c->spoke_ms = 0;
-	memset(c->held, 0, sizeof(c->held));
-	c->n_held = 0;
-	c->expected = 1;		/* an exit numbers its data from 1 */
 	memcpy(c->self4, a->ip4, sizeof(c->self4));
 	if (changed)
 		c->cfg.events->down(c->cfg.arg, SW_ERR_CLOSED);
@@ -655,38 +587,6 @@ take_connected(struct iprclient *c, const struct iprmsg_response *a)
 	enter(c, a);
 }
 
-static void
-take_data(struct iprclient *c, uint32_t seq, const struct iprmsg_response *a)
-{
-	bool hold = a->bundle_len >= HOLD_FROM;
-	struct held *h;
-
-	if (c->cfg.hold_ms == 0 || c->version < IPRMSG_V9 || a->bundle_len > sizeof(h->bytes) ||
-	    (int32_t)(seq - c->expected) < 0) {
-		hand_up(c, a->bundle, a->bundle_len);	/* late, or no order */
-		return;
-	}
-	while (seq - c->expected >= HELD_MAX) {
-		if (c->n_held == 0)
-			c->expected = seq;
-		else
-			skip_gap(c);
-	}
-	h = &c->held[seq % HELD_MAX];
-	if (h->used)
-		return;				/* a duplicate */
-	h->used = true;
-	h->seq = seq;
-	h->since_ms = c->now_ms;
-	h->len = hold ? a->bundle_len : 0;
-	if (hold)
-		memcpy(h->bytes, a->bundle, a->bundle_len);
-	c->n_held++;
-	if (!hold)
-		hand_up(c, a->bundle, a->bundle_len);
-	release(c);
-}
-
 /* The attempt whose stream this is; c->tries when it is none of ours. */
 static unsigned
 find_stream(const struct iprclient *c, uint64_t id)
@@ -706,10 +606,8 @@ is_current(struct iprclient *c, bool framed, const struct iprmsg_stream *s,
 	/* An exit that let us in without frames, and still has a session with
 	 * them, sends by that. */
 	if (framed && c->state == UP && c->version < IPRMSG_V9 &&
-	    a->kind == IPRMSG_DATA) {
+	    a->kind == IPRMSG_DATA)
 		use_attempt(c, find_stream(c, s->id));
-		c->expected = s->seq;
-	}
 	return framed == (c->version >= IPRMSG_V9) &&
 	    (!framed || s->id == c->stream) && a->version == c->version;
 }
@@ -745,7 +643,7 @@ iprclient_take(struct iprclient *c, const struct nymmsg *m)
 		note_seq(c, s.seq);
 	switch (a.kind) {
 	case IPRMSG_DATA:
-		take_data(c, s.seq, &a);
+		hand_up(c, a.bundle, a.bundle_len);
 		break;
 	case IPRMSG_DROPPED:
 	case IPRMSG_DISCONNECT:

@@ -16,10 +16,8 @@
  * that a message leaves in its last packet; when the exit has few and there
  * is nothing to say, they are sent alone.
  *
- * Mixing reorders, and a TCP that sees its data out of order sends it again.
- * So large bundles are held back for a moment, until those before them are
- * there; small ones (acknowledgements) are handed up as they arrive, since
- * holding them only makes the sender slower.
+ * Mixing reorders; bundles are handed up as they come, since TCP above is
+ * prepared for it (stack_reorder.c) and holding any makes its sender slower.
  */
 #ifndef SW_MIX_IPRCLIENT_H
 #define SW_MIX_IPRCLIENT_H
@@ -50,7 +48,6 @@ struct iprclient_config {
 	struct recipient exit;
 	uint8_t version;		/* IPRMSG_V*; 0: find one that works */
 	uint8_t likely;			/* then: to be tried first; 0: none */
-	int64_t hold_ms;		/* for order, at most; 0: not at all */
 	const struct iprclient_events *events;	/* static */
 	void *arg;
 	struct rng *rng;

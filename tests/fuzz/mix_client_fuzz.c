@@ -107,7 +107,7 @@ begin(struct world *w, uint8_t how)
 	};
 	struct iprclient_config ic = {
 		.version = how % 4 == 0 ? 0 : (uint8_t)(7 + how % 4),
-		.hold_ms = how & 16 ? 40 : 0, .events = &ipr_events,
+		.events = &ipr_events,
 		.arg = w, .rng = &rng, .unix_now = unix_now,
 	};
 
