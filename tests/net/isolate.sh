@@ -67,6 +67,7 @@ like "$(on client "$B/smolwrap" $VIA --isolate never busybox true 2>&1)" \
 # interrupted NAME COMMAND...: a slow download while COMMAND does it.
 interrupted() {
 	what=$1; shift
+	rm -f "$T/part"
 	get http://www.example.test/slow >"$T/part" 2>"$T/err" &
 	job=$!
 	ok "$what: data flows before" within 10 test -s "$T/part"

@@ -68,9 +68,9 @@ for mode in $late; do
 	program=$!
 	case $mode in
 	dark) ;;
-	requests) ok "$mode: we put an end to it" within 60 did "cut $mode" ;;
-	opens | windows) ok "$mode: all of it" within 60 did "did $mode" ;;
-	*) ok "$mode: as much as we let it" within 60 did \
+	requests) ok "$mode: we put an end to it" within 180 did "cut $mode" ;;
+	opens | windows) ok "$mode: all of it" within 180 did "did $mode" ;;
+	*) ok "$mode: as much as we let it" within 180 did \
 	    "did $mode|cut $mode" ;;
 	esac
 	within 5 test "$(held)" = "$(sleep 0.3; held)"
