@@ -31,7 +31,8 @@ static char **
 build(const char *const *old)
 {
 	static char copy[16][128];
-	static char *vec[17];
+	static char *vec[17], **made[64];	/* reachable: a process keeps its own */
+	static size_t made_n;
 	size_t n = 0;
 
 	for (; old[n] != NULL; n++) {
@@ -39,7 +40,8 @@ build(const char *const *old)
 		vec[n] = copy[n];
 	}
 	vec[n] = NULL;
-	return environ_build(vec, &facts);
+	assert_in_range(made_n, 0, 63);
+	return made[made_n++] = environ_build(vec, &facts);
 }
 #define BUILD(...) build((const char *const[]){ __VA_ARGS__, NULL })
 
