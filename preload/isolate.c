@@ -169,16 +169,29 @@ keep_to_ports(const struct link_config *c)
 
 /* --- names ----------------------------------------------------------------- */
 
-/* In this namespace `path` reads `text`.  real: where it leads. */
+/* Is it in a folder that is hidden, and so empty and ours? */
+static bool
+is_hidden(const char *path)
+{
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+		size_t n = strlen(hidden[i]);
+
+		if (strncmp(path, hidden[i], n) == 0 && path[n] == '/')
+			return true;
+	}
+	return false;
+}
+
+/* In this namespace `path` reads `text`.  real: where it leads.  The file
+ * itself is the machine's: it is covered, never written or made. */
 static bool
 put_over(const char *path, const char *real, const char *text)
 {
 	char copy[] = "/tmp/.smolwrap.XXXXXX";
-	int fd;
+	int fd, why;
 	bool ok;
 
-	/* In a folder that was hidden, or nowhere: there is room. */
-	if (access(path, F_OK) != 0)
+	if (is_hidden(real))
 		return write_text(real, O_CREAT, text);
 	fd = mkostemp(copy, O_CLOEXEC);
 	if (fd < 0)
@@ -186,7 +199,9 @@ put_over(const char *path, const char *real, const char *text)
 	close(fd);
 	ok = chmod(copy, 0644) == 0 && write_text(copy, 0, text) &&
 	    mount(copy, path, NULL, MS_BIND, NULL) == 0;
+	why = errno;
 	(void)unlink(copy);
+	errno = why;
 	return ok;
 }
 
@@ -255,7 +270,7 @@ lead_names(const struct link_config *c, char why[static ISOLATE_WHY_MAX])
 static int
 start_guard(int alive, int diag)
 {
-	struct pollfd p = { .fd = alive };
+	struct pollfd p = { .fd = 1 };
 	pid_t pid = fork();
 
 	if (pid < 0)
@@ -268,11 +283,15 @@ start_guard(int alive, int diag)
 	(void)setsid();
 	if (chdir("/") != 0)
 		_exit(1);
+	/* The caller may have had 0 and 1 closed, and these be there. */
+	diag = fcntl(diag, F_DUPFD, 3);
+	alive = fcntl(alive, F_DUPFD, 3);
+	if (diag < 0 || alive < 0)
+		_exit(1);
 	(void)dup2(diag, 0);
 	(void)dup2(alive, 1);
 	(void)syscall(SYS_close_range, 2, ~0u, 0);
 	(void)prctl(PR_SET_NAME, "smolwrap-guard");
-	p.fd = 1;
 	while (poll(&p, 1, -1) < 0 && errno == EINTR)
 		;
 	netdev_reset(0);

@@ -119,11 +119,13 @@ local_udp_drain(struct local_udp *u, uint32_t events, int limit)
 {
 	bool hung_up = (events & (EPOLLHUP | EPOLLERR)) != 0;
 	bool over = hung_up || (events & EPOLLRDHUP) != 0;
-	uint8_t *rec = arena_get(RECORD_MAX);
+	uint8_t *rec = arena_get(RECORD_MAX), lost[1];
 	int empty = 0;
 
+	/* No memory: drop one, as a network may, rather than spin. */
 	if (rec == NULL)
-		return !hung_up;
+		return sys_recv(u->pair.fd, lost, sizeof(lost), MSG_DONTWAIT) >=
+		    0 || !hung_up;
 	for (int i = 0; i < limit && empty < EMPTY_MAX; i++) {
 		ssize_t r = sys_recv(u->pair.fd, rec, RECORD_MAX, MSG_DONTWAIT);
 

@@ -64,6 +64,26 @@ on client umount /dev/net/tun
 like "$(on client "$B/smolwrap" $VIA --isolate never busybox true 2>&1)" \
     "smolwrap: cannot wrap*" "--isolate never: refused"
 
+# other_etc COMMAND: by a shell on client, with a copy of /etc there to change.
+other_etc() {
+	# shellcheck disable=SC2016,SC2086 # the inner shell's; a list of words
+	on client unshare -m sh -c '
+		mkdir -p "$0" && cp -r "$1"/. "$0" && rm "$0/resolv.conf" &&
+		mount --bind "$0" /etc && eval "$2"' "$T/etc-other" \
+		"$T/etc-client" "$1" 2>&1
+}
+SW="$B/smolwrap $VIA busybox wget -q -O - http://www.example.test/"
+like "$(other_etc "$SW; ls /etc/resolv.conf")" \
+    "smolwrap: cannot wrap*resolv.conf*No such file*ls: *No such file*" \
+    "no resolv.conf: an error, and none is made"
+is "$(other_etc "mkdir -p /run/systemd/resolve
+    echo nameserver 192.0.2.53 >/run/systemd/resolve/stub-resolv.conf
+    ln -s /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
+    $SW; cat /etc/resolv.conf")" "$PAGE
+nameserver 192.0.2.53" "a resolv.conf among what is hidden: led, and left as it was"
+is "$(wrapped busybox wget -q -O - http://www.example.test/ <&-)" "$PAGE" \
+    "with standard input closed"
+
 # interrupted NAME COMMAND...: a slow download while COMMAND does it.
 interrupted() {
 	what=$1; shift
