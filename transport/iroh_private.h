@@ -2,7 +2,8 @@
  * iroh_private.h - what the files of an endpoint share.  Everything here
  * belongs to the endpoint's thread, but for what `lock` guards.
  *
- *	iroh_endpoint.c	life, thread, orders of other threads, timers
+ *	iroh_calls.c	life, and what other threads call
+ *	iroh_endpoint.c	the thread, orders of other threads, timers
  *	iroh_route.c	which connection a datagram belongs to; new ones
  *	iroh_conn.c	one connection: input, time, its states and its end
  *	iroh_quic.c	its ngtcp2 side: parameters and callbacks
@@ -213,9 +214,17 @@ struct iroh_dial {
 uint64_t iroh_now_ns(void);
 
 /* --- iroh_endpoint.c --- */
+/* Its descriptors and timers.  SW_OK or SW_ERR_SYS. */
+int iroh_endpoint_open_loop(struct iroh_endpoint *ep) SW_MUST_CHECK;
+/* Start its thread.  SW_OK or SW_ERR_SYS. */
+int iroh_endpoint_start(struct iroh_endpoint *ep) SW_MUST_CHECK;
+/* Its thread has ended, or is the caller, or was never started. */
+void iroh_endpoint_free(struct iroh_endpoint *ep);
+/* The link to this relay, made when there is none; NULL: one line in why[]. */
+struct iroh_relay *iroh_endpoint_relay(struct iroh_endpoint *ep,
+    const char *url, char why[static IROH_WHY_LEN]);
 void iroh_endpoint_dial_done(struct iroh_endpoint *ep, struct iroh_dial *d,
-    int err,
-    int fd, const char *why);
+    int err, int fd, const char *why);
 /* Queue an accepted stream; false: the queue is full. */
 bool iroh_endpoint_offer(struct iroh_endpoint *ep,
     const struct iroh_incoming *in);
