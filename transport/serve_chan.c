@@ -4,19 +4,12 @@
  *   theirs:  OPEN -> ASKED -> CONFIRMATION -> OPEN ... CLOSE both ways
  *                          \-> FAILURE
  *   ours:    OPEN -> OFFERED -> (their) CONFIRMATION -> OPEN ...
- *
- * Receive windows.  A channel begins with WINDOW_FIRST; each time a client has
- * used up most of its window and we have none of it left to pass on, the window
- * holds it back and is doubled, as far as the budget of the process goes.  What
- * is granted we must be ready to hold, so that budget bounds our memory.  A
- * client that sends more than was granted is thrown out.
  */
 #include "transport/serve_ssh_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW_FIRST ((uint32_t)128 * 1024)
 #define TABLE_FIRST 8
 #define CLOSE_ROOM 4
 
@@ -32,7 +25,8 @@ static bool
 table_grow(struct serve_ssh *s)
 {
 	size_t room = s->chan_room == 0 ? TABLE_FIRST : s->chan_room * 2;
-	struct serve_chan **p = realloc(s->chan, room * sizeof(struct serve_chan *));
+	struct serve_chan **p = realloc(s->chan,
+	    room * sizeof(struct serve_chan *));
 
 	if (p == NULL)
 		return false;
@@ -57,18 +51,10 @@ chan_new(struct serve_ssh *s)
 		id++;
 	c->s = s;
 	c->id = (uint32_t)id;
-	c->window = c->aim = WINDOW_FIRST;
+	c->window = c->aim = SERVE_WINDOW_FIRST;
 	s->chan[id] = c;
 	s->nchan++;
 	return c;
-}
-
-static void
-stop_waiting(struct serve_chan *c)
-{
-	if (c->waiting)
-		LIST_DROP(&c->s->waiting, c, wait);
-	c->waiting = false;
 }
 
 static void
@@ -76,8 +62,8 @@ chan_free(struct serve_chan *c)
 {
 	struct serve_ssh *s = c->s;
 
-	stop_waiting(c);
-	s->cfg->budget->used -= c->aim - WINDOW_FIRST;
+	serve_chan_stop_waiting(c);
+	s->cfg->budget->used -= c->aim - SERVE_WINDOW_FIRST;
 	s->chan[c->id] = NULL;
 	s->nchan--;
 	if (c->state == CHAN_ASKED)
@@ -283,62 +269,7 @@ take_refusal(struct serve_chan *c)
 	return true;
 }
 
-/* ---- receiving ---- */
-
-static bool
-take_data(struct serve_chan *c, struct rbuf *r, bool extended)
-{
-	struct serve_bytes b;
-	uint32_t kind;
-
-	if ((extended && wire_get_u32be(r, &kind) != SW_OK) ||
-	    serve_get_string(r, &b) != SW_OK || b.len > SERVE_DATA_MAX)
-		return false;
-	if (b.len > c->window || c->got_eof)
-		return false;
-	c->window -= (uint32_t)b.len;
-	c->unread += (uint32_t)b.len;
-	if (extended || c->arg == NULL)
-		serve_chan_took(c, b.len);	/* for nobody */
-	else if (b.len > 0)
-		c->s->ev->data(c->arg, b.p, b.len);
-	return true;
-}
-
-/* The window was all that held the client back: double it. */
-static void
-grow(struct serve_chan *c)
-{
-	struct serve_budget *all = c->s->cfg->budget;
-
-	if (c->window >= c->aim / 2 || c->unread > c->aim / 4 ||
-	    c->aim >= c->s->cfg->window_max || c->aim > all->max - all->used)
-		return;
-	all->used += c->aim;
-	c->aim *= 2;
-}
-
-void
-serve_chan_took(struct serve_chan *c, size_t n)
-{
-	uint32_t more;
-	struct wbuf w;
-
-	assert(n <= c->unread);
-	c->unread -= (uint32_t)n;
-	if (c->got_eof || c->sent_close || c->window + c->unread > c->aim)
-		return;
-	more = c->aim - c->window - c->unread;
-	if (more < c->aim / 4)
-		return;
-	grow(c);
-	more = c->aim - c->window - c->unread;
-	w = serve_packet_begin(c->s, MSG_CHANNEL_WINDOW_ADJUST, 8);
-	add_u32(&w, c->peer);
-	add_u32(&w, more);
-	serve_packet_end(c->s, &w);
-	c->window += more;
-}
+/* ---- ending, and what clients ask for ---- */
 
 static bool
 take_eof(struct serve_chan *c)
@@ -375,23 +306,6 @@ take_close(struct serve_chan *c)
 	return true;
 }
 
-static bool
-take_adjust(struct serve_chan *c, struct rbuf *r)
-{
-	uint32_t more;
-
-	if (wire_get_u32be(r, &more) != SW_OK ||
-	    more > UINT32_MAX - c->peer_window)
-		return false;
-	c->peer_window += more;
-	if (c->waiting && c->arg != NULL && !serve_kex_holds(c->s) &&
-	    !serve_ssh_is_full(c->s)) {
-		stop_waiting(c);
-		c->s->ev->writable(c->arg);
-	}
-	return true;
-}
-
 /* "exec" and such are for sessions, which we have none of. */
 static bool
 take_request(struct serve_chan *c, struct rbuf *r)
@@ -399,70 +313,12 @@ take_request(struct serve_chan *c, struct rbuf *r)
 	struct serve_bytes name;
 	uint8_t wants;
 
-	if (serve_get_string(r, &name) != SW_OK || wire_get_u8(r, &wants) != SW_OK)
+	if (serve_get_string(r, &name) != SW_OK ||
+	    wire_get_u8(r, &wants) != SW_OK)
 		return false;
 	if (wants != 0 && !c->sent_close)
 		send_short(c, MSG_CHANNEL_FAILURE);
 	return true;
-}
-
-/* ---- sending ---- */
-
-/* What the client and the moment allow, whatever waits already. */
-static size_t
-may_send(const struct serve_chan *c)
-{
-	if (c->state != CHAN_OPEN || c->sent_eof || c->sent_close ||
-	    c->s->over || serve_kex_holds(c->s) || c->peer_max == 0)
-		return 0;
-	return c->peer_window;
-}
-
-static void
-wait_for_room(struct serve_chan *c)
-{
-	if (!c->waiting)
-		LIST_APPEND(&c->s->waiting, c, wait);
-	c->waiting = true;
-}
-
-size_t
-serve_chan_room(struct serve_chan *c)
-{
-	size_t full = serve_packet_pending(c->s), room = may_send(c);
-
-	if (full >= SERVE_OUT_FULL)
-		room = 0;
-	else if (room > SERVE_OUT_FULL - full)
-		room = SERVE_OUT_FULL - full;
-	if (room == 0)
-		wait_for_room(c);
-	return room;
-}
-
-size_t
-serve_chan_write(struct serve_chan *c, const uint8_t *p, size_t len)
-{
-	size_t done = 0, room;
-
-	while (done < len && (room = may_send(c)) > 0) {
-		size_t n = len - done < room ? len - done : room;
-		struct wbuf w;
-
-		if (n > SERVE_DATA_MAX)
-			n = SERVE_DATA_MAX;
-		if (n > c->peer_max)
-			n = c->peer_max;
-		w = serve_packet_begin(c->s, MSG_CHANNEL_DATA, 8 + n);
-		add_u32(&w, c->peer);
-		add_string(&w, p + done, n);
-		serve_packet_end(c->s, &w);
-		c->peer_window -= (uint32_t)n;
-		done += n;
-	}
-	if (done < len)
-		wait_for_room(c);
-	return done;
 }
 
 void
@@ -478,77 +334,11 @@ void
 serve_chan_close(struct serve_chan *c)
 {
 	c->arg = NULL;
-	stop_waiting(c);
+	serve_chan_stop_waiting(c);
 	if (c->sent_close || c->state == CHAN_OFFERED)
 		return;			/* an answer is on its way */
 	c->sent_close = true;
 	send_short(c, MSG_CHANNEL_CLOSE);
-}
-
-void
-serve_chan_wake(struct serve_ssh *s)
-{
-	struct serve_chan *c;
-	size_t n = 0;
-
-	LIST_EACH(c, &s->waiting, wait)
-		n++;
-	/* Who waits again goes to the end: everybody has a turn. */
-	while (n-- > 0 && (c = LIST_FIRST(&s->waiting)) != NULL &&
-	    !serve_ssh_is_full(s) && !serve_kex_holds(s)) {
-		stop_waiting(c);
-		if (c->peer_window == 0)
-			(void)serve_chan_room(c);
-		else if (c->arg != NULL)
-			s->ev->writable(c->arg);
-	}
-}
-
-/* ---- requests of the session ---- */
-
-static int
-take_listen(struct serve_ssh *s, struct rbuf *r, bool begin, uint16_t *bound)
-{
-	char bind[DIAL_HOST_MAX + 1];
-	uint32_t port;
-
-	*bound = 0;
-	if (serve_get_text(r, bind, sizeof(bind)) != SW_OK ||
-	    wire_get_u32be(r, &port) != SW_OK || port > 65535)
-		return SW_ERR_FORMAT;
-	if (!begin)
-		return s->ev->unlisten(s->arg, bind, (uint16_t)port);
-	if (port != 0) {
-		uint16_t same;
-
-		return s->ev->listen(s->arg, bind, (uint16_t)port, &same);
-	}
-	return s->ev->listen(s->arg, bind, 0, bound);
-}
-
-static bool
-take_global(struct serve_ssh *s, struct rbuf *r)
-{
-	struct serve_bytes name;
-	uint16_t bound = 0;
-	int err = SW_ERR_UNSUPPORTED;
-	uint8_t wants;
-	struct wbuf w;
-
-	if (serve_get_string(r, &name) != SW_OK || wire_get_u8(r, &wants) != SW_OK)
-		return false;
-	if (serve_is_text(name, "tcpip-forward"))
-		err = take_listen(s, r, true, &bound);
-	else if (serve_is_text(name, "cancel-tcpip-forward"))
-		err = take_listen(s, r, false, &bound);
-	if (wants == 0)
-		return true;
-	w = serve_packet_begin(s, err == SW_OK ? MSG_REQUEST_SUCCESS :
-	    MSG_REQUEST_FAILURE, 4);
-	if (err == SW_OK && bound != 0)
-		add_u32(&w, bound);
-	serve_packet_end(s, &w);
-	return true;
 }
 
 /* ---- all together ---- */
@@ -569,11 +359,11 @@ take_for(struct serve_ssh *s, uint8_t type, struct rbuf *r)
 		return false;
 	switch (type) {
 	case MSG_CHANNEL_WINDOW_ADJUST:
-		return take_adjust(c, r);
+		return serve_chan_take_adjust(c, r);
 	case MSG_CHANNEL_DATA:
-		return take_data(c, r, false);
+		return serve_chan_take_data(c, r, false);
 	case MSG_CHANNEL_EXTENDED_DATA:
-		return take_data(c, r, true);
+		return serve_chan_take_data(c, r, true);
 	case MSG_CHANNEL_EOF:
 		return take_eof(c);
 	case MSG_CHANNEL_CLOSE:
@@ -596,7 +386,7 @@ serve_chan_take(struct serve_ssh *s, uint8_t type, struct rbuf payload)
 	case MSG_REQUEST_FAILURE:
 		return;			/* of our pings */
 	case MSG_GLOBAL_REQUEST:
-		good = take_global(s, &r);
+		good = serve_global_take(s, &r);
 		break;
 	case MSG_CHANNEL_OPEN:
 		good = take_open(s, &r);

@@ -1,7 +1,8 @@
 /*
  * serve_ssh_private.h - what the parts of the SSH engine share: serve_ssh.c
  * (life, dispatch), serve_packet.c (packets), serve_kex.c (keys), serve_auth.c
- * (log-in), serve_chan.c (channels).  Nobody else includes it.
+ * (log-in), serve_chan.c (channels), serve_chan_flow.c (their data),
+ * serve_global.c (requests).  Nobody else includes it.
  */
 #ifndef SW_TRANSPORT_SERVE_SSH_PRIVATE_H
 #define SW_TRANSPORT_SERVE_SSH_PRIVATE_H
@@ -38,6 +39,7 @@ enum serve_kex_phase {
 };
 
 #define KEXINIT_MAX 1024		/* ours */
+#define SERVE_WINDOW_FIRST ((uint32_t)128 * 1024)	/* of a channel */
 
 struct serve_kex {
 	enum serve_kex_phase phase;
@@ -152,8 +154,18 @@ void serve_auth_take(struct serve_ssh *s, struct rbuf payload);
 /* ---- serve_chan.c ---- */
 
 void serve_chan_take(struct serve_ssh *s, uint8_t type, struct rbuf payload);
-void serve_chan_wake(struct serve_ssh *s);	/* output has room again */
 void serve_chan_free_all(struct serve_ssh *s);
+
+/* ---- serve_chan_flow.c; "take" answers false to what breaks the rules ---- */
+
+bool serve_chan_take_data(struct serve_chan *c, struct rbuf *r, bool extended);
+bool serve_chan_take_adjust(struct serve_chan *c, struct rbuf *r);
+void serve_chan_wake(struct serve_ssh *s);	/* output has room again */
+void serve_chan_stop_waiting(struct serve_chan *c);	/* for that */
+
+/* ---- serve_global.c ---- */
+
+bool serve_global_take(struct serve_ssh *s, struct rbuf *r);
 
 /* ---- adding to a message: its room was computed, or memory was short ---- */
 
