@@ -1,6 +1,7 @@
 /*
  * shim_option_table.h - every socket option, and what is done with it
- * (spec 8.1, 8.2).  Pure data; shim_options.c carries it out.
+ * (spec 8.1, 8.2).  Pure data; shim_setsockopt.c and shim_getsockopt.c
+ * carry it out.
  */
 #ifndef SW_PRELOAD_SHIM_OPTION_TABLE_H
 #define SW_PRELOAD_SHIM_OPTION_TABLE_H
@@ -13,7 +14,7 @@ enum option_treatment {
 	OPT_STORE = 0,		/* remember and report */
 	OPT_KEEP = -1,		/* and tell the stack */
 	OPT_NATIVE = -2,	/* the pair's own does the same */
-	OPT_OWN = -3,		/* a function of shim_options.c */
+	OPT_OWN = -3,		/* a function in one of those files */
 	OPT_FIXED = -4,		/* get: the default; set: no effect */
 	OPT_EMPTY = -5,		/* get: no bytes */
 };

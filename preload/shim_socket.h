@@ -103,7 +103,7 @@ void shim_make_room(int fd, struct shim_tag *t);
 /* The connection's own reason after a native error; `r` if there is none. */
 int shim_true_error(int fd, struct shim_tag t, int r);
 
-/* Tell the owner of a kept option again (rule index + 1).  shim_options.c */
+/* Tell the owner of a kept option again (rule index + 1).  shim_option.c */
 void shim_replay_option(int fd, struct shim_tag t, uint16_t rule,
     int32_t value, bool native);
 
