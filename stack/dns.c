@@ -1,10 +1,8 @@
 #include "stack/dns.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/wire.h"
+#include "stack/dns_name.h"
 
 #define FLAG_QR 0x8000u
 #define FLAG_TC 0x0200u
@@ -12,143 +10,6 @@
 #define FLAG_RA 0x0080u
 #define OPCODE(flags) (((flags) >> 11) & 15u)
 #define CLASS_IN 1
-#define NAME_WIRE_MAX 255
-#define JUMPS_MAX 32
-
-/* ---- names ---- */
-
-static bool
-is_plain(uint8_t c)
-{
-	return c > ' ' && c < 127 && c != '.' && c != '\\';
-}
-
-/* Append one label to text of *at bytes. */
-static int
-put_label(const uint8_t *label, size_t n, char text[static DNS_NAME_TEXT_MAX],
-    size_t *at)
-{
-	size_t i = *at;
-
-	/* Worst case: a dot and four characters for each byte, and the NUL. */
-	if (n * 4 + 2 > DNS_NAME_TEXT_MAX - i)
-		return SW_ERR_TOO_LONG;
-	if (i > 0)
-		text[i++] = '.';
-	for (size_t k = 0; k < n; k++) {
-		if (is_plain(label[k])) {
-			text[i++] = (char)label[k];
-			continue;
-		}
-		text[i++] = '\\';
-		text[i++] = (char)('0' + label[k] / 100);
-		text[i++] = (char)('0' + label[k] / 10 % 10);
-		text[i++] = (char)('0' + label[k] % 10);
-	}
-	text[i] = '\0';
-	*at = i;
-	return SW_OK;
-}
-
-/*
- * Read a name at the cursor.  With `whole` (the message), pointers are
- * followed; they may only lead backwards, so that they end.  text may be NULL.
- */
-static int
-get_name(struct rbuf *r, const struct rbuf *whole,
-    char text[static DNS_NAME_TEXT_MAX])
-{
-	struct rbuf at = *r;
-	size_t used = 0, wire = 0;
-	int jumps = 0;
-	bool jumped = false;
-	int e;
-
-	text[0] = '\0';
-	for (;;) {
-		const uint8_t *label, *here = at.p;
-		uint8_t n, low;
-
-		if ((e = wire_get_u8(&at, &n)) != SW_OK)
-			return e;
-		if ((n & 0xc0) == 0xc0) {
-			size_t to;
-
-			if ((e = wire_get_u8(&at, &low)) != SW_OK)
-				return e;
-			to = (size_t)(n & 0x3f) << 8 | low;
-			if (!jumped)
-				*r = at;
-			jumped = true;
-			if (whole == NULL || ++jumps > JUMPS_MAX ||
-			    to >= (size_t)(here - whole->p))
-				return SW_ERR_FORMAT;
-			at.p = whole->p + to;
-			at.left = whole->left - to;
-			continue;
-		}
-		if (n > 63)
-			return SW_ERR_FORMAT;
-		if ((wire += (size_t)n + 1) > NAME_WIRE_MAX)
-			return SW_ERR_TOO_LONG;
-		if (n == 0)
-			break;
-		if ((e = wire_get_ref(&at, n, &label)) != SW_OK ||
-		    (e = put_label(label, n, text, &used)) != SW_OK)
-			return e;
-	}
-	if (!jumped)
-		*r = at;
-	return SW_OK;
-}
-
-/* The value of "\DDD" or of a plain character; moves past it.  -1: bad. */
-static int
-get_text_byte(const char **p)
-{
-	const char *s = *p;
-	int v = 0;
-
-	if (*s != '\\') {
-		*p = s + 1;
-		return (uint8_t)*s;
-	}
-	for (int k = 1; k <= 3; k++) {
-		if (s[k] < '0' || s[k] > '9')
-			return -1;
-		v = v * 10 + (s[k] - '0');
-	}
-	*p = s + 4;
-	return v > 255 ? -1 : v;
-}
-
-static int
-put_name(struct wbuf *w, const char *text)
-{
-	size_t wire = 1;
-	int e;
-
-	while (*text != '\0') {
-		uint8_t label[63];
-		size_t n = 0;
-
-		while (*text != '\0' && *text != '.') {
-			int v = get_text_byte(&text);
-
-			if (v < 0 || n == sizeof(label))
-				return SW_ERR_FORMAT;
-			label[n++] = (uint8_t)v;
-		}
-		if (n == 0 || (wire += n + 1) > NAME_WIRE_MAX)
-			return SW_ERR_FORMAT;
-		if (*text == '.')
-			text++;
-		if ((e = wire_put_u8(w, (uint8_t)n)) != SW_OK ||
-		    (e = wire_put_bytes(w, label, n)) != SW_OK)
-			return e;
-	}
-	return wire_put_u8(w, 0);
-}
 
 /* ---- parsing ---- */
 
@@ -184,7 +45,7 @@ get_record(struct rbuf *r, const struct rbuf *whole, struct record *rr)
 	uint16_t n;
 	int e;
 
-	if ((e = get_name(r, whole, rr->name)) != SW_OK ||
+	if ((e = dns_get_name(r, whole, rr->name)) != SW_OK ||
 	    (e = wire_get_u16be(r, &rr->type)) != SW_OK ||
 	    (e = wire_get_u16be(r, &rr->class)) != SW_OK ||
 	    (e = wire_get_u32be(r, &rr->ttl)) != SW_OK ||
@@ -237,7 +98,7 @@ dns_parse_query(const uint8_t *msg, size_t len, struct dns_query *q)
 	    h.count[2] != 0)
 		return SW_ERR_UNSUPPORTED;
 	q->question = r.p;
-	if ((e = get_name(&r, NULL, q->name)) != SW_OK ||
+	if ((e = dns_get_name(&r, NULL, q->name)) != SW_OK ||
 	    (e = wire_get_u16be(&r, &q->type)) != SW_OK ||
 	    (e = wire_get_u16be(&r, &q->class)) != SW_OK)
 		goto bad;
@@ -290,7 +151,7 @@ get_answers(struct rbuf *r, const struct rbuf *whole, unsigned n, bool answer,
 			take_addr(&rr, out);
 		if (!answer || rr.type != DNS_PTR || out->ptr[0] != '\0')
 			continue;
-		if ((e = get_name(&rr.data, whole, out->ptr)) != SW_OK)
+		if ((e = dns_get_name(&rr.data, whole, out->ptr)) != SW_OK)
 			return e;
 	}
 	return SW_OK;
@@ -316,7 +177,7 @@ dns_parse_response(const uint8_t *msg, size_t len, struct dns_response *out)
 	out->truncated = (h.flags & FLAG_TC) != 0;
 	out->question = r.p;
 	out->ttl_s = UINT32_MAX;
-	if ((e = get_name(&r, NULL, name)) != SW_OK ||
+	if ((e = dns_get_name(&r, NULL, name)) != SW_OK ||
 	    (e = wire_get_u16be(&r, &type)) != SW_OK ||
 	    (e = wire_get_u16be(&r, &class)) != SW_OK)
 		goto bad;
@@ -407,9 +268,9 @@ put_addrs(struct wbuf *w, const struct dns_query *q, const struct dns_answer *a)
 static int
 put_ptr(struct wbuf *w, const struct dns_answer *a)
 {
-	uint8_t data[NAME_WIRE_MAX];
+	uint8_t data[DNS_NAME_WIRE_MAX];
 	struct wbuf d = { .p = data, .left = sizeof(data) };
-	int e = put_name(&d, a->name);
+	int e = dns_put_name(&d, a->name);
 
 	return e != SW_OK ? e :
 	    put_record(w, DNS_PTR, a->ttl_s, data, (size_t)(d.p - data));
@@ -454,7 +315,7 @@ dns_build_query(uint16_t id, const char *name, uint16_t type, uint8_t *out,
 
 	*len = 0;
 	if ((e = put_header(&w, id, FLAG_RD, 1, 0, 0, 1)) != SW_OK ||
-	    (e = put_name(&w, name)) != SW_OK ||
+	    (e = dns_put_name(&w, name)) != SW_OK ||
 	    (e = wire_put_u16be(&w, type)) != SW_OK ||
 	    (e = wire_put_u16be(&w, CLASS_IN)) != SW_OK ||
 	    (e = put_opt(&w, false, false)) != SW_OK)
@@ -520,86 +381,4 @@ dns_set_id(uint8_t *msg, size_t len, uint16_t id)
 		return;
 	msg[0] = (uint8_t)(id >> 8);
 	msg[1] = (uint8_t)id;
-}
-
-/* ---- reverse names ---- */
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-static int
-parse_arpa_v6(const char *p, struct sw_addr *out)
-{
-	for (int i = 31; i >= 0; i--, p += 2) {
-		int d = hex_digit(p[0]);
-
-		if (d < 0 || p[1] != '.')
-			return SW_ERR_FORMAT;
-		out->ip[i / 2] = (uint8_t)(out->ip[i / 2] |
-		    (i % 2 == 0 ? d << 4 : d));
-	}
-	return strcasecmp(p, "ip6.arpa") == 0 ? SW_OK : SW_ERR_FORMAT;
-}
-
-static int
-parse_arpa_v4(const char *p, struct sw_addr *out)
-{
-	uint32_t ip = 0;
-
-	for (int i = 0; i < 4; i++) {
-		unsigned v = 0;
-		const char *s = p;
-
-		for (; *p >= '0' && *p <= '9' && p - s < 3; p++)
-			v = v * 10 + (unsigned)(*p - '0');
-		if (p == s || v > 255 || *p++ != '.')
-			return SW_ERR_FORMAT;
-		ip |= v << (8 * i);
-	}
-	*out = addr_v4(ip, 0);
-	return strcasecmp(p, "in-addr.arpa") == 0 ? SW_OK : SW_ERR_FORMAT;
-}
-
-int
-dns_parse_arpa(const char *name, struct sw_addr *out)
-{
-	size_t n = strlen(name);
-	int e = SW_ERR_FORMAT;
-
-	memset(out, 0, sizeof(*out));
-	if (n == 64 + 8)
-		e = parse_arpa_v6(name, out);
-	else if (n >= 8 + 12 && n <= 16 + 12)
-		e = parse_arpa_v4(name, out);
-	if (e != SW_OK)
-		memset(out, 0, sizeof(*out));
-	return e;
-}
-
-void
-dns_arpa_name(const struct sw_addr *a, char out[static 80])
-{
-	static const char hex[] = "0123456789abcdef";
-
-	if (addr_is_v4(a)) {
-		snprintf(out, 80, "%u.%u.%u.%u.in-addr.arpa", a->ip[15],
-		    a->ip[14], a->ip[13], a->ip[12]);
-		return;
-	}
-	for (int i = 31; i >= 0; i--) {
-		uint8_t b = a->ip[i / 2];
-
-		*out++ = hex[i % 2 == 0 ? b >> 4 : b & 15];
-		*out++ = '.';
-	}
-	memcpy(out, "ip6.arpa", 9);
 }
