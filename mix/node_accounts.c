@@ -60,18 +60,11 @@ get_number(uint64_t *out, const char **at, char end)
 	return true;
 }
 
-static int
-write_all(const struct node *n, int fd)
+int
+node_write_accounts(const struct node *n, FILE *f)
 {
-	char line[LINE_MAX_LEN], id[65], key[65] = "", buf[BUFSIZ];
-	FILE *f = fdopen(fd, "w");
-	int r;
+	char line[LINE_MAX_LEN], id[65], key[65] = "";
 
-	if (f == NULL) {
-		close(fd);
-		return SW_ERR_SYS;
-	}
-	(void)setvbuf(f, buf, _IOFBF, sizeof(buf));	/* to be wiped */
 	fputs(HEAD, f);
 	for (const struct account *a = n->accounts; a != NULL;
 	    a = a->hh.next) {
@@ -82,11 +75,31 @@ write_all(const struct node *n, int fd)
 		    a->a.last_auth);
 		fputs(line, f);
 	}
-	r = ferror(f) ? SW_ERR_SYS : SW_OK;
-	if (fclose(f) != 0)
-		r = SW_ERR_SYS;
 	sw_wipe(key, sizeof(key));
 	sw_wipe(line, sizeof(line));
+	return fflush(f) == 0 && !ferror(f) ? SW_OK : SW_ERR_SYS;
+}
+
+/* Into a new file for our eyes only. */
+static int
+write_file(const struct node *n, const char *path)
+{
+	char buf[BUFSIZ];
+	int fd, r;
+	FILE *f;
+
+	unlink(path);			/* of a crash, perhaps */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return SW_ERR_SYS;
+	if ((f = fdopen(fd, "w")) == NULL) {
+		close(fd);
+		return SW_ERR_SYS;
+	}
+	(void)setvbuf(f, buf, _IOFBF, sizeof(buf));	/* to be wiped */
+	r = node_write_accounts(n, f);
+	if (fclose(f) != 0)
+		r = SW_ERR_SYS;
 	sw_wipe(buf, sizeof(buf));
 	return r;
 }
@@ -95,21 +108,17 @@ void
 node_save_accounts(struct node *n)
 {
 	char tmp[4096];
-	int fd, r = SW_ERR_SYS;
+	int r = SW_ERR_SYS;
 
 	loop_set_timer(n->loop, &n->save, SW_NEVER);
 	if (!n->unsaved)
 		return;
 	n->unsaved = false;
 	if (snprintf(tmp, sizeof(tmp), "%s.new", n->cfg.accounts) <
-	    (int)sizeof(tmp)) {
-		unlink(tmp);		/* of a crash, perhaps */
-		fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			r = write_all(n, fd);
-		if (r == SW_OK && rename(tmp, n->cfg.accounts) != 0)
-			r = SW_ERR_SYS;
-	}
+	    (int)sizeof(tmp))
+		r = write_file(n, tmp);
+	if (r == SW_OK && rename(tmp, n->cfg.accounts) != 0)
+		r = SW_ERR_SYS;
 	if (r != SW_OK)
 		log_warn("node: could not write the clients' file; they will "
 		    "have to register anew after a restart");
@@ -146,12 +155,31 @@ take_line(struct node *n, const char *at)
 	    get_number(&a.last_auth, &at, '\n') && *at == '\0') {
 		a.available = (int64_t)available;
 		a.day = (int64_t)day;
-		made = node_new_account(n, a.identity);
-		r = made != NULL ? SW_OK : SW_ERR_NOMEM;
-		if (made != NULL)
-			made->a = a;
+		r = SW_OK;
 	}
+	if (r == SW_OK && node_find_account(n, a.identity) != NULL)
+		r = SW_ERR_FORMAT;	/* it is there twice */
+	else if (r == SW_OK && (made = node_new_account(n, a.identity)) !=
+	    NULL)
+		made->a = a;
+	else if (r == SW_OK)
+		r = SW_ERR_NOMEM;
 	sw_wipe(&a, sizeof(a));
+	return r;
+}
+
+int
+node_read_accounts(struct node *n, FILE *f)
+{
+	char line[LINE_MAX_LEN];
+	int r = SW_OK;
+
+	if (fgets(line, sizeof(line), f) == NULL || strcmp(line, HEAD) != 0)
+		r = SW_ERR_FORMAT;
+	while (r == SW_OK && HASH_COUNT(n->accounts) < NODE_ACCOUNTS_MAX &&
+	    fgets(line, sizeof(line), f) != NULL)
+		r = take_line(n, line);
+	sw_wipe(line, sizeof(line));
 	return r;
 }
 
@@ -159,10 +187,10 @@ int
 node_load_accounts(struct node *n)
 {
 	int fd = open(n->cfg.accounts, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char line[LINE_MAX_LEN], buf[BUFSIZ];
+	char buf[BUFSIZ];
 	struct stat st;
 	FILE *f;
-	int r = SW_OK;
+	int r;
 
 	if (fd < 0)
 		return errno == ENOENT ? SW_OK : SW_ERR_SYS;
@@ -173,13 +201,8 @@ node_load_accounts(struct node *n)
 		return SW_ERR_DENIED;
 	}
 	(void)setvbuf(f, buf, _IOFBF, sizeof(buf));	/* to be wiped */
-	if (fgets(line, sizeof(line), f) == NULL || strcmp(line, HEAD) != 0)
-		r = SW_ERR_FORMAT;
-	while (r == SW_OK && HASH_COUNT(n->accounts) < NODE_ACCOUNTS_MAX &&
-	    fgets(line, sizeof(line), f) != NULL)
-		r = take_line(n, line);
+	r = node_read_accounts(n, f);
 	fclose(f);
-	sw_wipe(line, sizeof(line));
 	sw_wipe(buf, sizeof(buf));
 	return r;
 }

@@ -15,12 +15,13 @@
 #include "mix/node_private.h"
 
 #define ACCEPT_BATCH 16
+#define INBOX_BATCH (1u << 20)		/* bytes that wait for the socket */
 #define LINGER_MS 100			/* for a refused client to read why */
 
 /* Accounts. */
 
-static struct account *
-find_account(const struct node *n, const uint8_t identity[static 32])
+struct account *
+node_find_account(const struct node *n, const uint8_t identity[static 32])
 {
 	struct account *a;
 
@@ -40,6 +41,14 @@ drop_first(struct node *n, struct account *a)
 	n->stored--;
 	n->stored_bytes -= m->len;
 	free(m);
+}
+
+/* Nobody gets the oldest any more. */
+static void
+discard_first(struct node *n, struct account *a)
+{
+	n->inbox_full++;
+	drop_first(n, a);
 }
 
 static void
@@ -65,6 +74,8 @@ make_room(struct node *n)
 			oldest = a;
 	if (oldest == NULL)
 		return false;
+	while (oldest->inbox != NULL)
+		discard_first(n, oldest);
 	account_free(n, oldest);
 	return true;
 }
@@ -93,7 +104,7 @@ store(struct node *n, struct account *a, const uint8_t *data, size_t len)
 	struct stored *m;
 
 	if (a->stored == NODE_INBOX_EACH)
-		drop_first(n, a);	/* the newest is worth most */
+		discard_first(n, a);	/* the newest is worth most */
 	if (len > NODE_INBOX_BYTES - n->stored_bytes ||
 	    (m = malloc(sizeof(*m) + len)) == NULL) {
 		n->inbox_full++;
@@ -118,7 +129,7 @@ node_sweep_inbox(struct node *n)
 
 	for (a = n->accounts; a != NULL; a = a->hh.next)
 		while (a->inbox != NULL && a->inbox->at_ms < oldest)
-			drop_first(n, a);
+			discard_first(n, a);
 }
 
 /* Payloads of final hops. */
@@ -134,7 +145,7 @@ node_deliver(void *arg, const uint8_t dest[static 32], uint8_t *data,
 		n->deliver_embedded(n->embedded_arg, data, len);
 		return;
 	}
-	if ((a = find_account(n, dest)) == NULL)
+	if ((a = node_find_account(n, dest)) == NULL)
 		n->inbox_full++;	/* nobody we know */
 	else if (a->session == NULL)
 		store(n, a, data, len);
@@ -195,6 +206,21 @@ session_flush(struct session *s)
 	return r;
 }
 
+/* Some of what was stored; the rest as the client reads, so that the answer
+ * which follows always has room. */
+static void
+push_inbox(struct session *s)
+{
+	struct account *a = account_of(s);
+
+	while (a != NULL && a->inbox != NULL && s->s.out_len - s->s.out_at <
+	    INBOX_BATCH && gwserver_push(&s->gw, a->inbox->data,
+	    a->inbox->len) == SW_OK)
+		drop_first(s->node, a);
+	if (a != NULL && a->inbox != NULL)
+		stream_ask_room(&s->s);
+}
+
 static void
 session_arm(struct session *s)
 {
@@ -229,7 +255,7 @@ static struct gwserver_account *
 host_account(void *arg, const uint8_t identity[static 32], bool create)
 {
 	struct node *n = ((struct session *)arg)->node;
-	struct account *a = find_account(n, identity);
+	struct account *a = node_find_account(n, identity);
 
 	if (a == NULL && create)
 		a = node_new_account(n, identity);
@@ -247,9 +273,7 @@ host_joined(void *arg, struct gwserver_account *account)
 		session_end(a->session, SW_ERR_IN_USE);
 	a->session = s;
 	node_accounts_changed(s->node);
-	while (a->inbox != NULL && gwserver_push(&s->gw, a->inbox->data,
-	    a->inbox->len) == SW_OK)
-		drop_first(s->node, a);
+	push_inbox(s);
 }
 
 static void
@@ -324,7 +348,10 @@ session_data(struct stream *st, struct rbuf *in)
 static void
 session_writable(struct stream *st)
 {
-	(void)!session_flush((struct session *)st);
+	struct session *s = (struct session *)st;
+
+	(void)!session_flush(s);
+	push_inbox(s);
 }
 
 static void

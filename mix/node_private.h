@@ -4,6 +4,7 @@
 #define SW_MIX_NODE_PRIVATE_H
 
 #define HASH_NONFATAL_OOM 1
+#include <stdio.h>
 #include <uthash.h>
 
 #include "mix/greeter.h"
@@ -115,12 +116,19 @@ void node_deliver(void *arg, const uint8_t dest[static 32], uint8_t *data,
 void node_accept_clients(struct loop_fd *w, uint32_t events);
 void node_close_clients(struct node *n);
 
+/* NULL: there is none. */
+struct account *node_find_account(const struct node *n,
+    const uint8_t identity[static 32]);
 /* NULL: no memory, or no room. */
 struct account *node_new_account(struct node *n,
     const uint8_t identity[static 32]);
 /* A file that is not there holds nobody. */
 int node_load_accounts(struct node *n) SW_MUST_CHECK;
 void node_save_accounts(struct node *n);
+/* The same from and to an open file.  SW_ERR_FORMAT: it is damaged; some of it
+ * may have been taken. */
+int node_read_accounts(struct node *n, FILE *f) SW_MUST_CHECK;
+int node_write_accounts(const struct node *n, FILE *f) SW_MUST_CHECK;
 void node_accounts_changed(struct node *n);
 void node_accept_tls_clients(struct loop_fd *w, uint32_t events);
 /* A connection, not blocking, that is to become a websocket.  Takes it; arg is

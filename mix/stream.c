@@ -212,6 +212,13 @@ stream_put(struct stream *s, const void *p, size_t n)
 	return SW_OK;
 }
 
+void
+stream_ask_room(struct stream *s)
+{
+	s->wants_room = true;
+	watch(s);
+}
+
 static int
 new_socket(const struct sw_addr *a, struct sockaddr_storage *ss,
     socklen_t *len)

@@ -52,6 +52,8 @@ bool stream_is_open(const struct stream *s);
 
 /* Queue bytes, all or none.  SW_OK, SW_AGAIN or SW_ERR_CLOSED. */
 int stream_put(struct stream *s, const void *p, size_t n) SW_MUST_CHECK;
+/* Call writable() once there is room, as after SW_AGAIN. */
+void stream_ask_room(struct stream *s);
 
 /* A non-blocking TCP socket that connects to, or listens at, an address.
  * listen: port 0 lets the kernel choose; *a is then filled in. */
