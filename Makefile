@@ -50,13 +50,13 @@ LWIP_OBJ := $(patsubst %,$(B)/lwip/src/core/%.o,def inet_chksum init ip mem memp
 	$(addprefix ipv4/,icmp ip4 ip4_addr ip4_frag) \
 	$(addprefix ipv6/,icmp6 inet6 ip6 ip6_addr ip6_frag nd6 mld6 ethip6 dhcp6))
 MAINS    := preload/main.c preload/session_main.c preload/session_mix_dir.c \
-	    transport/serve_main.c transport/serve_iroh.c
+	    transport/serve_main.c transport/serve_iroh.c mix/smolnode_main.c
 BASE     := $(call objects,$(wildcard base/*.c))
 STACK    := $(call objects,$(wildcard stack/*.c))
 SHIM     := $(call objects,$(wildcard preload/shim_*.c preload/shim_*.S))
 PROGRAM  := $(call objects,$(filter-out preload/shim_% $(MAINS),$(wildcard preload/*.c)))
 MIX      := $(call objects,$(filter-out mix/smolnode_%,$(wildcard mix/*.c)))
-NODE     := $(call objects,$(wildcard mix/smolnode_*.c))
+NODE     := $(call objects,$(filter-out $(MAINS),$(wildcard mix/smolnode_*.c)))
 TRANSPORT := $(call objects,$(filter-out transport/iroh% transport/serve_%,$(wildcard transport/*.c)))
 IROH     := $(call objects,$(wildcard transport/iroh*.c))
 SERVE    := $(call objects,$(filter-out $(MAINS),$(wildcard transport/serve_*.c)))
@@ -135,6 +135,8 @@ $(B)/libpure.a: $(PURE)
 	$(ARCHIVE)
 $(B)/libmix.a: $(MIX) $(BASE)
 	$(ARCHIVE)
+$(B)/libnode.a: $(NODE)
+	$(ARCHIVE)
 $(B)/libiroh.a: $(IROH)
 	$(ARCHIVE)
 $(B)/libserve.a: $(SERVE) $(filter-out $(B)/transport/ssh_%,$(TRANSPORT)) $(BASE)
@@ -170,7 +172,7 @@ $(B)/smolwrap-session: $(SESSION)
 # because GnuTLS and curl take long to load.
 $(B)/smolwrap-session-full: $(B)/preload/session_mix_dir.o $(IROH) $(SESSION)
 	$(LINK) -o $@ $^ $(LDHARD) $(IROH_LIBS) $(SSH_LIBS) $(MIX_LIBS)
-$(B)/smolnode: $(NODE) $(B)/libmix.a $(B)/libserve.a $(B)/libstack.a $(MBED_A)
+$(B)/smolnode: $(B)/mix/smolnode_main.o $(B)/libnode.a $(B)/libmix.a $(B)/libserve.a $(B)/libstack.a $(MBED_A)
 	$(LINK) -o $@ $^ $(LDHARD) $(MIX_LIBS)
 # An SSH engine of its own, without libssh.
 $(B)/smolserve: $(B)/transport/serve_main.o $(B)/transport/serve_iroh.o \
@@ -181,7 +183,7 @@ $(B)/smolserve: $(B)/transport/serve_main.o $(B)/transport/serve_iroh.o \
 # All that is ours; each test takes what it needs of it.  Transport's objects
 # are no archive: some stand in for a function of libc beneath libssh.
 OURS := $(TRANSPORT) $(B)/libpure.a $(B)/libprogram.a $(B)/libserve.a \
-	$(B)/libiroh.a $(B)/libmix.a $(B)/libstack.a $(MBED_A)
+	$(B)/libiroh.a $(B)/libnode.a $(B)/libmix.a $(B)/libstack.a $(MBED_A)
 OUR_LIBS = -Wl,--as-needed $(IROH_LIBS) $(SSH_LIBS) $(MIX_LIBS)
 # Replays files in an ordinary build; `make fuzz` swaps the driver.
 FUZZ_MAIN ?= tests/fuzz/replay.c

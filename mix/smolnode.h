@@ -32,8 +32,6 @@ int smolnode_local(int argc, char **argv);
 int smolnode_directory(int argc, char **argv);
 /* mix, gateway, exit: argv[0] says which. */
 int smolnode_node(int argc, char **argv);
-/* Prints the identity in a key file, which it makes if there is none. */
-int smolnode_identity(int argc, char **argv);
 
 /* "WHAT ADDRESS:PORT MORE", and "WHAT KEY" in base58, on stdout. */
 void smolnode_print_addr(const char *what, const struct sw_addr *a,

@@ -9,10 +9,7 @@
 #include <unistd.h>
 
 #include "base/wipe.h"
-#include "mix/prim.h"
-#include "mix/smolnode.h"
 
-#define FILE_MAX 4096
 #define HEAD "smolnode keys 1"
 
 static int
@@ -56,11 +53,11 @@ write_file(const char *path, const char *text, size_t n)
 	return r;
 }
 
-int
-smolnode_keys_save(const struct smolnode_keys *k, const char *path)
+size_t
+smolnode_keys_format(const struct smolnode_keys *k,
+    char text[static SMOLNODE_KEYS_TEXT])
 {
-	char text[FILE_MAX], *at = text, name[32];
-	int r;
+	char *at = text, name[32];
 
 	at += sprintf(at, "%s\n", HEAD);
 	put_hex(&at, "identity", k->identity, sizeof(k->identity));
@@ -71,7 +68,15 @@ smolnode_keys_save(const struct smolnode_keys *k, const char *path)
 		    k->sphinx[i].rotation_id);
 		put_hex(&at, name, k->sphinx[i].key, sizeof(k->sphinx[i].key));
 	}
-	r = write_file(path, text, (size_t)(at - text));
+	return (size_t)(at - text);
+}
+
+int
+smolnode_keys_save(const struct smolnode_keys *k, const char *path)
+{
+	char text[SMOLNODE_KEYS_TEXT];
+	int r = write_file(path, text, smolnode_keys_format(k, text));
+
 	sw_wipe(text, sizeof(text));
 	return r;
 }
@@ -138,10 +143,23 @@ read_text(struct smolnode_keys *k, const char *at)
 	return *at == '\0' ? SW_OK : SW_ERR_FORMAT;
 }
 
+int
+smolnode_keys_parse(struct smolnode_keys *k, const char *text, size_t n)
+{
+	int r = SW_ERR_FORMAT;
+
+	memset(k, 0, sizeof(*k));
+	if (strlen(text) == n)
+		r = read_text(k, text);
+	if (r != SW_OK)
+		sw_wipe(k, sizeof(*k));
+	return r;
+}
+
 static int
 read_fd(struct smolnode_keys *k, int fd, const char *path)
 {
-	char text[FILE_MAX];
+	char text[SMOLNODE_KEYS_TEXT];
 	struct stat st;
 	ssize_t n;
 	int r;
@@ -156,7 +174,7 @@ read_fd(struct smolnode_keys *k, int fd, const char *path)
 	if (n < 0)
 		return say("could not read", path, strerror(errno));
 	text[n] = '\0';
-	r = strlen(text) == (size_t)n ? read_text(k, text) : SW_ERR_FORMAT;
+	r = smolnode_keys_parse(k, text, (size_t)n);
 	sw_wipe(text, sizeof(text));
 	return r == SW_OK ? SW_OK : say("cannot read", path,
 	    "it is no key file of smolnode, or it is damaged");
@@ -171,8 +189,6 @@ smolnode_keys_open(struct smolnode_keys *k, const char *path, struct rng *rng)
 	if (fd >= 0) {
 		r = read_fd(k, fd, path);
 		close(fd);
-		if (r != SW_OK)
-			sw_wipe(k, sizeof(*k));
 		return r;
 	}
 	if (errno != ENOENT)
@@ -204,22 +220,4 @@ smolnode_keys_add(struct smolnode_keys *k, uint32_t rotation_id,
 	k->sphinx[k->n_sphinx].rotation_id = rotation_id;
 	rng_fill(rng, k->sphinx[k->n_sphinx].key, X25519_KEY_LEN);
 	k->n_sphinx++;
-}
-
-int
-smolnode_identity(int argc, char **argv)
-{
-	uint8_t identity[ED25519_PK_LEN];
-	struct smolnode_keys k;
-
-	if (argc != 3 || strcmp(argv[1], "-k") != 0) {
-		fprintf(stderr, "usage: smolnode identity -k file\n");
-		return EXIT_USAGE;
-	}
-	if (smolnode_keys_open(&k, argv[2], &rng_system) != SW_OK)
-		return EXIT_FAIL;
-	prim_ed25519_public(identity, k.identity);
-	sw_wipe(&k, sizeof(k));
-	smolnode_print_key("identity", identity);
-	return 0;
 }

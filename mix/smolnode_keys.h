@@ -14,6 +14,7 @@
 #include "mix/rng.h"
 
 #define SMOLNODE_SPHINX_KEYS 3		/* the last, the present, the next */
+#define SMOLNODE_KEYS_TEXT 4096		/* no file is as long */
 
 /* All secret. */
 struct smolnode_keys {
@@ -36,6 +37,13 @@ struct smolnode_keys {
 int smolnode_keys_open(struct smolnode_keys *k, const char *path,
     struct rng *rng) SW_MUST_CHECK;
 int smolnode_keys_save(const struct smolnode_keys *k, const char *path)
+    SW_MUST_CHECK;
+
+/* The file's text, NUL-terminated, without the file; n is its length.
+ * Parsing: SW_OK, or SW_ERR_FORMAT with *k all zeros. */
+size_t smolnode_keys_format(const struct smolnode_keys *k,
+    char text[static SMOLNODE_KEYS_TEXT]);
+int smolnode_keys_parse(struct smolnode_keys *k, const char *text, size_t n)
     SW_MUST_CHECK;
 
 /* The key of this rotation; NULL: there is none. */

@@ -17,10 +17,12 @@
 
 #include "base/container.h"
 #include "base/log.h"
+#include "base/wipe.h"
 #include "mix/base58.h"
 #include "mix/node.h"
 #include "mix/prim.h"
 #include "mix/smolnode.h"
+#include "mix/smolnode_keys.h"
 #include "mix/topology.h"
 
 #define POLICY_FILE_MAX (1u << 20)
@@ -232,6 +234,24 @@ smolnode_read_policy(struct exitpolicy **out, bool local, const char *file)
 	return r;
 }
 
+static int
+run_identity(int argc, char **argv)
+{
+	uint8_t identity[ED25519_PK_LEN];
+	struct smolnode_keys k;
+
+	if (argc != 3 || strcmp(argv[1], "-k") != 0) {
+		fprintf(stderr, "usage: smolnode identity -k file\n");
+		return EXIT_USAGE;
+	}
+	if (smolnode_keys_open(&k, argv[2], &rng_system) != SW_OK)
+		return EXIT_FAIL;
+	prim_ed25519_public(identity, k.identity);
+	sw_wipe(&k, sizeof(k));
+	smolnode_print_key("identity", identity);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -241,7 +261,7 @@ static const struct {
 	{ "exit", smolnode_node },
 	{ "directory", smolnode_directory },
 	{ "local", smolnode_local },
-	{ "identity", smolnode_identity },
+	{ "identity", run_identity },
 };
 
 #define N_ROLES (sizeof(roles) / sizeof(roles[0]))
