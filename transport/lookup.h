@@ -17,6 +17,7 @@
 struct lookup {
 	int err;
 	bool v4, v6;			/* it has addresses of that family */
+	bool v6_first;			/* the exit would dial one first */
 	/* The addresses themselves, where the exit tells; borrowed. */
 	const struct sw_addr *addrs;
 	size_t n;

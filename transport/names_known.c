@@ -12,29 +12,10 @@
 #define MISSING_TTL_S 10
 #define NAMES_CACHED_MAX 4096
 
-/*
- * The virtual addresses of a name that exists.  Whichever family the server
- * finds is behind both, so who asks for one family gets it.  Who asks for any
- * gets v4 first, which every program can use, and v6 only where the name
- * really has it: curl -6 asks so and picks.
- */
-static void
-answer_virtual(struct waiter *w, const char *name, uint32_t ttl_s, bool has_v6)
-{
-	struct sw_addr both[2];
-	size_t n = 1;
-	int r = names_get(w->s->o.map, name, &both[0], &both[1]);
-
-	if ((w->kind == QUERY || w->family == AF_INET6 || has_v6) &&
-	    !w->s->o.no_v6)
-		n = 2;
-	answer_addrs(w, r, ttl_s, both, r == SW_OK ? n : 0);
-}
-
 /* What is to be told of a name; a copy, for `known` may go meanwhile. */
 struct finding {
 	int err;
-	bool has_v6;
+	bool has_v6, v6_first;
 	uint32_t ttl_s;
 	size_t n;
 	struct sw_addr addrs[NAMES_ADDRS_MAX];
@@ -48,6 +29,7 @@ find(struct finding *f, const struct known *k)
 
 	f->err = k->err;
 	f->has_v6 = k->has_v6;
+	f->v6_first = k->v6_first;
 	f->ttl_s = left > 0 ? (uint32_t)((left + 999) / 1000) : 0;
 	f->n = k->n;
 	if (k->n > 0)
@@ -55,11 +37,35 @@ find(struct finding *f, const struct known *k)
 	memcpy(f->name, k->name, sizeof(f->name));
 }
 
+/*
+ * The virtual addresses of a name that exists.  Whichever family the server
+ * finds is behind both, so who asks for one family gets it.  Who asks for any
+ * gets v6 only where the name really has it (curl -6 asks so and picks), and
+ * first the family that the server will dial first: protocols that speak of
+ * addresses, as FTP does, have other words for each.
+ */
+static void
+answer_virtual(struct waiter *w, const struct finding *f)
+{
+	struct sw_addr v4, v6, out[2];
+	size_t n = 0;
+	bool with_v6 = !w->s->o.no_v6 &&
+	    (w->kind == QUERY || w->family == AF_INET6 || f->has_v6);
+	int r = names_get(w->s->o.map, f->name, &v4, &v6);
+
+	if (with_v6 && f->v6_first)
+		out[n++] = v6;
+	out[n++] = v4;
+	if (with_v6 && !f->v6_first)
+		out[n++] = v6;
+	answer_addrs(w, r, f->ttl_s, out, r == SW_OK ? n : 0);
+}
+
 static void
 tell(struct waiter *w, const struct finding *f)
 {
 	if (f->err == SW_OK && !names_is_real(w->s))
-		answer_virtual(w, f->name, f->ttl_s, f->has_v6);
+		answer_virtual(w, f);
 	else
 		answer_addrs(w, f->err, f->ttl_s, f->addrs, f->n);
 }
@@ -155,6 +161,7 @@ on_lookup(void *arg, const struct lookup *what)
 	k->asking = false;
 	k->err = copy.err;
 	k->has_v6 = what->err == SW_OK && what->v6;
+	k->v6_first = what->err == SW_OK && what->v6_first;
 	k->until_ms = k->s->l->now_ms + (int64_t)ttl_of(&copy) * 1000;
 	keep_addrs(k, &copy);
 	find(&f, k);

@@ -5,7 +5,8 @@
  *		n ADDRESS		a name server the client may dial
  *		.
  *	client	ID NAME
- *	server	ID 0.0.0.0 ::		it has addresses of these families
+ *	server	ID 0.0.0.0 ::		it has addresses of these families, that
+ *					of the first is dialled first
  *		ID			there is no such name
  *		ID ?			no answer
  *
@@ -107,13 +108,18 @@ answer(struct serve_names *o, uint32_t id, int err, const struct sw_addr *addrs,
 {
 	bool v4 = false, v6 = false;
 	char text[48];
+	int at = snprintf(text, sizeof(text), "%u", id);
 
 	for (size_t i = 0; i < n; i++) {
-		v4 = v4 || addr_is_v4(&addrs[i]);
-		v6 = v6 || !addr_is_v4(&addrs[i]);
+		bool *seen = addr_is_v4(&addrs[i]) ? &v4 : &v6;
+
+		if (!*seen)
+			at += snprintf(text + at, sizeof(text) - (size_t)at,
+			    seen == &v4 ? " 0.0.0.0" : " ::");
+		*seen = true;
 	}
-	snprintf(text, sizeof(text), "%u%s%s%s\n", id, v4 ? " 0.0.0.0" : "",
-	    v6 ? " ::" : "", err != SW_OK && err != SW_ERR_NO_NAME ? " ?" : "");
+	snprintf(text + at, sizeof(text) - (size_t)at, "%s\n",
+	    err != SW_OK && err != SW_ERR_NO_NAME ? " ?" : "");
 	say(o, text);
 }
 

@@ -172,7 +172,8 @@ give_up(struct ssh_lookups *k, const char *why)
 static void
 on_answer(struct ssh_lookups *k, const struct ssh_text_line *l)
 {
-	struct lookup what = { .v4 = l->v4, .v6 = l->v6 };
+	struct lookup what = { .v4 = l->v4, .v6 = l->v6,
+		.v6_first = l->v6_first };
 	struct question *q;
 
 	LIST_EACH(q, &k->asked, link)

@@ -48,6 +48,7 @@ struct ssh_text_line {
 	struct sw_addr server;		/* NAMESERVER */
 	uint32_t id;			/* ANSWER */
 	bool v4, v6;
+	bool v6_first;			/* the first address is one */
 	bool unknown;			/* "?": its resolver gave no answer */
 };
 

@@ -286,6 +286,7 @@ static void
 who_asks_for_any_family_gets_v6_only_where_the_name_has_it(void **state)
 {
 	const struct lookup dual = { .v4 = true, .v6 = true };
+	const struct lookup six = { .v4 = true, .v6 = true, .v6_first = true };
 	struct fake f;
 	struct heard h;
 
@@ -301,6 +302,14 @@ who_asks_for_any_family_gets_v6_only_where_the_name_has_it(void **state)
 	resolve(&f, "old.example", AF_UNSPEC, &h);
 	exit_says(SW_OK);
 	assert_int_equal(h.n, 1);
+	resolve(&f, "six.example", AF_UNSPEC, &h);	/* in the exit's order */
+	exit_tells(&six);
+	assert_int_equal(h.n, 2);
+	assert_false(addr_is_v4(&h.a[0]));
+	assert_true(addr_is_v4(&h.a[1]));
+	resolve(&f, "six.example", AF_INET, &h);
+	assert_int_equal(h.n, 1);
+	assert_true(addr_is_v4(&h.a[0]));
 	finish(&f);
 }
 

@@ -109,9 +109,11 @@ resolver_lines_are_read(void **state)
 	assert_int_equal(l.kind, SSH_TEXT_ANSWER);
 	assert_int_equal(l.id, 7);
 	assert_true(l.v4);
-	assert_false(l.v6);
+	assert_false(l.v6 || l.v6_first);
 	ssh_text_parse_line("8 2001:db8::1 STREAM x 192.0.2.1 STREAM", &l);
-	assert_true(l.v4 && l.v6);
+	assert_true(l.v4 && l.v6 && l.v6_first);
+	ssh_text_parse_line("8 0.0.0.0 ::", &l);
+	assert_true(l.v4 && l.v6 && !l.v6_first);
 	ssh_text_parse_line("9", &l);
 	assert_int_equal(l.kind, SSH_TEXT_ANSWER);
 	assert_false(l.v4 || l.v6);
