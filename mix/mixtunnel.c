@@ -1,7 +1,6 @@
 #include "mix/mixtunnel.h"
 
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/wipe.h"
 #include "mix/gwclient.h"
@@ -24,7 +24,7 @@
 #define UNSENT_MAX (256u << 10)		/* bytes for the socket, then AGAIN */
 
 struct mixtunnel {
-	struct stream s;		/* first */
+	struct stream s;
 	struct mixtunnel_config cfg;
 	struct mixclient_keys keys;
 	struct topology_node entry;	/* a copy, without its table */
@@ -186,13 +186,13 @@ static const struct ws_events ws_events = { ws_open, ws_message };
 static int
 link_data(struct stream *s, struct rbuf *in)
 {
-	return ws_feed(((struct mixtunnel *)s)->ws, in);
+	return ws_feed(CONTAINER_OF(s, struct mixtunnel, s)->ws, in);
 }
 
 static void
 link_closed(struct stream *s, int err)
 {
-	struct mixtunnel *t = (struct mixtunnel *)s;
+	struct mixtunnel *t = CONTAINER_OF(s, struct mixtunnel, s);
 
 	fail_link(t, err);
 }
@@ -417,8 +417,7 @@ fire(struct loop_timer *timer)
 static void
 turn_end(struct loop_turn *h)
 {
-	struct mixtunnel *t = (struct mixtunnel *)((char *)h -
-	    offsetof(struct mixtunnel, turn));
+	struct mixtunnel *t = CONTAINER_OF(h, struct mixtunnel, turn);
 	int64_t at;
 
 	step(t);

@@ -333,7 +333,7 @@ session_late(struct loop_timer *t)
 static int
 session_data(struct stream *st, struct rbuf *in)
 {
-	struct session *s = (struct session *)st;
+	struct session *s = CONTAINER_OF(st, struct session, s);
 	bool ended = s->ended != SW_OK;
 	int r = ws_feed(s->ws, in);
 
@@ -348,7 +348,7 @@ session_data(struct stream *st, struct rbuf *in)
 static void
 session_writable(struct stream *st)
 {
-	struct session *s = (struct session *)st;
+	struct session *s = CONTAINER_OF(st, struct session, s);
 
 	(void)!session_flush(s);
 	push_inbox(s);
@@ -358,7 +358,7 @@ static void
 session_closed(struct stream *st, int err)
 {
 	(void)err;
-	session_free((struct session *)st);
+	session_free(CONTAINER_OF(st, struct session, s));
 }
 
 static const struct stream_ops session_ops = {

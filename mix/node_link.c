@@ -130,7 +130,7 @@ peer_shake(struct peer *p)
 static int
 peer_data(struct stream *s, struct rbuf *in)
 {
-	struct peer *p = (struct peer *)s;
+	struct peer *p = CONTAINER_OF(s, struct peer, s);
 	uint8_t *plain;
 	size_t len;
 	int r = SW_OK;
@@ -148,7 +148,7 @@ peer_data(struct stream *s, struct rbuf *in)
 static void
 peer_writable(struct stream *s)
 {
-	struct peer *p = (struct peer *)s;
+	struct peer *p = CONTAINER_OF(s, struct peer, s);
 
 	if (p->timer.at_ms == SW_NEVER || p->timer.at_ms == 0)
 		return;			/* it was up before */
@@ -162,7 +162,7 @@ peer_writable(struct stream *s)
 static void
 peer_closed(struct stream *s, int err)
 {
-	struct peer *p = (struct peer *)s;
+	struct peer *p = CONTAINER_OF(s, struct peer, s);
 	bool was_up = p->timer.at_ms == SW_NEVER;
 
 	log_debug("node: a link ended: %s", sw_strerror(err));
@@ -339,7 +339,7 @@ take_plain(struct inbound *i, const uint8_t *data, size_t len)
 static int
 inbound_data(struct stream *s, struct rbuf *in)
 {
-	struct inbound *i = (struct inbound *)s;
+	struct inbound *i = CONTAINER_OF(s, struct inbound, s);
 	uint8_t frame[NOISE_HANDSHAKE_MAX], *plain;
 	size_t len;
 	int r;
@@ -384,7 +384,7 @@ static void
 inbound_closed(struct stream *s, int err)
 {
 	(void)err;
-	inbound_free((struct inbound *)s);
+	inbound_free(CONTAINER_OF(s, struct inbound, s));
 }
 
 static void

@@ -27,7 +27,7 @@
 
 /* A link to another node, for packets to it. */
 struct peer {
-	struct stream s;		/* first */
+	struct stream s;
 	struct node *node;
 	struct sw_addr addr;
 	struct loop_timer timer;	/* until it is up, or tried again */
@@ -42,7 +42,7 @@ struct peer {
 
 /* A link from another node. */
 struct inbound {
-	struct stream s;		/* first */
+	struct stream s;
 	struct node *node;
 	struct inbound *next, **at;
 	struct loop_timer timer;	/* until it is up */
@@ -71,7 +71,7 @@ struct account {
 
 /* A client's connection. */
 struct session {
-	struct stream s;		/* first */
+	struct stream s;
 	struct node *node;
 	struct ws *ws;
 	struct gwserver gw;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "base/wipe.h"
 #include "mix/comb.h"
 
@@ -31,7 +32,7 @@ struct stock {
 };
 
 struct preparer {
-	struct prepared_source source;	/* first */
+	struct prepared_source source;
 	pthread_t thread[PREPARER_THREADS_MAX];
 	unsigned threads;
 	pthread_mutex_t lock;
@@ -218,7 +219,7 @@ static bool
 take(struct prepared_source *source, const struct prepare_job *job,
     struct prepared *out)
 {
-	struct preparer *p = (struct preparer *)source;
+	struct preparer *p = CONTAINER_OF(source, struct preparer, source);
 	struct stock *s;
 	bool got = false;
 
@@ -241,7 +242,7 @@ take(struct prepared_source *source, const struct prepare_job *job,
 static void
 use(struct prepared_source *source, const struct topology *t, uint64_t hop_ns)
 {
-	struct preparer *p = (struct preparer *)source;
+	struct preparer *p = CONTAINER_OF(source, struct preparer, source);
 
 	pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; i < PREPARER_STOCKS; i++)

@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "base/wipe.h"
 #include "mix/comb.h"
 #include "mix/prim_x86.h"
@@ -60,7 +61,7 @@ static void
 seeded_fill(struct rng *self, void *out, size_t n)
 {
 	static const uint8_t nonce[crypto_stream_chacha20_NONCEBYTES];
-	struct rng_seeded *r = (struct rng_seeded *)self;
+	struct rng_seeded *r = CONTAINER_OF(self, struct rng_seeded, rng);
 
 	/* Whole blocks are used up by each call: simple, and repeatable. */
 	memset(out, 0, n);

@@ -18,7 +18,7 @@
 /* Byte streams over kernel sockets. */
 
 struct dial {
-	struct loop_fd w;		/* first */
+	struct loop_fd w;
 	struct loop_timer timer;	/* until it is open, or to say why not */
 	struct smolnode_exit *exit;
 	uint16_t client;
@@ -107,7 +107,7 @@ dial_readable(struct dial *d)
 static void
 dial_ready(struct loop_fd *w, uint32_t events)
 {
-	struct dial *d = (struct dial *)w;
+	struct dial *d = CONTAINER_OF(w, struct dial, w);
 
 	if (!d->open) {
 		if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0)

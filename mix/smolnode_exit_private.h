@@ -26,7 +26,7 @@ struct udp_peer {
 /* One UDP port of a client, and the socket that stands for it.  For questions
  * to the exit's own address, which are `dns`, one for each pair of ends. */
 struct udp_flow {
-	struct loop_fd w;		/* first */
+	struct loop_fd w;
 	struct smolnode_exit *exit;
 	struct sw_addr inner, outer;
 	int64_t last_ms, asked_ms;	/* asked: without an answer since; 0 */

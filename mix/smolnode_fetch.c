@@ -15,7 +15,7 @@
 #define ANSWER_MS 10000
 
 struct smolnode_fetch {
-	struct stream s;		/* first */
+	struct stream s;
 	struct loop *loop;
 	struct loop_timer timer;
 	int64_t late_ms;		/* no answer until then: none comes */
@@ -58,7 +58,7 @@ finish(struct smolnode_fetch *f, int err, const struct httpres *a)
 static int
 on_data(struct stream *s, struct rbuf *in)
 {
-	struct smolnode_fetch *f = (struct smolnode_fetch *)s;
+	struct smolnode_fetch *f = CONTAINER_OF(s, struct smolnode_fetch, s);
 	uint8_t *more;
 
 	if (in->left > HTTPRES_HEAD_MAX + HTTPRES_BODY_MAX - f->in_len)
@@ -77,7 +77,7 @@ on_data(struct stream *s, struct rbuf *in)
 static void
 on_closed(struct stream *s, int err)
 {
-	struct smolnode_fetch *f = (struct smolnode_fetch *)s;
+	struct smolnode_fetch *f = CONTAINER_OF(s, struct smolnode_fetch, s);
 	struct httpres a;
 
 	if (f->in_len > 0 && httpres_read(&a, f->in, f->in_len) == SW_OK)

@@ -13,7 +13,7 @@
 #define CLIENT_MS 10000			/* between two requests */
 
 struct request {
-	struct stream s;		/* first */
+	struct stream s;
 	struct smolnode_http *http;
 	struct loop_timer timer;
 	struct request *next, **at;
@@ -21,7 +21,7 @@ struct request {
 };
 
 struct smolnode_http {
-	struct loop_fd listener;	/* first */
+	struct loop_fd listener;
 	struct loop *loop;
 	const struct directory *directory;
 	struct greeter greeter;
@@ -46,7 +46,7 @@ request_free(struct request *r)
 static int
 request_data(struct stream *s, struct rbuf *in)
 {
-	struct request *r = (struct request *)s;
+	struct request *r = CONTAINER_OF(s, struct request, s);
 	size_t n, took;
 	char *out;
 	int err;
@@ -73,7 +73,7 @@ static void
 request_closed(struct stream *s, int err)
 {
 	(void)err;
-	request_free((struct request *)s);
+	request_free(CONTAINER_OF(s, struct request, s));
 }
 
 /* It asked nothing for a while, or has had its last answer. */
@@ -115,7 +115,8 @@ add_request(void *arg, int fd)
 static void
 accept_requests(struct loop_fd *w, uint32_t events)
 {
-	struct smolnode_http *h = (struct smolnode_http *)w;
+	struct smolnode_http *h = CONTAINER_OF(w, struct smolnode_http,
+	    listener);
 	int fd;
 
 	(void)events;

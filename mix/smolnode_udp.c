@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "mix/iprexit.h"
 
 #define IDLE_MS 120000
@@ -135,7 +136,7 @@ take_errors(struct udp_flow *f)
 static void
 flow_ready(struct loop_fd *w, uint32_t events)
 {
-	struct udp_flow *f = (struct udp_flow *)w;
+	struct udp_flow *f = CONTAINER_OF(w, struct udp_flow, w);
 	struct sockaddr_storage ss;
 	uint8_t buf[READ_MAX];
 	struct sw_addr from;

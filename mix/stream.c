@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/log.h"
 
 #define READ_CHUNK 65536
@@ -143,7 +144,7 @@ finish_connect(struct stream *s)
 static void
 ready(struct loop_fd *w, uint32_t events)
 {
-	struct stream *s = (struct stream *)w;
+	struct stream *s = CONTAINER_OF(w, struct stream, w);
 
 	if (s->connecting) {
 		if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0)

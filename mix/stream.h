@@ -34,7 +34,7 @@ struct stream_ops {
 };
 
 struct stream {
-	struct loop_fd w;		/* first */
+	struct loop_fd w;
 	struct loop *loop;
 	const struct stream_ops *ops;
 	uint8_t *in, *out;

@@ -17,7 +17,7 @@
 static struct session_mix *
 mix_of(struct session_tunnel *t)
 {
-	return (struct session_mix *)(void *)t;
+	return CONTAINER_OF(t, struct session_mix, t);
 }
 
 /* --- state --------------------------------------------------------------- */

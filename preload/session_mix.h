@@ -71,7 +71,7 @@ struct mix_link {
 };
 
 struct session_mix {
-	struct session_tunnel t;	/* first */
+	struct session_tunnel t;
 	const struct tunnel_url *url;
 	struct mixtunnel *mix;		/* NULL: no network yet */
 	struct topology *topology;

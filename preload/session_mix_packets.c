@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "preload/session_hop.h"
 #include "preload/session_mix.h"
@@ -32,7 +33,7 @@ struct mix_packet {
 static struct session_mix *
 mix_of(struct session_tunnel *t)
 {
-	return (struct session_mix *)(void *)t;
+	return CONTAINER_OF(t, struct session_mix, t);
 }
 
 /* --- users --------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "preload/session.h"
 #include "preload/session_hop.h"
@@ -13,7 +14,7 @@
 static struct session_ssh *
 ssh_of(struct session_tunnel *t)
 {
-	return (struct session_ssh *)(void *)t;
+	return CONTAINER_OF(t, struct session_ssh, t);
 }
 
 /* --- hops ---------------------------------------------------------------- */

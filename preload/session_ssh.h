@@ -18,7 +18,7 @@
 struct session_udp;
 
 struct session_ssh {
-	struct session_tunnel t;	/* first */
+	struct session_tunnel t;
 	struct ssh_tunnel *ssh;
 	struct through *door;		/* to the tunnel before it; or NULL */
 	struct names *map;		/* virtual addresses */

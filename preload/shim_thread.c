@@ -26,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "stack/owner.h"
@@ -171,8 +172,7 @@ is_asked(const struct runner *r)
 static void
 on_turn(struct loop_turn *h)
 {
-	struct runner *r = (struct runner *)((char *)h -
-	    offsetof(struct runner, turn));
+	struct runner *r = CONTAINER_OF(h, struct runner, turn);
 
 	if (is_asked(r))
 		r->loop.stop = true;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/sys.h"
 #include "stack/arena.h"
 #include "stack/link_priv.h"
@@ -60,8 +61,7 @@ die(struct link *k)
 static void
 end_of_turn(struct loop_turn *h)
 {
-	link_flush((struct link *)(void *)
-	    ((char *)h - offsetof(struct link, turn)));
+	link_flush(CONTAINER_OF(h, struct link, turn));
 }
 
 static void
@@ -176,8 +176,7 @@ wait_for_memory(struct link *k)
 static void
 pause_over(struct loop_timer *t)
 {
-	struct link *k = (struct link *)(void *)
-	    ((char *)t - offsetof(struct link, pause));
+	struct link *k = CONTAINER_OF(t, struct link, pause);
 
 	k->starved = false;
 	link_watch(k);
@@ -211,8 +210,7 @@ receive(struct link *k)
 static void
 ready(struct loop_fd *w, uint32_t events)
 {
-	struct link *k = (struct link *)(void *)
-	    ((char *)w - offsetof(struct link, w));
+	struct link *k = CONTAINER_OF(w, struct link, w);
 
 	k->busy = true;
 	if ((events & EPOLLOUT) != 0)

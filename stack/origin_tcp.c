@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "base/container.h"
 #include "stack/arena.h"
 #include "stack/origin_priv.h"
 
@@ -288,8 +289,7 @@ work(struct dial *d)
 void
 dial_work_soon(struct loop_timer *t)
 {
-	struct origin *o = (struct origin *)(void *)((char *)t -
-	    offsetof(struct origin, soon));
+	struct origin *o = CONTAINER_OF(t, struct origin, soon);
 	struct dial *d;
 
 	while ((d = o->dirty) != NULL) {

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "stack/arena.h"
@@ -145,8 +146,7 @@ tell_idle(struct owner *o)
 static void
 end_of_turn(struct loop_turn *h)
 {
-	struct owner *o = (struct owner *)(void *)
-	    ((char *)h - offsetof(struct owner, turn));
+	struct owner *o = CONTAINER_OF(h, struct owner, turn);
 	struct flow *f;
 
 	if (o->dirty != NULL) {

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "stack/owner_priv.h"
@@ -241,6 +242,5 @@ void
 chan_ready(struct loop_fd *w, uint32_t events)
 {
 	(void)events;
-	chan_read((struct owner *)(void *)
-	    ((char *)w - offsetof(struct owner, chan)), MESSAGES_PER_TURN);
+	chan_read(CONTAINER_OF(w, struct owner, chan), MESSAGES_PER_TURN);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/sys.h"
 #include "stack/arena.h"
 #include "stack/owner_priv.h"
@@ -142,8 +143,7 @@ drain_done(struct drain *d, int error)
 static void
 drain_late(struct loop_timer *t)
 {
-	drain_done((struct drain *)(void *)
-	    ((char *)t - offsetof(struct drain, timer)), EAGAIN);
+	drain_done(CONTAINER_OF(t, struct drain, timer), EAGAIN);
 }
 
 int

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "base/container.h"
 #include "base/sys.h"
 #include "stack/arena.h"
 #include "stack/owner_priv.h"
@@ -241,8 +242,7 @@ pending_error(const struct flow *f)
 void
 pump_ready(struct loop_fd *w, uint32_t events)
 {
-	struct flow *f = (struct flow *)(void *)
-	    ((char *)w - offsetof(struct flow, w));
+	struct flow *f = CONTAINER_OF(w, struct flow, w);
 
 	if ((events & EPOLLIN) != 0)
 		f->in_ready = true;

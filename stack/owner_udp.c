@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "base/sys.h"
 #include "stack/arena.h"
 #include "stack/owner_priv.h"
@@ -114,8 +115,7 @@ drain_far(struct flow *f, uint32_t events, int limit)
 void
 udp_ready(struct loop_fd *w, uint32_t events)
 {
-	struct flow *f = (struct flow *)(void *)
-	    ((char *)w - offsetof(struct flow, w));
+	struct flow *f = CONTAINER_OF(w, struct flow, w);
 
 	if (drain_far(f, events, UDP_BURST))
 		return;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "stack/arena.h"
 #include "stack/splice_priv.h"
@@ -109,8 +110,7 @@ static const struct stack_ops far_ops = {
 static void
 work_soon(struct loop_timer *t)
 {
-	struct splice *s = (struct splice *)(void *)
-	    ((char *)t - offsetof(struct splice, soon));
+	struct splice *s = CONTAINER_OF(t, struct splice, soon);
 	struct joint *j;
 
 	while ((j = s->dirty) != NULL) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "stack/arena.h"
 #include "stack/splice_priv.h"
 
@@ -92,8 +93,7 @@ unhash(struct joint *j)
 static void
 orphan_late(struct loop_timer *t)
 {
-	joint_free((struct joint *)(void *)
-	    ((char *)t - offsetof(struct joint, timer)));
+	joint_free(CONTAINER_OF(t, struct joint, timer));
 }
 
 void

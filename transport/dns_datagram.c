@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "stack/dns.h"
 #include "transport/list.h"
 
@@ -154,8 +155,8 @@ static const struct datagram_events port_events = {
 static void
 on_time(struct loop_timer *t)
 {
-	struct dns_datagram_ask *a = (struct dns_datagram_ask *)(void *)
-	    ((char *)t - offsetof(struct dns_datagram_ask, timer));
+	struct dns_datagram_ask *a = CONTAINER_OF(t, struct dns_datagram_ask,
+	    timer);
 
 	if (a->err != SW_OK || a->sent == sizeof(wait_ms) / sizeof(wait_ms[0])) {
 		finish(a, a->err != SW_OK ? a->err : SW_ERR_TIMEOUT, NULL, 0);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 
 /* Responses that wait for the user; more queries are not taken meanwhile. */
 #define OUT_MAX ((size_t)256 * 1024)
@@ -212,8 +213,7 @@ reap(struct dialer *o, bool all)
 static void
 on_now(struct loop_timer *t)
 {
-	struct dialer *o = (struct dialer *)(void *)((char *)t -
-	    offsetof(struct dialer, now));
+	struct dialer *o = CONTAINER_OF(t, struct dialer, now);
 
 	for (struct dial *d = o->head; d != NULL; d = d->next)
 		if (!d->gone)

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "stack/dns.h"
 #include "transport/list.h"
 
@@ -396,8 +397,7 @@ ask_fail(struct dns_stream *u, struct dns_stream_ask *a, int err)
 static void
 on_now(struct loop_timer *t)
 {
-	struct dns_stream *u = (struct dns_stream *)(void *)((char *)t -
-	    offsetof(struct dns_stream, now));
+	struct dns_stream *u = CONTAINER_OF(t, struct dns_stream, now);
 	struct conn *c, *next;
 	struct dns_stream_ask *a;
 	bool again;
@@ -426,8 +426,7 @@ on_now(struct loop_timer *t)
 static void
 on_tick(struct loop_timer *t)
 {
-	struct dns_stream *u = (struct dns_stream *)(void *)((char *)t -
-	    offsetof(struct dns_stream, tick));
+	struct dns_stream *u = CONTAINER_OF(t, struct dns_stream, tick);
 	struct dns_stream_ask *a;
 	struct conn *c, *next;
 

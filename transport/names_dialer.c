@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 
 #define TRIES_MAX 8			/* addresses of one name */
 
@@ -61,8 +62,7 @@ forget(struct dial *d)
 static void
 fail_now(struct loop_timer *t)
 {
-	struct dial *d = (struct dial *)(void *)((char *)t -
-	    offsetof(struct dial, fail));
+	struct dial *d = CONTAINER_OF(t, struct dial, fail);
 	const struct dial_events *ev = d->ev;
 	void *arg = d->arg;
 	int err = d->err;

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "transport/serve_resolv.h"
 
 #define LINE_LEN 288
@@ -35,7 +36,7 @@ struct question {
 };
 
 struct serve_names {
-	struct serve_end end;		/* first */
+	struct serve_end end;
 	LIST_LINK(serve_names) link;
 	struct serve_session *s;
 	struct serve_chan *c;
@@ -164,7 +165,7 @@ take_line(struct serve_names *o, char *line)
 static void
 on_data(struct serve_end *e, const uint8_t *p, size_t len)
 {
-	struct serve_names *o = (struct serve_names *)(void *)e;
+	struct serve_names *o = CONTAINER_OF(e, struct serve_names, end);
 
 	serve_chan_took(o->c, len);
 	for (size_t i = 0; i < len; i++) {
@@ -188,20 +189,20 @@ on_data(struct serve_end *e, const uint8_t *p, size_t len)
 static void
 on_eof(struct serve_end *e)
 {
-	end_names((struct serve_names *)(void *)e);
+	end_names(CONTAINER_OF(e, struct serve_names, end));
 }
 
 static void
 on_writable(struct serve_end *e)
 {
-	flush((struct serve_names *)(void *)e);
+	flush(CONTAINER_OF(e, struct serve_names, end));
 }
 
 static void
 on_closed(struct serve_end *e, bool clean)
 {
 	(void)clean;
-	names_free((struct serve_names *)(void *)e);
+	names_free(CONTAINER_OF(e, struct serve_names, end));
 }
 
 static const struct serve_end_ops names_ops = {

@@ -51,7 +51,7 @@ struct lookup {
 };
 
 struct serve_ports {
-	struct serve_end end;		/* first */
+	struct serve_end end;
 	LIST_LINK(serve_ports) link;
 	struct serve_server *v;
 	struct serve_session *s;
@@ -151,7 +151,7 @@ put_frame(struct serve_ports *o, const uint8_t *p, size_t len)
 static void
 on_writable(struct serve_end *e)
 {
-	struct serve_ports *o = (struct serve_ports *)(void *)e;
+	struct serve_ports *o = CONTAINER_OF(e, struct serve_ports, end);
 	size_t n;
 
 	if (o->rest_len > 0) {
@@ -491,7 +491,7 @@ take_bytes(struct serve_ports *o, const uint8_t *p, size_t len)
 static void
 on_data(struct serve_end *e, const uint8_t *p, size_t len)
 {
-	struct serve_ports *o = (struct serve_ports *)(void *)e;
+	struct serve_ports *o = CONTAINER_OF(e, struct serve_ports, end);
 
 	serve_chan_took(o->c, len);
 	if (!take_bytes(o, p, len))
@@ -501,14 +501,14 @@ on_data(struct serve_end *e, const uint8_t *p, size_t len)
 static void
 on_eof(struct serve_end *e)
 {
-	end_ports((struct serve_ports *)(void *)e);
+	end_ports(CONTAINER_OF(e, struct serve_ports, end));
 }
 
 static void
 on_closed(struct serve_end *e, bool clean)
 {
 	(void)clean;
-	ports_free((struct serve_ports *)(void *)e);
+	ports_free(CONTAINER_OF(e, struct serve_ports, end));
 }
 
 static const struct serve_end_ops ports_ops = {

@@ -37,7 +37,7 @@
 enum relay_state { DIALLING, OFFERED, OPEN, LINGERING };
 
 struct serve_relay {
-	struct serve_end end;		/* first */
+	struct serve_end end;
 	LIST_LINK(serve_relay) link;
 	struct serve_server *v;
 	struct serve_session *s;	/* NULL: LINGERING */
@@ -57,7 +57,7 @@ struct serve_relay {
 static struct serve_relay *
 relay_of(struct serve_end *e)
 {
-	return (struct serve_relay *)(void *)e;
+	return CONTAINER_OF(e, struct serve_relay, end);
 }
 
 static void

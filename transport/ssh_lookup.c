@@ -27,6 +27,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "stack/names.h"
 #include "transport/ssh_text.h"
@@ -395,8 +396,7 @@ expire(struct ssh_lookups *k, bool asked)
 static void
 on_timer(struct loop_timer *timer)
 {
-	struct ssh_lookups *k = (struct ssh_lookups *)(void *)((char *)timer -
-	    offsetof(struct ssh_lookups, timer));
+	struct ssh_lookups *k = CONTAINER_OF(timer, struct ssh_lookups, timer);
 
 	if (k->state == ASKING &&
 	    k->t->l->now_ms - k->started_ms >= START_MS)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "transport/ssh_text.h"
 
@@ -185,16 +186,14 @@ send_kept(struct ssh_tunnel *t)
 static void
 on_linger(struct loop_timer *timer)
 {
-	send_kept((struct ssh_tunnel *)(void *)((char *)timer -
-	    offsetof(struct ssh_tunnel, linger)));
+	send_kept(CONTAINER_OF(timer, struct ssh_tunnel, linger));
 }
 
 /* After the links: programs hear what came before the server hears of it. */
 static void
 end_of_turn(struct loop_turn *h)
 {
-	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)h -
-	    offsetof(struct ssh_tunnel, turn));
+	struct ssh_tunnel *t = CONTAINER_OF(h, struct ssh_tunnel, turn);
 
 	if (t->live == NULL)
 		return;
@@ -213,8 +212,7 @@ end_of_turn(struct loop_turn *h)
 static void
 on_work(struct loop_timer *timer)
 {
-	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)timer -
-	    offsetof(struct ssh_tunnel, work));
+	struct ssh_tunnel *t = CONTAINER_OF(timer, struct ssh_tunnel, work);
 
 	if (t->live != NULL)
 		ssh_tunnel_serve(t);
@@ -223,8 +221,7 @@ on_work(struct loop_timer *timer)
 static void
 on_wire(struct loop_fd *w, uint32_t events)
 {
-	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)w -
-	    offsetof(struct ssh_tunnel, wire_w));
+	struct ssh_tunnel *t = CONTAINER_OF(w, struct ssh_tunnel, wire_w);
 	struct ssh_live *v = t->live;
 	size_t held = v->gathered.held;
 	uint64_t before = v->wire.in_bytes;
@@ -293,8 +290,7 @@ adopt_live(struct ssh_tunnel *t, struct ssh_live *v)
 static void
 on_login(struct loop_fd *w, uint32_t events)
 {
-	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)((char *)w -
-	    offsetof(struct ssh_tunnel, login_w));
+	struct ssh_tunnel *t = CONTAINER_OF(w, struct ssh_tunnel, login_w);
 	struct ssh_live *live;
 	uint64_t count;
 	bool fatal, first = t->sessions == 0 && !t->plan->patient;
@@ -339,8 +335,7 @@ connect_now(struct ssh_tunnel *t)
 static void
 on_retry(struct loop_timer *timer)
 {
-	connect_now((struct ssh_tunnel *)(void *)((char *)timer -
-	    offsetof(struct ssh_tunnel, retry)));
+	connect_now(CONTAINER_OF(timer, struct ssh_tunnel, retry));
 }
 
 void

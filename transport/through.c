@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "transport/junction.h"
 #include "transport/list.h"
 #include "transport/shared.h"
@@ -218,8 +219,7 @@ take_asks(struct through *t)
 static void
 on_wake(struct loop_fd *w, uint32_t events)
 {
-	struct through *t = (struct through *)(void *)((char *)w -
-	    offsetof(struct through, wake));
+	struct through *t = CONTAINER_OF(w, struct through, wake);
 	uint64_t count;
 
 	(void)events;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/wipe.h"
 #include "transport/tls_identity.h"
 #include "transport/tls_stream.h"
@@ -266,8 +267,7 @@ shake(struct tls_accept *a)
 static void
 on_ready(struct loop_fd *w, uint32_t events)
 {
-	struct tls_accept *a = (struct tls_accept *)(void *)((char *)w -
-	    offsetof(struct tls_accept, w));
+	struct tls_accept *a = CONTAINER_OF(w, struct tls_accept, w);
 	uint8_t first;
 	ssize_t n;
 	int fd = w->fd;
@@ -309,8 +309,7 @@ on_ready(struct loop_fd *w, uint32_t events)
 static void
 on_deadline(struct loop_timer *t)
 {
-	report((struct tls_accept *)(void *)((char *)t -
-	    offsetof(struct tls_accept, deadline)), SW_ERR_TIMEOUT, -1,
+	report(CONTAINER_OF(t, struct tls_accept, deadline), SW_ERR_TIMEOUT, -1,
 	    "the handshake was not finished in time");
 }
 

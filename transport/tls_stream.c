@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/wipe.h"
 
 #define ROUNDS_MAX 16
@@ -368,8 +369,7 @@ step(struct tls_stream *s)
 static void
 on_net(struct loop_fd *w, uint32_t events)
 {
-	struct tls_stream *s = (struct tls_stream *)(void *)((char *)w -
-	    offsetof(struct tls_stream, net));
+	struct tls_stream *s = CONTAINER_OF(w, struct tls_stream, net);
 
 	/* Broken while nobody reads it: there is no other way to hear. */
 	if ((events & EPOLLERR) != 0 && (s->net_events & EPOLLIN) == 0)
@@ -381,8 +381,7 @@ on_net(struct loop_fd *w, uint32_t events)
 static void
 on_app(struct loop_fd *w, uint32_t events)
 {
-	struct tls_stream *s = (struct tls_stream *)(void *)((char *)w -
-	    offsetof(struct tls_stream, app));
+	struct tls_stream *s = CONTAINER_OF(w, struct tls_stream, app);
 
 	/* Closed: what it wrote still goes, for a while. */
 	if ((events & (EPOLLHUP | EPOLLERR)) != 0 && !s->app_gone) {
@@ -396,15 +395,13 @@ on_app(struct loop_fd *w, uint32_t events)
 static void
 on_again(struct loop_timer *t)
 {
-	step((struct tls_stream *)(void *)((char *)t -
-	    offsetof(struct tls_stream, again)));
+	step(CONTAINER_OF(t, struct tls_stream, again));
 }
 
 static void
 on_linger(struct loop_timer *t)
 {
-	finish((struct tls_stream *)(void *)((char *)t -
-	    offsetof(struct tls_stream, linger)), SW_ERR_TIMEOUT);
+	finish(CONTAINER_OF(t, struct tls_stream, linger), SW_ERR_TIMEOUT);
 }
 
 int

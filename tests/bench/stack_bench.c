@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/sys.h"
 #include "stack/link.h"
 #include "stack/owner.h"
@@ -83,8 +84,7 @@ source(struct dial *d)
 static void
 answer(struct loop_timer *t)
 {
-	struct dial *d = (struct dial *)(void *)
-	    ((char *)t - offsetof(struct dial, timer));
+	struct dial *d = CONTAINER_OF(t, struct dial, timer);
 
 	d->ev->opened(d->arg);
 	if (d->port == PORT_SOURCE)

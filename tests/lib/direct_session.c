@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "preload/session_proto.h"
@@ -81,7 +82,7 @@ code(int e)
 static void
 dial_ready(struct loop_fd *w, uint32_t events)
 {
-	struct dial *d = (struct dial *)w;
+	struct dial *d = CONTAINER_OF(w, struct dial, w);
 	static uint8_t buf[65536];
 	ssize_t n;
 
@@ -147,8 +148,7 @@ dial_ready(struct loop_fd *w, uint32_t events)
 static void
 dial_fail(struct loop_timer *t)
 {
-	struct dial *d = (struct dial *)((char *)t -
-	    offsetof(struct dial, timer));
+	struct dial *d = CONTAINER_OF(t, struct dial, timer);
 
 	d->ev->failed(d->arg, d->fail);
 	dial_end(d);

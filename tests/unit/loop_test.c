@@ -9,10 +9,11 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/loop.h"
 
 struct probe {
-	struct loop_fd w;		/* first, so a watcher is its probe */
+	struct loop_fd w;
 	struct loop *l;
 	struct probe *victim;
 	int calls;
@@ -22,7 +23,7 @@ struct probe {
 static void
 on_ready(struct loop_fd *w, uint32_t events)
 {
-	struct probe *p = (struct probe *)w;
+	struct probe *p = CONTAINER_OF(w, struct probe, w);
 
 	(void)events;
 	p->calls++;
@@ -78,7 +79,7 @@ struct note {
 static void
 on_fire(struct loop_timer *t)
 {
-	struct note *n = (struct note *)t;
+	struct note *n = CONTAINER_OF(t, struct note, t);
 
 	n->at = (*n->next)++;
 	if (n->again_ms > 0)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "mix/noise.h"
 
 struct fixed_rng {
@@ -18,7 +19,7 @@ struct fixed_rng {
 static void
 fill_fixed(struct rng *self, void *out, size_t n)
 {
-	memset(out, ((struct fixed_rng *)self)->byte, n);
+	memset(out, CONTAINER_OF(self, struct fixed_rng, rng)->byte, n);
 }
 
 static struct noise ini, res;

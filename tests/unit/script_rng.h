@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "mix/rng.h"
 
 struct rng_script {
@@ -17,7 +18,7 @@ struct rng_script {
 static inline void
 script_fill(struct rng *self, void *out, size_t n)
 {
-	struct rng_script *s = (struct rng_script *)self;
+	struct rng_script *s = CONTAINER_OF(self, struct rng_script, rng);
 
 	if (n > s->left)
 		abort();

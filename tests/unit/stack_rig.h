@@ -38,6 +38,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "stack/arena.h"
 #include "stack/link.h"
@@ -201,8 +202,7 @@ dial_source(struct dial *d)
 RIG void
 dial_answer(struct loop_timer *t)
 {
-	struct dial *d = (struct dial *)(void *)
-	    ((char *)t - offsetof(struct dial, timer));
+	struct dial *d = CONTAINER_OF(t, struct dial, timer);
 	static const int errors[] = {
 		0, SW_ERR_REFUSED, SW_ERR_UNREACH_HOST, SW_ERR_UNREACH_NET,
 		SW_ERR_TIMEOUT, SW_ERR_DENIED,

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/loop.h"
 #include "transport/tls_server.h"
 #include "transport/transport.h"
@@ -163,8 +164,7 @@ static inline void
 rig_on_listen(struct loop_fd *w, uint32_t events)
 {
 	static const struct tls_accept_events ev = { .done = rig_on_done };
-	struct tls_rig *r = (struct tls_rig *)(void *)((char *)w -
-	    offsetof(struct tls_rig, listen_w));
+	struct tls_rig *r = CONTAINER_OF(w, struct tls_rig, listen_w);
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC);
 
 	int64_t patience;
@@ -182,8 +182,7 @@ rig_on_listen(struct loop_fd *w, uint32_t events)
 static inline void
 rig_on_stop(struct loop_fd *w, uint32_t events)
 {
-	struct tls_rig *r = (struct tls_rig *)(void *)((char *)w -
-	    offsetof(struct tls_rig, stop_w));
+	struct tls_rig *r = CONTAINER_OF(w, struct tls_rig, stop_w);
 	char why[TLS_WHY_LEN], wish = 's';
 	int err = SW_OK;
 
