@@ -11,6 +11,7 @@
 #include "mix/prim.h"
 
 #define POOL_DEFAULT 2048
+#define FLIGHTS 4096
 #define REPLY_KEYS 8192
 #define REASM_FRAGMENTS 2048
 #define REASM_IDLE_MS INT64_C(1800000)	/* half an hour */
@@ -18,9 +19,9 @@
 #define MAX_BEHIND_US 1000000		/* no burst after a pause */
 
 static const struct mix_profile profiles[] = {
-	{ "default", 15000000, 20000, 200000, NYMPKT_REGULAR },
-	{ "fast", 10000000, 4000, 0, NYMPKT_REGULAR },
-	{ "raw", 0, 0, 0, NYMPKT_REGULAR },
+	{ "default", 15000000, 20000, 0, 200000, NYMPKT_REGULAR },
+	{ "fast", 10000000, 4000, 20000, 0, NYMPKT_REGULAR },
+	{ "raw", 0, 0, 0, 0, NYMPKT_REGULAR },
 };
 
 const struct mix_profile *
@@ -45,9 +46,13 @@ mixclient_new(const struct mixclient_config *cfg)
 	memcpy(c->self.gateway, cfg->gateway, sizeof(c->self.gateway));
 	c->plain_len = nympkt_plain_len(cfg->profile->size);
 	c->room = nymseal_room(c->plain_len);
-	c->next_due_ms = c->fastest_ms = SW_NEVER;
+	c->next_due_ms = SW_NEVER;
+	slotrate_init(&c->pace, cfg->profile->send_us,
+	    cfg->profile->slow_us != 0 ? cfg->profile->slow_us :
+	    cfg->profile->send_us);
 	c->pending = pending_new(cfg->pool ? cfg->pool : POOL_DEFAULT,
 	    c->room);
+	c->flights = flights_new(FLIGHTS);
 	c->reasm = reasm_new(c->room, REASM_FRAGMENTS, REASM_IDLE_MS);
 	c->keys = replykeys_new(REPLY_KEYS);
 	c->pkt = malloc(NYMPKT_LEN(c->plain_len));
@@ -55,8 +60,8 @@ mixclient_new(const struct mixclient_config *cfg)
 		log_debug("mixclient: no table for ourselves");
 	if (cfg->peers > 0)
 		c->surbs = surbstore_new(cfg->peers);
-	if (c->pending == NULL || c->reasm == NULL || c->keys == NULL ||
-	    c->pkt == NULL || (cfg->peers > 0 && c->surbs == NULL)) {
+	if (c->pending == NULL || c->flights == NULL || c->reasm == NULL ||
+	    c->keys == NULL || c->pkt == NULL || (cfg->peers > 0 && c->surbs == NULL)) {
 		mixclient_free(c);
 		return NULL;
 	}
@@ -69,6 +74,7 @@ mixclient_free(struct mixclient *c)
 	if (c == NULL)
 		return;
 	pending_free(c->pending);
+	flights_free(c->flights);
 	reasm_free(c->reasm);
 	replykeys_free(c->keys);
 	surbstore_free(c->surbs);
@@ -140,12 +146,13 @@ has_queued(const struct mixclient *c)
 
 /* Its ack has not come: somebody on its way lost one of the two. */
 static void
-is_late(void *arg, const struct pending_item *it)
+is_late(void *arg, const struct flight *f)
 {
 	struct mixclient *c = arg;
 
-	if (it->network == c->network)
-		health_bad(c->health, &it->path, it->sent_ms, c->now_ms);
+	slotrate_lost(&c->pace);
+	if (c->health != NULL && f->network == c->network)
+		health_bad(c->health, &f->path, f->sent_ms, c->now_ms);
 }
 
 void
@@ -159,12 +166,16 @@ mixclient_tick(struct mixclient *c, int64_t now_ms)
 		return;
 	c->blocked = false;
 	if (c->next_send_us == 0) {
-		next_slot(c, &c->next_send_us, p->send_us, now_us);
+		next_slot(c, &c->next_send_us, slotrate_mean_us(&c->pace),
+		    now_us);
 		next_slot(c, &c->next_cover_us, p->cover_us, now_us);
 	}
+	flights_expire(c->flights, now_ms, is_late, c);
+	slotrate_tick(&c->pace, now_ms);
+	if (p->send_us != 0)
+		c->stats.slots = 1000000 / slotrate_mean_us(&c->pace);
 	if (now_ms >= c->next_due_ms)
-		c->next_due_ms = pending_expire(c->pending, now_ms, is_late,
-		    c);
+		c->next_due_ms = pending_expire(c->pending, now_ms);
 	if (now_ms - c->swept_ms >= REASM_SWEEP_MS) {
 		c->swept_ms = now_ms;
 		reasm_tick(c->reasm, now_ms);
@@ -177,7 +188,8 @@ mixclient_tick(struct mixclient *c, int64_t now_ms)
 			(void)mixclient_send_next(c);
 		else
 			(void)mixclient_send_cover(c);
-		next_slot(c, &c->next_send_us, p->send_us, now_us);
+		next_slot(c, &c->next_send_us, slotrate_mean_us(&c->pace),
+		    now_us);
 	}
 	while (p->cover_us != 0 && c->next_cover_us <= now_us) {
 		(void)mixclient_send_cover(c);
@@ -230,34 +242,27 @@ take_message(struct mixclient *c, const uint8_t *in, size_t n,
 		c->cfg.events->message(c->cfg.arg, &m);
 }
 
-/* An ack names the fragment, not the try: it is the last one's unless it is
- * too early for that. */
-static void
-credit_path(struct mixclient *c, const struct pending_item *it)
-{
-	int64_t ms = c->now_ms - it->sent_ms;
-
-	if (!it->sent || it->network != c->network)
-		return;
-	if (it->tries == 1 && ms < c->fastest_ms)
-		c->fastest_ms = ms;
-	if (ms >= c->fastest_ms)
-		health_good(c->health, &it->path, it->sent_ms);
-}
-
 static void
 take_ack(struct mixclient *c, const uint8_t in[static NYMPKT_ACK_PLAIN_LEN])
 {
 	struct pending_item *it;
 	struct frag_id id;
+	struct flight *f;
 
 	if (ack_open(&id, in, c->cfg.keys.ack) != SW_OK) {
 		c->stats.bad++;
 		return;
 	}
-	if (id.set == 0 || (it = pending_find(c->pending, &id)) == NULL)
+	if (id.pos != 0 || (f = flights_find(c->flights, id.set)) == NULL)
+		return;			/* of a reply, or too old */
+	f->over = true;
+	slotrate_acked(&c->pace, c->now_ms - f->sent_ms - f->asked_ms,
+	    c->now_ms);
+	if (c->health != NULL && f->network == c->network)
+		health_good(c->health, &f->path, f->sent_ms);
+	if (f->what.set == 0 ||
+	    (it = pending_find(c->pending, &f->what)) == NULL)
 		return;
-	credit_path(c, it);
 	pending_drop(c->pending, it);
 	c->stats.acked++;
 }

@@ -5,7 +5,8 @@
  * in a pool, leaves in a packet with a fresh route and a ready-made ack, and
  * stays in the pool until its ack is back or it is sent again.  When to send
  * is the profile's choice: at the ticks of a Poisson process, where a packet
- * of cover leaves if there is nothing to say, or at once.  Replies to
+ * of cover leaves if there is nothing to say, or at once.  What is waited
+ * for an ack follows what acks take.  Replies to
  * anonymous peers leave at once by their SURBs and are not repeated.  Mixes
  * that lose packets are avoided (health.h).
  *
@@ -35,13 +36,16 @@ struct mix_profile {
 	const char *name;
 	uint64_t hop_ns;		/* delay at each hop, data and acks */
 	uint32_t send_us;		/* main stream; 0: send at once */
+	uint32_t slow_us;		/* and where the network is too slow for
+					 * that (slotrate.h); 0: never slower */
 	uint32_t cover_us;		/* loop cover besides; 0: none */
 	uint8_t size;			/* packet size code */
 };
 
 /* "default", "fast" or "raw"; NULL for any other name.
  *   default  as the Rust client: real packets replace cover, 50 a second
- *   fast     five times that, shorter delays, no extra cover
+ *   fast     five times that, shorter delays, no extra cover; down to the
+ *            default's rate where the network cannot carry it
  *   raw      no delays and no cover: hides contents and the ends' addresses,
  *            but not when and how much was sent */
 const struct mix_profile *mix_profile_find(const char *name);
@@ -79,6 +83,7 @@ struct mixclient_stats {
 	uint64_t sent, resent, cover, acked, replies, replies_dropped;
 	uint64_t received, bad, surbs_made, surb_requests;
 	uint64_t reply_packets;		/* that came by our SURBs */
+	unsigned slots;			/* a second, now; 0: there are none */
 };
 
 struct mixclient;

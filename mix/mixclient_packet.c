@@ -6,7 +6,9 @@
 #include "base/wipe.h"
 #include "mix/nymseal.h"
 
-#define ACK_WAIT_MS 1500		/* besides 1.5 times the delays */
+#define ACK_WAIT_MS 1500		/* besides 1.5 times the delays, */
+#define ACK_WAIT_MORE_MS 1000		/* or this and twice what acks wait */
+#define ACK_WAIT_MAX_MS 10000
 #define STALE_MAX 16			/* thrown away in a row, of what is ready */
 
 /* The table of a recipient's encryption key, if it has one. */
@@ -98,33 +100,52 @@ mixclient_transmit(struct mixclient *c,
 	return r;
 }
 
-/* Pack what lies behind the ack and the key in the plaintext, and send it.
- * *due_ms, *path: when the ack should be back, and by whom both go. */
+/* Where packets wait for each other, their acks are late and not lost: to send
+ * them again would only make it worse. */
+static int64_t
+patience_ms(const struct mixclient *c)
+{
+	int64_t ms = ACK_WAIT_MORE_MS + 2 * slotrate_wait_ms(&c->pace);
+
+	if (ms < ACK_WAIT_MS)
+		return ACK_WAIT_MS;
+	return ms < ACK_WAIT_MAX_MS ? ms : ACK_WAIT_MAX_MS;
+}
+
+/* Pack what lies behind the ack and the key in the plaintext, and send it;
+ * `what`: zero for cover.  *out: the packet that left. */
 static int
 send_sealed(struct mixclient *c, const struct recipient *to,
-    const struct frag_id *id, int64_t *due_ms, struct health_path *path)
+    const struct frag_id *what, struct flight *out)
 {
+	struct frag_id name = { .set = flights_next(c->flights) };
 	struct prepare_job job[2] = { { .to = to, .table = table_of(c, to),
 	    .seal = true }, mixclient_job_self(c) };
 	struct prepared p[2];		/* the packet's and its ack's */
-	uint64_t delay;
+	int64_t asked_ms;
 	int r;
 
 	if ((r = mixclient_prepare(c, p, job, 2)) != SW_OK)
 		goto out;
-	memcpy(path->node, p[0].node, sizeof(p[0].node));
-	memcpy(path->node + TOPOLOGY_LAYERS, p[1].node, sizeof(p[1].node));
-	mixclient_put_ack(c, &p[1], id);
+	mixclient_put_ack(c, &p[1], &name);
 	nymseal_put(mixclient_plaintext(c) + ACK_LEN, c->room, &p[0].seal);
 	memcpy(c->pkt, p[0].header.bytes, SPHINX_HEADER_LEN);
 	if ((r = sphinx_put_payload(&p[0].header, c->pkt + SPHINX_HEADER_LEN,
 	    NYMPKT_LEN(c->plain_len) - SPHINX_HEADER_LEN, mixclient_plaintext(c),
 	    c->plain_len)) != SW_OK)
 		goto out;
-	delay = p[0].delay_ns + p[1].delay_ns;
-	*due_ms = c->now_ms + ACK_WAIT_MS + (int64_t)(delay / 2 * 3 / 1000000);
-	r = mixclient_transmit(c, p[0].first,
-	    nympkt_rotation_of(c->topology->rotation_id));
+	if ((r = mixclient_transmit(c, p[0].first,
+	    nympkt_rotation_of(c->topology->rotation_id))) != SW_OK)
+		goto out;
+	asked_ms = (int64_t)((p[0].delay_ns + p[1].delay_ns) / 1000000);
+	*out = (struct flight){ .what = *what, .sent_ms = c->now_ms,
+	    .due_ms = c->now_ms + patience_ms(c) + asked_ms * 3 / 2,
+	    .asked_ms = asked_ms,
+	    .network = c->health != NULL ? c->network : 0 };
+	memcpy(out->path.node, p[0].node, sizeof(p[0].node));
+	memcpy(out->path.node + TOPOLOGY_LAYERS, p[1].node,
+	    sizeof(p[1].node));
+	flights_add(c->flights, out);
 out:
 	sw_wipe(p, sizeof(p));
 	return r;
@@ -134,12 +155,11 @@ int
 mixclient_send_next(struct mixclient *c)
 {
 	struct pending_item *it = pending_head(c->pending);
-	struct health_path path;
-	int64_t due;
+	struct flight f;
 	int r;
 
 	memcpy(mixclient_plaintext(c) + NYMSEAL_OVERHEAD, it->frag, c->room);
-	if ((r = send_sealed(c, &it->to, &it->id, &due, &path)) == SW_AGAIN)
+	if ((r = send_sealed(c, &it->to, &it->id, &f)) == SW_AGAIN)
 		return r;
 	if (r != SW_OK) {
 		log_debug("mixclient: dropped a fragment: %s", sw_strerror(r));
@@ -150,12 +170,9 @@ mixclient_send_next(struct mixclient *c)
 		c->stats.resent++;
 	else
 		c->stats.sent++;
-	it->path = path;
-	it->sent_ms = c->now_ms;
-	it->network = c->health != NULL ? c->network : 0;
-	pending_sent(c->pending, it, due);
-	if (due < c->next_due_ms)
-		c->next_due_ms = due;
+	pending_sent(c->pending, it, f.due_ms);
+	if (f.due_ms < c->next_due_ms)
+		c->next_due_ms = f.due_ms;
 	return SW_OK;
 }
 
@@ -163,12 +180,11 @@ int
 mixclient_send_cover(struct mixclient *c)
 {
 	static const struct frag_id none;
-	struct health_path path;
-	int64_t due;
+	struct flight f;
 	int r;
 
 	nymseal_put_cover(mixclient_plaintext(c) + NYMSEAL_OVERHEAD, c->room);
-	if ((r = send_sealed(c, &c->self, &none, &due, &path)) == SW_OK)
+	if ((r = send_sealed(c, &c->self, &none, &f)) == SW_OK)
 		c->stats.cover++;
 	return r;
 }

@@ -9,6 +9,7 @@
 #define SW_MIX_MIXCLIENT_PRIV_H
 
 #include "mix/comb.h"
+#include "mix/flights.h"
 #include "mix/frag.h"
 #include "mix/health.h"
 #include "mix/mixclient.h"
@@ -16,6 +17,7 @@
 #include "mix/pending.h"
 #include "mix/prepare.h"
 #include "mix/reasm.h"
+#include "mix/slotrate.h"
 #include "mix/surbstore.h"
 
 #define MIXCLIENT_HOPS (TOPOLOGY_LAYERS + 1)
@@ -36,9 +38,10 @@ struct mixclient {
 	struct health *health;		/* of its nodes; NULL: no memory */
 	unsigned network;		/* counts topologies */
 	int64_t now_ms;			/* the last that we heard */
-	int64_t fastest_ms;		/* from a packet to its ack */
 	size_t plain_len, room;
 	struct pending *pending;
+	struct flights *flights;
+	struct slotrate pace;
 	struct reasm *reasm;
 	struct replykeys *keys;
 	struct surbstore *surbs;

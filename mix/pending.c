@@ -182,8 +182,7 @@ pending_find(struct pending *p, const struct frag_id *id)
 }
 
 int64_t
-pending_expire(struct pending *p, int64_t now_ms,
-    void (*late)(void *arg, const struct pending_item *it), void *arg)
+pending_expire(struct pending *p, int64_t now_ms)
 {
 	struct pending_item *it = p->sent.head, *next;
 	int64_t first = INT64_MAX;
@@ -195,7 +194,6 @@ pending_expire(struct pending *p, int64_t now_ms,
 				first = it->due_ms;
 			continue;
 		}
-		late(arg, it);
 		ring_del(&p->sent, it);
 		it->sent = false;
 		ring_add(&p->queued, it, true);

@@ -12,7 +12,6 @@
 
 #include "base/err.h"
 #include "mix/frag.h"
-#include "mix/health.h"
 #include "mix/nymaddr.h"
 
 struct pending_item {
@@ -20,9 +19,6 @@ struct pending_item {
 	struct recipient to;
 	int64_t due_ms;			/* sent: when to send again */
 	unsigned tries;
-	int64_t sent_ms;		/* sent: when, */
-	struct health_path path;	/* by whom, */
-	unsigned network;		/* and in which network those are */
 	uint8_t *frag;			/* room bytes */
 	/* pending.c's own */
 	struct pending_item *next, *prev, *chain;
@@ -57,9 +53,8 @@ void pending_drop(struct pending *p, struct pending_item *it);
 /* The item with this name, queued again or not; NULL if there is none. */
 struct pending_item *pending_find(struct pending *p, const struct frag_id *id);
 
-/* Move what is overdue to the front of the queue, and tell of each; the time
- * of the next due one, INT64_MAX for none. */
-int64_t pending_expire(struct pending *p, int64_t now_ms,
-    void (*late)(void *arg, const struct pending_item *it), void *arg);
+/* Move what is overdue to the front of the queue; the time of the next due one,
+ * INT64_MAX for none. */
+int64_t pending_expire(struct pending *p, int64_t now_ms);
 
 #endif

@@ -99,10 +99,11 @@ mix_status(const struct session_tunnel *base, char *buf, size_t cap)
 	if (t->mix == NULL)
 		return at;
 	mixtunnel_stats(t->mix, &st);
-	return add(buf, cap, at, "links %llu\npackets-sent %llu\n"
+	return add(buf, cap, at, "slots-a-second %u\nlinks %llu\npackets-sent %llu\n"
 	    "packets-again %llu\ncover %llu\nacknowledged %llu\n"
 	    "packets-received %llu\ndropped %llu\nmixes-avoided %zu\n",
-	    (unsigned long long)st.links, (unsigned long long)st.mix.sent,
+	    st.mix.slots, (unsigned long long)st.links,
+	    (unsigned long long)st.mix.sent,
 	    (unsigned long long)st.mix.resent,
 	    (unsigned long long)st.mix.cover,
 	    (unsigned long long)st.mix.acked,

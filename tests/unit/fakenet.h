@@ -1,7 +1,8 @@
 /*
  * fakenet.h - a mix network in memory: three mixes and a gateway of the
  * crates' topology, with clients at the gateway.  Packets arrive in random
- * order, and some are lost; both by a seed.
+ * order, and some are lost; both by a seed.  Or they take their time, and the
+ * first mix opens only so many a second, one after the other.
  */
 #ifndef SW_TESTS_FAKENET_H
 #define SW_TESTS_FAKENET_H
@@ -18,7 +19,8 @@
 
 struct fakenet_packet {
 	struct fakenet_packet *next;
-	uint8_t node;			/* where it arrives */
+	uint8_t node;			/* where it arrives, */
+	double due_ms;			/* and when, if it takes time */
 	size_t len;
 	uint8_t bytes[];
 };
@@ -31,6 +33,8 @@ struct fakenet {
 	size_t n_flying;
 	struct prepared_source *ahead;	/* of clients made from now on */
 	unsigned loss_percent;
+	double carries;			/* packets a second; 0: all */
+	double free_ms;			/* when that mix is through */
 	uint64_t delivered, lost;
 	int64_t now_ms;
 };
@@ -51,8 +55,8 @@ fakenet_init(struct fakenet *n, uint8_t seed)
 }
 
 static inline void
-fakenet_put(struct fakenet *n, const struct sw_addr *to, const uint8_t *pkt,
-    size_t len)
+fakenet_put_after(struct fakenet *n, uint64_t delay_ns,
+    const struct sw_addr *to, const uint8_t *pkt, size_t len)
 {
 	struct fakenet_packet *p;
 
@@ -62,11 +66,24 @@ fakenet_put(struct fakenet *n, const struct sw_addr *to, const uint8_t *pkt,
 	}
 	p = malloc(sizeof(*p) + len);
 	p->node = to->ip[15];
+	p->due_ms = (double)n->now_ms + (double)delay_ns / 1e6;
+	if (n->carries > 0 && p->node == 1) {
+		if (n->free_ms < p->due_ms)
+			n->free_ms = p->due_ms;
+		p->due_ms = n->free_ms += 1000 / n->carries;
+	}
 	p->len = len;
 	memcpy(p->bytes, pkt, len);
 	p->next = n->flying;
 	n->flying = p;
 	n->n_flying++;
+}
+
+static inline void
+fakenet_put(struct fakenet *n, const struct sw_addr *to, const uint8_t *pkt,
+    size_t len)
+{
+	fakenet_put_after(n, 0, to, pkt, len);
 }
 
 static inline void
@@ -93,22 +110,16 @@ fakenet_at_gateway(struct fakenet *n, const struct sphinx_hop_info *info)
 		}
 }
 
-/* One packet, chosen at random, does its next hop. */
-static inline bool
-fakenet_step(struct fakenet *n)
+/* The packet at *at does its next hop. */
+static inline void
+fakenet_hop(struct fakenet *n, struct fakenet_packet **at)
 {
-	struct fakenet_packet **at = &n->flying, *p;
+	struct fakenet_packet *p = *at;
 	struct sphinx_hop_info info;
 	struct sphinx_keys k;
 	struct sw_addr next;
 	uint8_t sk[32];
 
-	if (n->n_flying == 0)
-		return false;
-	for (uint32_t i = rng_below(&n->rng.rng, (uint32_t)n->n_flying); i > 0;
-	    i--)
-		at = &(*at)->next;
-	p = *at;
 	*at = p->next;
 	n->n_flying--;
 	memset(sk, p->node, sizeof(sk));
@@ -120,10 +131,43 @@ fakenet_step(struct fakenet *n)
 	} else {
 		if (nymaddr_get_padded(info.next, 32, &next) != SW_OK)
 			abort();
-		fakenet_put(n, &next, p->bytes, p->len);
+		fakenet_put_after(n, info.delay_ns, &next, p->bytes, p->len);
 	}
 	free(p);
+}
+
+/* One packet, chosen at random, does its next hop. */
+static inline bool
+fakenet_step(struct fakenet *n)
+{
+	struct fakenet_packet **at = &n->flying;
+
+	if (n->n_flying == 0)
+		return false;
+	for (uint32_t i = rng_below(&n->rng.rng, (uint32_t)n->n_flying); i > 0;
+	    i--)
+		at = &(*at)->next;
+	fakenet_hop(n, at);
 	return true;
+}
+
+/* Let a millisecond pass, with the packets that are due in it. */
+static inline void
+fakenet_pass_ms(struct fakenet *n)
+{
+	struct fakenet_packet **at = &n->flying;
+
+	for (size_t i = 0; i < FAKENET_CLIENTS; i++)
+		if (n->client[i] != NULL)
+			mixclient_tick(n->client[i], n->now_ms);
+	n->now_ms++;
+	while (*at != NULL)
+		if ((*at)->due_ms > (double)n->now_ms) {
+			at = &(*at)->next;
+		} else {
+			fakenet_hop(n, at);
+			at = &n->flying;	/* where new ones are put */
+		}
 }
 
 /* Let time pass and packets fly until nothing moves, at most `ms`. */
