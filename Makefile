@@ -163,7 +163,7 @@ $(B)/libsmolwrap.so: $(SHIM) $(B)/libstack.a preload/exports.map
 # libc, at a fixed address: nothing to load or to relocate before the exec, and
 # few pages to touch.  Sanitizers cannot be static.
 $(B)/smolwrap: $(B)/preload/main.o $(BASE) $(B)/libprogram.a
-	$(LINK) -o $@ $^ $(LDHARD) $(if $(SAN),,-static -no-pie -Wl,-z,noseparate-code)
+	$(LINK) -o $@ $^ $(LDHARD) $(if $(SAN),,-static -Wl,-z,noseparate-code)
 SESSION := $(B)/preload/session_main.o $(B)/libprogram.a $(TRANSPORT) \
 	$(B)/libmix.a $(B)/libstack.a $(MBED_A)
 $(B)/smolwrap-session: $(SESSION)
