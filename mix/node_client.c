@@ -401,6 +401,17 @@ node_add_client(void *arg, int fd)
 	session_arm(s);
 }
 
+/* Who waits there; -1: nobody. */
+static int
+accept_one(const struct loop_fd *listener)
+{
+	int fd = stream_accept_fd(listener->fd);
+
+	if (fd >= 0)
+		stream_keep_alive(fd);
+	return fd;
+}
+
 void
 node_accept_clients(struct loop_fd *w, uint32_t events)
 {
@@ -408,12 +419,8 @@ node_accept_clients(struct loop_fd *w, uint32_t events)
 	int fd;
 
 	(void)events;
-	for (int k = 0; k < ACCEPT_BATCH; k++) {
-		if ((fd = stream_accept_fd(w->fd)) < 0)
-			return;
-		stream_keep_alive(fd);
+	for (int k = 0; k < ACCEPT_BATCH && (fd = accept_one(w)) >= 0; k++)
 		node_add_client(n, fd);
-	}
 }
 
 void
@@ -423,12 +430,8 @@ node_accept_tls_clients(struct loop_fd *w, uint32_t events)
 	int fd;
 
 	(void)events;
-	for (int k = 0; k < ACCEPT_BATCH; k++) {
-		if ((fd = stream_accept_fd(w->fd)) < 0)
-			return;
-		stream_keep_alive(fd);
+	for (int k = 0; k < ACCEPT_BATCH && (fd = accept_one(w)) >= 0; k++)
 		greeter_take(&n->greeter, fd);
-	}
 }
 
 void

@@ -87,9 +87,10 @@ smolnode_exit_free(struct smolnode_exit *x)
 	free(x);
 }
 
-void
-smolnode_exit_take(struct smolnode_exit *x, const uint8_t *pkt, size_t len)
+static void
+from_client(void *arg, const uint8_t *pkt, size_t len)
 {
+	struct smolnode_exit *x = arg;
 	struct link_frame *f = link_frame_new(pkt, len);
 
 	if (f == NULL)
@@ -98,15 +99,25 @@ smolnode_exit_take(struct smolnode_exit *x, const uint8_t *pkt, size_t len)
 	link_frame_unref(f);
 }
 
-void
-smolnode_exit_writable(struct smolnode_exit *x, const struct sw_addr *inner)
+static void
+client_gone(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6)
 {
+	struct smolnode_exit *x = arg;
+
+	splice_forget(x->splice, ip4);
+	exit_forget_udp(x, ip4);
+	splice_forget(x->splice, ip6);
+	exit_forget_udp(x, ip6);
+}
+
+static void
+client_writable(void *arg, const struct sw_addr *inner)
+{
+	struct smolnode_exit *x = arg;
+
 	splice_writable(x->splice, inner);
 }
 
-void
-smolnode_exit_forget(struct smolnode_exit *x, const struct sw_addr *inner)
-{
-	splice_forget(x->splice, inner);
-	exit_forget_udp(x, inner);
-}
+const struct iprexit_events smolnode_exit_events = {
+	.packet = from_client, .gone = client_gone, .writable = client_writable,
+};

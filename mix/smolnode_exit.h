@@ -12,12 +12,13 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "mix/iprexit.h"
 
 struct smolnode_exit;
 
 struct smolnode_exit_ops {
 	/* A packet for an inner address.  SW_OK, or SW_AGAIN: then
-	 * smolnode_exit_writable() is due. */
+	 * smolnode_exit_events.writable() is due. */
 	int (*packet)(void *arg, const struct sw_addr *to, const uint8_t *pkt,
 	    size_t len);
 };
@@ -27,13 +28,9 @@ struct smolnode_exit *smolnode_exit_new(struct loop *l,
     const struct smolnode_exit_ops *ops, void *arg);
 void smolnode_exit_free(struct smolnode_exit *x);	/* NULL is fine */
 
-/* A packet from an inner address; its policy was checked. */
-void smolnode_exit_take(struct smolnode_exit *x, const uint8_t *pkt,
-    size_t len);
-void smolnode_exit_writable(struct smolnode_exit *x,
-    const struct sw_addr *inner);
-/* The owner of this address has gone: so do its flows. */
-void smolnode_exit_forget(struct smolnode_exit *x,
-    const struct sw_addr *inner);
+/* What it has to hear of the clients: their packets, once policy has allowed
+ * them; that there is room; that one has gone, and its flows with it.  The
+ * argument is the smolnode_exit. */
+extern const struct iprexit_events smolnode_exit_events;
 
 #endif

@@ -47,32 +47,6 @@ to_client(void *arg, const struct sw_addr *to, const uint8_t *pkt, size_t len)
 
 static const struct smolnode_exit_ops exit_ops = { to_client };
 
-static void
-from_client(void *arg, const uint8_t *pkt, size_t len)
-{
-	(void)arg;
-	smolnode_exit_take(self.exit, pkt, len);
-}
-
-static void
-client_gone(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6)
-{
-	(void)arg;
-	smolnode_exit_forget(self.exit, ip4);
-	smolnode_exit_forget(self.exit, ip6);
-}
-
-static void
-client_writable(void *arg, const struct sw_addr *inner)
-{
-	(void)arg;
-	smolnode_exit_writable(self.exit, inner);
-}
-
-static const struct iprexit_events net_events = {
-	from_client, client_gone, client_writable,
-};
-
 /* "-" is stdout, where it is the last thing that is said. */
 static int
 write_topology(const char *path)
@@ -146,7 +120,7 @@ run(const struct options *o)
 {
 	struct localnet_config cfg = {
 		.loop = &self.node.loop, .rng = &rng_system,
-		.addr = o->addr, .events = &net_events,
+		.addr = o->addr, .events = &smolnode_exit_events,
 		.ahead = true,
 	};
 	int r;
@@ -165,6 +139,7 @@ run(const struct options *o)
 		r = SW_ERR_NOMEM;
 		goto out;
 	}
+	cfg.arg = self.exit;
 	if ((r = localnet_new(&self.net, &cfg)) != SW_OK ||
 	    (r = start_directory(o)) != SW_OK)
 		goto out;

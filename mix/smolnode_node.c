@@ -64,43 +64,18 @@ to_client(void *arg, const struct sw_addr *to, const uint8_t *pkt, size_t len)
 
 static const struct smolnode_exit_ops world_ops = { to_client };
 
-static void
-from_client(void *arg, const uint8_t *pkt, size_t len)
-{
-	(void)arg;
-	smolnode_exit_take(self.world, pkt, len);
-}
-
-static void
-client_gone(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6)
-{
-	(void)arg;
-	smolnode_exit_forget(self.world, ip4);
-	smolnode_exit_forget(self.world, ip6);
-}
-
-static void
-client_writable(void *arg, const struct sw_addr *inner)
-{
-	(void)arg;
-	smolnode_exit_writable(self.world, inner);
-}
-
-static const struct iprexit_events router_events = {
-	from_client, client_gone, client_writable,
-};
-
 static int
 start_router(void)
 {
 	struct router_config cfg = {
 		.loop = &self.loop.loop, .rng = &rng_system,
 		.keys = self.keys.router, .policy = self.policy,
-		.events = &router_events, .ahead = true,
+		.events = &smolnode_exit_events, .ahead = true,
 	};
 
 	memcpy(cfg.gateway, self.identity, sizeof(cfg.gateway));
 	self.world = smolnode_exit_new(&self.loop.loop, &world_ops, NULL);
+	cfg.arg = self.world;
 	if (self.world != NULL)
 		self.router = router_new(&cfg);
 	sw_wipe(&cfg, sizeof(cfg));

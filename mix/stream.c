@@ -10,6 +10,7 @@
 
 #include "base/container.h"
 #include "base/log.h"
+#include "mix/reserve.h"
 
 #define READ_CHUNK 65536
 #define KEEPALIVE_S 30
@@ -49,23 +50,6 @@ fail(struct stream *s, int err)
 {
 	stream_close(s);
 	s->ops->closed(s, err);
-}
-
-static int
-reserve(uint8_t **buf, size_t *cap, size_t need)
-{
-	size_t n = *cap ? *cap : 4096;
-	uint8_t *p;
-
-	while (n < need)
-		n *= 2;
-	if (n == *cap)
-		return SW_OK;
-	if ((p = realloc(*buf, n)) == NULL)
-		return SW_ERR_NOMEM;
-	*buf = p;
-	*cap = n;
-	return SW_OK;
 }
 
 /* Read once: the loop comes back if there is more.  False: it is closed. */

@@ -8,6 +8,7 @@
 
 #include "base/wipe.h"
 #include "mix/prim.h"
+#include "mix/reserve.h"
 
 #define HEAD_MAX 8192			/* of an HTTP request or answer */
 #define KEY_LEN PRIM_BASE64_LEN(16)
@@ -38,24 +39,6 @@ struct ws {
 	uint8_t *out;
 	size_t out_at, out_len, out_cap;
 };
-
-/* Room for n more bytes in a buffer that is kept. */
-static int
-reserve(uint8_t **buf, size_t *cap, size_t need)
-{
-	size_t n = *cap ? *cap : 4096;
-	uint8_t *p;
-
-	while (n < need)
-		n *= 2;
-	if (n == *cap)
-		return SW_OK;
-	if ((p = realloc(*buf, n)) == NULL)
-		return SW_ERR_NOMEM;
-	*buf = p;
-	*cap = n;
-	return SW_OK;
-}
 
 static int
 put_out(struct ws *w, const void *p, size_t n)
