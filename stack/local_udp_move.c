@@ -12,11 +12,9 @@
 #include "base/sys.h"
 #include "stack/arena.h"
 #include "stack/local_udp_priv.h"
-#include "stack/owner_proto.h"
+#include "stack/records.h"
 
-#define RECORD_MAX (65536 + sizeof(struct owner_frame))
 #define BURST 64		/* datagrams before others get a turn */
-#define EMPTY_MAX 16		/* empty records in a row at the end */
 
 /* ---- from the program -------------------------------------------------------- */
 
@@ -94,8 +92,9 @@ send_back(struct local_udp *u, const struct owner_frame *fr, const uint8_t *p,
 }
 
 static void
-one_record(struct local_udp *u, const uint8_t *rec, size_t len)
+one_record(void *arg, const uint8_t *rec, size_t len)
 {
+	struct local_udp *u = arg;
 	struct owner_frame fr = { .magic = 0 };
 	ssize_t r;
 
@@ -117,33 +116,8 @@ one_record(struct local_udp *u, const uint8_t *rec, size_t len)
 bool
 local_udp_drain(struct local_udp *u, uint32_t events, int limit)
 {
-	bool hung_up = (events & (EPOLLHUP | EPOLLERR)) != 0;
-	bool over = hung_up || (events & EPOLLRDHUP) != 0;
-	uint8_t *rec = arena_get(RECORD_MAX), lost[1];
-	int empty = 0;
-
-	/* No memory: drop one, as a network may, rather than spin. */
-	if (rec == NULL)
-		return sys_recv(u->pair.fd, lost, sizeof(lost), MSG_DONTWAIT) >=
-		    0 || !hung_up;
-	for (int i = 0; i < limit && empty < EMPTY_MAX; i++) {
-		ssize_t r = sys_recv(u->pair.fd, rec, RECORD_MAX, MSG_DONTWAIT);
-
-		if (r == -EINTR)
-			continue;
-		if (r < 0)
-			break;
-		/* At the end 0 means that, or an empty datagram. */
-		empty = r == 0 && over ? empty + 1 : 0;
-		if (empty == 0)
-			one_record(u, rec, (size_t)r);
-	}
-	arena_put(rec);
-	if (empty < EMPTY_MAX)
-		return true;
-	if (!hung_up)			/* it will send no more, but may read */
-		loop_mod(u->set->loop, &u->pair, 0);
-	return !hung_up;
+	return records_drain(u->set->loop, &u->pair, events, limit, one_record,
+	    u);
 }
 
 void

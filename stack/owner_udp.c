@@ -8,11 +8,8 @@
 
 #include "base/container.h"
 #include "base/sys.h"
-#include "stack/arena.h"
 #include "stack/owner_priv.h"
-
-#define RECORD_MAX (65536 + sizeof(struct owner_frame))
-#define EMPTY_MAX 16		/* empty records in a row after a hang-up */
+#include "stack/records.h"
 
 static bool
 is_connected(const struct flow *f)
@@ -59,8 +56,9 @@ send_datagram(struct flow *f, const struct sw_addr *to,
 }
 
 static void
-one_record(struct flow *f, const uint8_t *rec, size_t len)
+one_record(void *arg, const uint8_t *rec, size_t len)
 {
+	struct flow *f = arg;
 	struct owner_frame fr = { .magic = 0 };
 
 	if (len >= sizeof(fr))
@@ -83,33 +81,8 @@ one_record(struct flow *f, const uint8_t *rec, size_t len)
 static bool
 drain_far(struct flow *f, uint32_t events, int limit)
 {
-	bool hung_up = (events & (EPOLLHUP | EPOLLERR)) != 0;
-	bool over = hung_up || (events & EPOLLRDHUP) != 0;
-	uint8_t *rec = arena_get(RECORD_MAX), lost[1];
-	int empty = 0;
-
-	/* No memory: drop one, as a network may, rather than spin. */
-	if (rec == NULL)
-		return sys_recv(f->w.fd, lost, sizeof(lost), MSG_DONTWAIT) >=
-		    0 || !hung_up;
-	for (int i = 0; i < limit && empty < EMPTY_MAX; i++) {
-		ssize_t r = sys_recv(f->w.fd, rec, RECORD_MAX, MSG_DONTWAIT);
-
-		if (r == -EINTR)
-			continue;
-		if (r < 0)
-			break;
-		/* At the end 0 means that, or an empty datagram. */
-		empty = r == 0 && over ? empty + 1 : 0;
-		if (empty == 0)
-			one_record(f, rec, (size_t)r);
-	}
-	arena_put(rec);
-	if (empty < EMPTY_MAX)
-		return true;
-	if (!hung_up)			/* it will send no more, but may read */
-		loop_mod(f->owner->loop, &f->w, 0);
-	return !hung_up;
+	return records_drain(f->owner->loop, &f->w, events, limit, one_record,
+	    f);
 }
 
 void
