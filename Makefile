@@ -70,8 +70,8 @@ UNIT_BIN := $(call tests,unit/*_test.c prop/*_prop.c)
 FUZZ_BIN := $(call tests,fuzz/*_fuzz.c)
 TEST_BIN := $(call tests,lib/*.c probes/*.c leak/*.c)
 BENCH_BIN := $(call tests,bench/*.c)
-T        ?= $(UNIT_BIN) tests/fuzz/replay.sh $(wildcard tests/preload/*.sh \
-	    tests/probes/*.sh tests/leak/*.sh tests/net/*.sh tests/programs/*.sh)
+T        ?= $(wildcard $(addprefix tests/,leak/*.sh programs/*.sh net/*.sh \
+	    preload/*.sh probes/*.sh)) tests/fuzz/replay.sh $(UNIT_BIN)
 
 all: $(addprefix $(B)/,smolwrap smolwrap-session smolwrap-session-full \
     libsmolwrap.so smolnode smolserve)
