@@ -54,7 +54,8 @@ local(void *arg, const struct sw_addr *dst, const struct dialer_ops **ops)
 }
 
 static const struct splice_ops splice_ops = {
-	output, target, local, exit_take_udp,
+	.output = output, .target = target, .local = local,
+	.udp = exit_take_udp,
 };
 
 struct smolnode_exit *

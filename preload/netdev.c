@@ -86,6 +86,25 @@ netdev_up(int nl, int index, uint32_t mtu, uint32_t queue)
 	return ask(nl, &q, 0);
 }
 
+/* What an address of IPv6 is received by.  The kernel adds this route from a
+ * work queue, which on a busy machine is later than the first answer. */
+static int
+netdev_receive6(int nl, int index, const struct sw_addr *a, bool add)
+{
+	struct request q;
+
+	begin(&q, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE : 0,
+	    sizeof(q.of.route));
+	q.of.route.rtm_family = AF_INET6;
+	q.of.route.rtm_dst_len = 128;
+	q.of.route.rtm_table = RT_TABLE_LOCAL;
+	q.of.route.rtm_protocol = RTPROT_STATIC;
+	q.of.route.rtm_type = RTN_LOCAL;
+	put(&q, RTA_DST, a->ip, sizeof(a->ip));
+	put(&q, RTA_OIF, &index, sizeof(index));
+	return ask(nl, &q, add ? EEXIST : ESRCH);
+}
+
 int
 netdev_address(int nl, int index, const struct sw_addr *a, bool add)
 {
@@ -93,6 +112,9 @@ netdev_address(int nl, int index, const struct sw_addr *a, bool add)
 	const uint8_t *ip = v4 ? a->ip + 12 : a->ip;
 	size_t len = v4 ? 4 : 16;
 	struct request q;
+
+	if (!v4 && netdev_receive6(nl, index, a, add) != SW_OK)
+		return SW_ERR_SYS;
 
 	begin(&q, add ? RTM_NEWADDR : RTM_DELADDR,
 	    add ? NLM_F_CREATE | NLM_F_REPLACE : 0, sizeof(q.of.address));

@@ -269,6 +269,8 @@ device_new(struct session *s, const struct control *of, int index,
 		goto fail;
 	}
 	hop = hop_new(s, 0, pair[0], true);
+	if (hop != NULL)
+		hop->foreign = true;
 	if (hop == NULL || !take_config(d, &hop->config) ||
 	    loop_add(&s->loop, &d->tun, EPOLLIN) != SW_OK) {
 		link_close(d->link);

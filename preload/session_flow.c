@@ -68,6 +68,16 @@ udp(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 	return SW_OK;
 }
 
+static bool
+foreign(void *arg, const struct sw_addr *inner)
+{
+	const struct session_ssh *t = arg;
+	const struct hop *h = hop_find_inner(t->t.s, inner);
+
+	return h != NULL && h->foreign;
+}
+
 const struct splice_ops session_flow_ops = {
 	.output = output, .target = target, .local = local, .udp = udp,
+	.foreign = foreign,
 };

@@ -15,6 +15,7 @@ struct hop {
 	uint32_t owner;			/* its id, as it told us */
 	uint32_t index;			/* of its inner addresses */
 	bool hosted;			/* its owner runs in this process */
+	bool foreign;			/* no owner: a device of the kernel's */
 	void *user;			/* the tunnel's own of it */
 	struct link_config config;
 	struct sw_addr listens[HOP_LISTENS_MAX];

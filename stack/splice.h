@@ -52,6 +52,10 @@ struct splice_ops {
 	 * ...). */
 	int (*udp)(void *arg, const struct sw_addr *src,
 	    const struct sw_addr *dst, const uint8_t *data, size_t len);
+
+	/* Is `inner` the address of another TCP than ours, on a path that may
+	 * lose packets: the kernel's, behind a device?  NULL: none is. */
+	bool (*foreign)(void *arg, const struct sw_addr *inner);
 };
 
 /*

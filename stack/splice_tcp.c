@@ -161,6 +161,16 @@ forget_lingering(const struct joint *j)
 		tcp_abort(p);		/* in TIME_WAIT this sends nothing */
 }
 
+/* May the SYN-ACK be lost, or be answered otherwise than by an owner? */
+static bool
+is_foreign(const struct joint *j)
+{
+	const struct splice *s = j->splice;
+
+	return s->far_path ||
+	    (s->ops->foreign != NULL && s->ops->foreign(s->arg, &j->src));
+}
+
 /*
  * The hop loses nothing and both ends are ours, so the handshake's last packet
  * says nothing new: we say it ourselves, and the first bytes of a server that
@@ -176,7 +186,7 @@ take_as_acked(const struct joint *j, const struct link_frame *syn)
 	struct link_frame *f;
 	struct packet head;
 
-	if (j->splice->far_path || pcb->unacked == NULL ||	/* not sent yet */
+	if (is_foreign(j) || pcb->unacked == NULL ||	/* not sent yet */
 	    packet_parse(&head, syn->data, syn->len) != SW_OK)
 		return;
 	f = link_frame_new(ack, packet_make_ack(ack, &head, pcb->snd_nxt,

@@ -278,8 +278,10 @@ on_udp(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 	return SW_OK;
 }
 
-static const struct splice_ops splice_ops = { on_output, on_target, on_local,
-	on_udp };
+static const struct splice_ops splice_ops = {
+	.output = on_output, .target = on_target, .local = on_local,
+	.udp = on_udp,
+};
 
 /* ---- hops ------------------------------------------------------------------------ */
 

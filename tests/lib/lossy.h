@@ -141,22 +141,30 @@ lossy_turn(int64_t ms)
 	}
 }
 
+/* path: the two ends are told that between them is no local hop. */
 static void
-lossy_up(uint64_t seed, uint16_t mtu)
+lossy_up_as(uint64_t seed, uint16_t mtu, bool path)
 {
 	memset(&lossy, 0, sizeof(lossy));
 	lossy.seed = seed;
 	lossy.now_ms = 1000000;
 	rig_up_mtu(mtu);
-	/* What loses packets is no local hop, and both ends are told. */
-	splice_set_path(rig.splice, mtu);
-	rig.config.flags &= (uint16_t)~LINK_SPLICED;
-	rig.config.flags |= LINK_CHECKSUMS;
-	rig_send_config();
+	if (path) {
+		splice_set_path(rig.splice, mtu);
+		rig.config.flags &= (uint16_t)~LINK_SPLICED;
+		rig.config.flags |= LINK_CHECKSUMS;
+		rig_send_config();
+	}
 	lossy_turn(1);
 	lossy_turn(1);
 	rig.meddle_in = lossy_in;
 	rig.meddle_out = lossy_out;
+}
+
+static void
+lossy_up(uint64_t seed, uint16_t mtu)
+{
+	lossy_up_as(seed, mtu, true);
 }
 
 static void

@@ -76,6 +76,7 @@ struct rig {
 	/* Somebody in the middle of the link. */
 	void (*meddle_in)(struct link_frame *f);
 	int (*meddle_out)(const struct iovec *iov, int n);
+	bool foreign;			/* the owner is no owner of ours */
 	struct sw_addr listening;
 	struct link_config config;
 };
@@ -354,8 +355,17 @@ rig_udp(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 	return SW_OK;
 }
 
+RIG bool
+rig_foreign(void *arg, const struct sw_addr *inner)
+{
+	(void)arg;
+	(void)inner;
+	return rig.foreign;
+}
+
 static const struct splice_ops rig_splice_ops = {
 	.output = rig_output, .target = rig_target, .udp = rig_udp,
+	.foreign = rig_foreign,
 };
 
 RIG void
