@@ -15,7 +15,6 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -24,14 +23,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "preload/ask.h"
+#include "preload/guard.h"
 #include "preload/netdev.h"
 #include "stack/link.h"
 
@@ -260,44 +258,6 @@ lead_names(const struct link_config *c, char why[static ISOLATE_WHY_MAX])
 	return SW_OK;
 }
 
-/* --- the guard ------------------------------------------------------------- */
-
-/*
- * The kernel does not tell connections that their device is gone: a program
- * that reads would wait for ever when the session is killed.  So a process of
- * its own waits for the session's end, and then resets them.
- */
-static int
-start_guard(int alive, int diag)
-{
-	struct pollfd p = { .fd = 1 };
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return SW_ERR_SYS;
-	if (pid > 0)
-		return waitpid(pid, NULL, 0) == pid ? SW_OK : SW_ERR_SYS;
-	/* Nobody's child, with nothing of the program's. */
-	if (fork() != 0)
-		_exit(0);
-	(void)setsid();
-	if (chdir("/") != 0)
-		_exit(1);
-	/* The caller may have had 0 and 1 closed, and these be there. */
-	diag = fcntl(diag, F_DUPFD, 3);
-	alive = fcntl(alive, F_DUPFD, 3);
-	if (diag < 0 || alive < 0)
-		_exit(1);
-	(void)dup2(diag, 0);
-	(void)dup2(alive, 1);
-	(void)syscall(SYS_close_range, 2, ~0u, 0);
-	(void)prctl(PR_SET_NAME, "smolwrap-guard");
-	while (poll(&p, 1, -1) < 0 && errno == EINTR)
-		;
-	netdev_reset(0);
-	_exit(0);
-}
-
 int
 isolate(int ctl, char why[static ISOLATE_WHY_MAX])
 {
@@ -321,7 +281,7 @@ isolate(int ctl, char why[static ISOLATE_WHY_MAX])
 	if (r != SW_OK || len != sizeof(config))
 		(void)fail(why, "the session could not serve the device: %s",
 		    r == SW_OK ? "its answer was cut" : sw_strerror(r));
-	else if ((r = start_guard(alive[0], d.diag)) != SW_OK)
+	else if ((r = guard_start(alive[0], d.diag)) != SW_OK)
 		(void)fail(why, "could not start a process: %s",
 		    strerror(errno));
 	close(alive[0]);

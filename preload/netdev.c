@@ -220,6 +220,34 @@ netdev_count_unsent(int diag)
 	return v4 < 0 || v6 < 0 ? -1 : v4 + v6;
 }
 
+static bool
+find_listener(int diag, int family, uint16_t port, struct sw_addr *at)
+{
+	struct inet_diag_sockid ids[256];
+	int n = list(diag, family, 1u << TCP_LISTEN, ids, 256);
+
+	for (int i = 0; i < n && i < 256; i++) {
+		if (ntohs(ids[i].idiag_sport) != port)
+			continue;
+		if (family == AF_INET)
+			*at = addr_v4(ntohl(ids[i].idiag_src[0]), port);
+		else {
+			*at = (struct sw_addr){ .port = port };
+			memcpy(at->ip, ids[i].idiag_src, sizeof(at->ip));
+		}
+		if (!addr_is_loopback(at))
+			return true;
+	}
+	return false;
+}
+
+bool
+netdev_find_listener(int diag, uint16_t port, struct sw_addr *at)
+{
+	return find_listener(diag, AF_INET, port, at) ||
+	    find_listener(diag, AF_INET6, port, at);
+}
+
 static void
 reset_family(int diag, int family)
 {

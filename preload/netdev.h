@@ -33,6 +33,13 @@ int netdev_route(int nl, int index, int family, bool add) SW_MUST_CHECK;
  */
 int netdev_count_unsent(int diag);
 
+/*
+ * Who listens on TCP port `port` there, for more than the namespace's own
+ * loopback?  *at is the address, with the port.  False: nobody, or it cannot be
+ * known.
+ */
+bool netdev_find_listener(int diag, uint16_t port, struct sw_addr *at);
+
 /* End all TCP connections there, as a reset would; by their users they are
  * seen as ECONNABORTED.  As far as the kernel can (INET_DIAG_DESTROY). */
 void netdev_reset(int diag);

@@ -11,23 +11,25 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "mix/ipsum.h"
+#include "preload/guard.h"
 #include "preload/netdev.h"
 #include "preload/session_hop.h"
 
 #define PACKETS_PER_EVENT 64
 #define ORPHAN_TICK_MS 50
+#define GUARD_ASKED_MOST_MS 4000	/* between two questions, at the most */
 #define QUEUE_PACKETS 4096	/* the kernel drops what does not fit */
 
 struct device {
 	struct session *s;
 	const struct control *of;	/* NULL: they are gone */
 	struct link *link;
-	struct loop_fd tun;
-	int route_fd, diag_fd, alive_fd, index;
+	struct loop_fd tun, guard;
+	int route_fd, diag_fd, index;
 	struct link_config config;
 	bool routed4, routed6;
 	struct loop_timer orphan;
-	int64_t orphan_until;
+	int64_t ask_ms, drain_until;	/* 0: programs may remain */
 	struct device *prev, *next;
 };
 
@@ -42,11 +44,12 @@ device_free(struct device *d)
 		d->next->prev = d->prev;
 	loop_set_timer(&d->s->loop, &d->orphan, SW_NEVER);
 	loop_del(&d->s->loop, &d->tun);
+	loop_del(&d->s->loop, &d->guard);
 	link_close(d->link);		/* the hop goes when it reads that */
 	close(d->tun.fd);
 	close(d->route_fd);
 	close(d->diag_fd);
-	close(d->alive_fd);
+	close(d->guard.fd);
 	free(d);
 }
 
@@ -213,16 +216,54 @@ static const struct link_events events = {
 
 /* --- life ------------------------------------------------------------------ */
 
+/*
+ *   SERVED -> ORPHAN (its control connection is gone) -> DRAINING -> freed
+ *
+ * An orphan's guard is asked, ever less often, whether programs remain.
+ */
+static void
+drain(struct device *d)
+{
+	d->drain_until = d->s->loop.now_ms + SESSION_DRAIN_MS;
+	loop_set_timer(&d->s->loop, &d->orphan, d->s->loop.now_ms);
+}
+
 static void
 orphan_tick(struct loop_timer *t)
 {
 	struct device *d = CONTAINER_OF(t, struct device, orphan);
 	int64_t now = d->s->loop.now_ms;
 
-	if (netdev_count_unsent(d->diag_fd) > 0 && now < d->orphan_until)
+	if (d->drain_until == 0) {
+		if (send(d->guard.fd, "?", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+			drain(d);
+	} else if (netdev_count_unsent(d->diag_fd) > 0 && now < d->drain_until)
 		loop_set_timer(&d->s->loop, t, now + ORPHAN_TICK_MS);
 	else
 		device_free(d);
+}
+
+static void
+guard_says(struct loop_fd *w, uint32_t ready)
+{
+	struct device *d = CONTAINER_OF(w, struct device, guard);
+	char word;
+	ssize_t n = recv(w->fd, &word, 1, MSG_DONTWAIT);
+
+	(void)ready;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		loop_del(&d->s->loop, w);	/* somebody killed it */
+	if (d->of != NULL || d->drain_until != 0)
+		return;
+	if (n == 1 && word == GUARD_SOME) {
+		loop_set_timer(&d->s->loop, &d->orphan,
+		    d->s->loop.now_ms + d->ask_ms);
+		if (d->ask_ms < GUARD_ASKED_MOST_MS)
+			d->ask_ms *= 2;
+	} else
+		drain(d);
 }
 
 void
@@ -231,9 +272,18 @@ device_orphan(struct session *s, const struct control *of)
 	for (struct device *d = s->devices; d != NULL; d = d->next)
 		if (d->of == of) {
 			d->of = NULL;
-			d->orphan_until = s->loop.now_ms + SESSION_DRAIN_MS;
+			d->ask_ms = ORPHAN_TICK_MS;
 			loop_set_timer(&s->loop, &d->orphan, s->loop.now_ms);
 		}
+}
+
+struct hop *
+device_find_listener(struct session *s, uint16_t port, struct sw_addr *at)
+{
+	for (struct device *d = s->devices; d != NULL; d = d->next)
+		if (netdev_find_listener(d->diag_fd, port, at))
+			return hop_find_inner(s, &d->config.inner4);
+	return NULL;
 }
 
 void
@@ -260,7 +310,8 @@ device_new(struct session *s, const struct control *of, int index,
 	*d = (struct device){
 		.s = s, .of = of, .index = index,
 		.tun = { .fd = fds[0], .ready = tun_ready },
-		.route_fd = fds[1], .diag_fd = fds[2], .alive_fd = fds[3],
+		.route_fd = fds[1], .diag_fd = fds[2],
+		.guard = { .fd = fds[3], .ready = guard_says },
 		.orphan = { .fire = orphan_tick },
 	};
 	d->link = link_open(&s->loop, pair[1], &events, d);
@@ -272,7 +323,9 @@ device_new(struct session *s, const struct control *of, int index,
 	if (hop != NULL)
 		hop->foreign = true;
 	if (hop == NULL || !take_config(d, &hop->config) ||
+	    loop_add(&s->loop, &d->guard, EPOLLIN) != SW_OK ||
 	    loop_add(&s->loop, &d->tun, EPOLLIN) != SW_OK) {
+		loop_del(&s->loop, &d->guard);
 		link_close(d->link);
 		goto fail;
 	}

@@ -15,23 +15,30 @@
 #include "preload/session.h"
 
 struct control;
+struct hop;
 
 #define DEVICE_FDS 4
 
 /*
  * Serve a device.  Descriptors, all taken, also on failure: the device itself
  * (IFF_TUN, IFF_NO_PI), a NETLINK_ROUTE and a NETLINK_SOCK_DIAG socket of its
- * namespace, where the device is number `index`, and one that is held open as
- * long as the device is served.  `of`: the control connection whose programs
+ * namespace, where the device is number `index`, and one to the namespace's
+ * guard (guard.h), held open as long as the device is served.  `of`: the control connection whose programs
  * use it.
  * SW_OK with *config what the namespace has been given, or an SW_ERR_*.
  */
 int device_new(struct session *s, const struct control *of, int index,
     const int fds[DEVICE_FDS], struct link_config *config) SW_MUST_CHECK;
 
-/* The programs of this control connection are gone: its devices follow when
- * what they sent has left. */
+/* The programs of this control connection are gone, or have closed it: its
+ * devices follow when none are left in their namespaces and what they sent has
+ * left. */
 void device_orphan(struct session *s, const struct control *of);
+
+/* The hop of a device in whose namespace somebody listens on TCP port `port`,
+ * and where; NULL for nobody. */
+struct hop *device_find_listener(struct session *s, uint16_t port,
+    struct sw_addr *at);
 
 void device_free_all(struct session *s);
 

@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "preload/session.h"
+#include "preload/session_device.h"
 #include "preload/session_hop.h"
 #include "preload/session_services.h"
 #include "transport/ssh_udp.h"
@@ -94,6 +95,14 @@ state_changed(void *arg, enum ssh_tunnel_state state, int err, const char *why)
 		tell_udp(arg);
 }
 
+static struct hop *
+find_listener(struct session *s, uint16_t port, struct sw_addr *at)
+{
+	struct hop *h = hop_find_listener(s, port, at);
+
+	return h != NULL ? h : device_find_listener(s, port, at);
+}
+
 /* A connection to a published port of the server: who listens for it? */
 static void
 inbound(void *arg, uint16_t port, const char *from, uint16_t from_port,
@@ -110,7 +119,7 @@ inbound(void *arg, uint16_t port, const char *from, uint16_t from_port,
 
 	for (size_t i = 0; i < s->start.publish_n && h == NULL; i++)
 		if (s->start.publish[i].port == port)
-			h = hop_find_listener(s, s->start.publish[i].local, &at);
+			h = find_listener(s, s->start.publish[i].local, &at);
 	if (h == NULL && s->services != NULL && services_take(s->services, port,
 	    d, &ssh_tunnel_dialer_ops, &ev, &ev_arg)) {
 		ssh_tunnel_adopt(d, ev, ev_arg);

@@ -84,6 +84,24 @@ nameserver 192.0.2.53" "a resolv.conf among what is hidden: led, and left as it 
 is "$(wrapped busybox wget -q -O - http://www.example.test/ <&-)" "$PAGE" \
     "with standard input closed"
 
+# --- programs that go their own way ---------------------------------------------
+# shellcheck disable=SC2016 # the inner shell's
+wrapped busybox sh -c 'fd=${SMOLWRAP_CTL%%:*}; eval "exec $fd>&-"
+	(sleep 1; exec busybox wget -q -O "$0" http://www.example.test/) &' \
+	    "$T/late" >/dev/null 2>&1
+ok "a daemon that closed what it did not know has a network" \
+    within 15 grep -qs "the page of" "$T/late"
+ok "and its session ends with it" within 15 no_sessions
+# shellcheck disable=SC2086 # VIA is a list of words
+spawn client "$B/smolwrap" $VIA --publish 8080 -- \
+    busybox httpd -f -p 8080 -h "$T/www"
+job=$!
+ok "a static server is published" within 15 on server curl -sS -m 5 \
+    -o "$T/published" http://127.0.0.1:8080/index.html
+is "$(cat "$T/published")" "$PAGE" "and serves on the SSH server"
+kill $job
+ok "until it ends" within 15 no_sessions
+
 # interrupted NAME COMMAND...: a slow download while COMMAND does it.
 interrupted() {
 	what=$1; shift
