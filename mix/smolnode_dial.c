@@ -37,6 +37,7 @@ dial_free(struct dial *d)
 		close(d->w.fd);
 	}
 	d->exit->streams[d->client]--;
+	d->exit->streams_all--;
 	free(d);
 }
 
@@ -133,6 +134,15 @@ dial_late(struct loop_timer *t)
 	dial_free(d);
 }
 
+/* A client may have as many as are left for others: so whoever comes later
+ * still finds some, however greedy those before were. */
+static bool
+may_open(const struct smolnode_exit *x, uint16_t client)
+{
+	return x->streams[client] < EXIT_TCP_EACH &&
+	    x->streams[client] < x->streams_max - x->streams_all;
+}
+
 static struct dial *
 dial_open(struct dialer *me, const struct dial_target *to,
     const struct dial_events *ev, void *arg, int *err)
@@ -144,7 +154,7 @@ dial_open(struct dialer *me, const struct dial_target *to,
 	*err = SW_ERR_NOMEM;
 	if (d == NULL)
 		return NULL;
-	if (x->streams[exit_client_of(&x->opening)] == EXIT_TCP_EACH) {
+	if (!may_open(x, exit_client_of(&x->opening))) {
 		*err = SW_ERR_LIMIT;
 		free(d);
 		return NULL;
@@ -152,6 +162,7 @@ dial_open(struct dialer *me, const struct dial_target *to,
 	d->exit = x;
 	d->client = exit_client_of(&x->opening);
 	x->streams[d->client]++;
+	x->streams_all++;
 	d->ev = ev;
 	d->arg = arg;
 	d->w.ready = dial_ready;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 #include "mix/iprmsg.h"
@@ -58,6 +59,19 @@ static const struct splice_ops splice_ops = {
 	.udp = exit_take_udp,
 };
 
+/* How many streams there are descriptors for. */
+static size_t
+streams_max(void)
+{
+	struct rlimit files = { .rlim_cur = 1024 };
+	size_t n;
+
+	(void)getrlimit(RLIMIT_NOFILE, &files);
+	n = files.rlim_cur > 2 * EXIT_OTHER_FDS ? files.rlim_cur -
+	    EXIT_OTHER_FDS : files.rlim_cur / 2;
+	return n < SPLICE_FLOWS_MAX ? n : SPLICE_FLOWS_MAX;
+}
+
 struct smolnode_exit *
 smolnode_exit_new(struct loop *l, const struct smolnode_exit_ops *ops,
     void *arg)
@@ -69,6 +83,7 @@ smolnode_exit_new(struct loop *l, const struct smolnode_exit_ops *ops,
 	x->loop = l;
 	x->ops = ops;
 	x->arg = arg;
+	x->streams_max = streams_max();
 	if ((x->splice = splice_new(l, &splice_ops, x)) == NULL) {
 		free(x);
 		return NULL;

@@ -14,6 +14,7 @@
 #define EXIT_UDP_EACH 256		/* of one client */
 #define EXIT_UDP_PEERS 256		/* of one flow that it may hear */
 #define EXIT_TCP_EACH 2048
+#define EXIT_OTHER_FDS 5000		/* descriptors kept for all but streams */
 #define EXIT_DNS_PORT 53
 #define EXIT_DNS_SERVERS 3
 
@@ -51,6 +52,7 @@ struct smolnode_exit {
 	struct exit_dns dns;
 	/* Streams of each client, by the last 16 bits of its address. */
 	uint16_t streams[UINT16_MAX + 1];
+	size_t streams_all, streams_max;
 	struct udp_flow udp[EXIT_UDP_FLOWS];
 };
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -42,6 +43,18 @@ on_signal(struct loop_fd *w, uint32_t events)
 		s->report();
 }
 
+/* A node of many clients has many connections, each a descriptor. */
+static void
+raise_descriptors(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 int
 smolnode_open(struct smolnode *s)
 {
@@ -49,6 +62,7 @@ smolnode_open(struct smolnode *s)
 	int r;
 
 	memset(s, 0, sizeof(*s));
+	raise_descriptors();
 	s->signals.fd = -1;
 	if ((r = loop_init(&s->loop)) != SW_OK)
 		return r;

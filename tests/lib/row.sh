@@ -13,10 +13,15 @@
 # A missing PROGRAM skips the row, natively and wrapped alike.
 #
 # Rows run only if their name has the word $ROW in it, when that is set.
+# ROW_OVER=mix: over a mixnet instead of SSH, and without the faults.
 
 CA=$T/ca.crt D=$T/scratch
 export CA D
 ROW_SECONDS=${ROW_SECONDS:-25}
+[ "$ROW_OVER" != mix ] || {
+	. "$SW_ROOT/tests/lib/mixnet.sh"
+	ROW_QUICK=1 ROW_SECONDS=100
+}
 
 row_run() {	# HOST-RUNNER HOST PORT COMMAND; output in $T/out, status in $?
 	rm -rf "$D"; mkdir -p "$D"
@@ -87,6 +92,8 @@ row() {
 		skip "$2 is not installed" "$1"
 		return 0
 	fi
+	[ "$ROW_OVER" != mix ] || [ -n "$pid_mixnet" ] || start_mixnet ||
+		skip_all "no mixnet"
 	row_port=$3
 	[ "$3" != - ] || row_port=0
 	row_run bare www.example.test "$row_port" "$5"

@@ -19,29 +19,35 @@ start_small() {
 # The one place where names are known; `neverland.test` is in none. Not in
 # debug mode (no-daemon), where one TCP connection keeps all others waiting.
 start_dns() {
-	cat >"$T/dnsmasq.conf" <<-END
-		no-resolv
-		no-hosts
-		keep-in-foreground
-		user=
-		pid-file=
-		local=/#/
-		log-queries
-		log-facility=$T/dns-log
-		host-record=www.example.test,$WWW,$WWW6
-		host-record=v4.example.test,$WWW
-		host-record=v6.example.test,$WWW6
-		host-record=dark.example.test,$DARK
-		host-record=two.example.test,$NOBODY
-		host-record=two.example.test,$WWW
-		cname=alias.example.test,www.example.test
-		mx-host=example.test,www.example.test,10
-		txt-record=example.test,"hello from the far side"
-		srv-host=_http._tcp.example.test,www.example.test,80
-		ptr-record=80.113.0.203.in-addr.arpa,www.example.test
-		enable-tftp
-		tftp-root=$T/www
-	END
+	{
+		# More than a datagram holds.
+		for net_i in $(seq 1 100); do
+			echo "host-record=many.example.test,198.51.100.$net_i"
+		done
+		cat <<-END
+			no-resolv
+			no-hosts
+			keep-in-foreground
+			user=
+			pid-file=
+			local=/#/
+			log-queries
+			log-facility=$T/dns-log
+			host-record=www.example.test,$WWW,$WWW6
+			host-record=v4.example.test,$WWW
+			host-record=v6.example.test,$WWW6
+			host-record=dark.example.test,$DARK
+			host-record=two.example.test,$NOBODY
+			host-record=two.example.test,$WWW
+			cname=alias.example.test,www.example.test
+			mx-host=example.test,www.example.test,10
+			txt-record=example.test,"hello from the far side"
+			srv-host=_http._tcp.example.test,www.example.test,80
+			ptr-record=80.113.0.203.in-addr.arpa,www.example.test
+			enable-tftp
+			tftp-root=$T/www
+		END
+	} >"$T/dnsmasq.conf"
 	mkdir -p "$T/www"
 	spawn inet dnsmasq -C "$T/dnsmasq.conf"
 	within 5 hears inet 53

@@ -3,7 +3,7 @@
 # it refuses.  Nodes on `server`, the program on `client`.
 . "${0%/*}/../lib/net.sh"
 
-plan 9
+plan 16
 product || skip_all "smolwrap is not built"
 hosts && services small dns || { fail "hosts"; exit 1; }
 ask=$T/ask.py
@@ -34,6 +34,9 @@ elif what == "strangers":
     s.sendto(b"all", (host, port))
     data, peer = s.recvfrom(100)
     print(data.decode(), peer[0] == host, peer[1] == port)
+elif what == "names":
+    print(len(socket.getaddrinfo(host, port, socket.AF_INET,
+                                 socket.SOCK_STREAM)))
 elif what == "refused":
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.settimeout(20)
@@ -53,6 +56,45 @@ else:
         print(e.strerror or e)
     if time.monotonic() - begin > 10:
         print("slow")
+E2
+
+# greedy.py HOST FOLDER: as many connections and ports as it gets, until told to
+# end.  patient.py HOST ADDRESS FOLDER: a port that is used before and after.
+cat >"$T/greedy.py" <<'E2'
+import asyncio, os, socket, sys, time
+async def one(host):
+    r, w = await asyncio.wait_for(asyncio.open_connection(host, 7), 20)
+    w.write(b"mine\n")
+    await asyncio.wait_for(r.readline(), 20)
+    return w
+async def main(host, folder):
+    got = await asyncio.gather(*[one(host) for _ in range(300)],
+                               return_exceptions=True)
+    ports = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+             for _ in range(400)]
+    for s in ports:
+        s.sendto(b"mine", (host, 9))
+    held = sum(not isinstance(g, Exception) for g in got)
+    with open(folder + "/held.new", "w") as f:
+        f.write("%d" % held)
+    os.rename(folder + "/held.new", folder + "/held")
+    while not os.path.exists(folder + "/enough"):
+        await asyncio.sleep(0.1)
+asyncio.run(main(*sys.argv[1:]))
+E2
+cat >"$T/patient.py" <<'E2'
+import os, socket, sys, time
+host, folder = sys.argv[1:]
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(20)
+def port():
+    s.sendto(b"port", (host, 7777))
+    return s.recvfrom(100)[0]
+was = port()
+open(folder + "/waits", "w").close()
+while not os.path.exists(folder + "/held"):
+    time.sleep(0.1)
+print(port() == was)
 E2
 
 # Two addresses and a second port, all of them speaking.
@@ -75,21 +117,23 @@ while True:
             three.sendto(b"another port", peer)
 E2
 
-# network OPTION...: a network on server; $entry and $exit name its ends.
+# network OPTION...: a network on server; $entry and $exit name its ends.  It has
+# few descriptors, so that there is something to compete for.
 network() {
 	rm -f "$T/node"
-	spawn server sh -c 'exec "$0" "$@" >"$T/node"' "$B/smolnode" local \
+	spawn server sh -c 'ulimit -n 700; exec "$0" "$@" >"$T/node"' \
+	    "$B/smolnode" local \
 	    -a "$SSHD" -t "$T/net.json" "$@"
 	pid_node=$!
 	within 20 grep -q ^topology "$T/node" || return 1
 	entry=$(sed -n 's/^entry //p' "$T/node")
 	exit=$(sed -n 's/^exit //p' "$T/node")
 }
-mix() {
-	on client timeout 60 "$B/smolwrap" --via "mix:$T/net.json" \
-	    --entry "$entry" --exit "$exit" --traffic raw -- \
-	    python3 "$ask" "$@"
+run() {
+	on client timeout 90 "$B/smolwrap" --via "mix:$T/net.json" \
+	    --entry "$entry" --exit "$exit" --traffic raw -- python3 "$@"
 }
+mix() { run "$ask" "$@"; }
 
 network -e || { fail "smolnode local"; exit 1; }
 is "$(mix tcp "$WWW" 7)" hello "with -e every address is reached"
@@ -103,6 +147,28 @@ is "$(mix strangers "$WWW" 7777)" "another port True False" \
     "who was written to may answer from another port, nobody else"
 is "$(mix refused "$WWW" 7779)" "Connection refused" \
     "a closed port is told at once"
+
+# An answer that a datagram does not hold is asked for again over TCP.
+watch server eth1
+is "$(mix names www.example.test 80)" 1 "a name"
+is "$(seen server | awk '$1 == "tcp" && $3 == 53')" "" "is asked for by UDP"
+is "$(mix names many.example.test 80)" 16 "a name of a hundred addresses, the first of them,"
+ok "is asked for by TCP, too" sh -c 'echo "$1" | grep -q "^tcp $2 53 "' - \
+    "$(seen server)" "$WWW"
+
+# A client that takes all it can get, beside others that are there or come.
+run "$T/patient.py" "$WWW" "$T" >"$T/patient" 2>&1 &
+patient=$!
+within 30 test -e "$T/waits"
+run "$T/greedy.py" "$WWW" "$T" >"$T/greedy" 2>&1 &
+greedy=$!
+within 60 test -e "$T/held" || diag "$(cat "$T/greedy")"
+is "$(cat "$T/held")" 175 "one client gets half of the exit's streams"
+is "$(mix tcp "$WWW" 7)" hello "another one what it needs"
+wait $patient
+is "$(cat "$T/patient")" True "and a port that was there before is left alone"
+: >"$T/enough"
+wait $greedy
 kill "$pid_node"
 
 network || { fail "smolnode local"; exit 1; }
