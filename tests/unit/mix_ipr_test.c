@@ -750,6 +750,120 @@ a_refusal_finds_the_packet_it_is_about(void **state)
 	assert_int_equal(out[48 + 41], IPRSENT_KEPT - 1);
 }
 
+/* A second client of the same exit, for whom a packet now and then is all. */
+struct other {
+	struct mixclient *mix;
+	struct iprclient *client;
+	struct fakenet *net;
+	struct sw_addr ip4;
+	bool up;
+	unsigned got;
+};
+
+static int
+other_transmit(void *arg, const struct sw_addr *first, uint8_t rotation,
+    const uint8_t *pkt, size_t len)
+{
+	return fakenet_transmit(((struct other *)arg)->net, first, rotation,
+	    pkt, len);
+}
+
+static void
+other_message(void *arg, const struct nymmsg *m)
+{
+	iprclient_take(((struct other *)arg)->client, m);
+}
+
+static void
+other_up(void *arg, const uint8_t ip4[4], const uint8_t ip6[16], uint16_t mtu)
+{
+	struct other *o = arg;
+
+	(void)ip6;
+	(void)mtu;
+	o->up = true;
+	o->ip4 = addr_v4(0, 0);
+	memcpy(o->ip4.ip + 12, ip4, 4);
+}
+
+static void
+other_packet(void *arg, const uint8_t *pkt, size_t len)
+{
+	(void)pkt;
+	(void)len;
+	((struct other *)arg)->got++;
+}
+
+static void
+other_writable(void *arg)
+{
+	(void)arg;
+}
+
+static void
+other_down(void *arg, int err)
+{
+	(void)arg;
+	(void)err;
+}
+
+static const struct mixclient_events other_mix = {
+	other_transmit, other_message,
+};
+static const struct iprclient_events other_events = {
+	other_up, other_packet, other_writable, other_down,
+};
+
+/* The first one's queue is filled again as soon as it has room: it gets its
+ * share of each turn and no more, and the other's packets wait for no more than
+ * the next turn. */
+static void
+a_greedy_client_takes_nothing_from_another(void **state)
+{
+	struct world *w = new_world(IPRMSG_V9, 0, 31);
+	struct other o = { .net = &w->net };
+	struct iprclient_config cc = {
+		.version = IPRMSG_V9, .events = &other_events, .arg = &o,
+		.unix_now = unix_now, .rng = &w->net.rng.rng,
+		.exit = *mixclient_address(w->xm),
+	};
+	struct sw_addr greedy = addr_v4(0, 0);
+	uint8_t pkt[1400], small[100];
+	uint64_t before;
+
+	(void)state;
+	connect_up(w);
+	memcpy(greedy.ip + 12, w->ip4, 4);
+	make_packet(w, pkt, sizeof(pkt), 1);
+	make_packet(w, small, sizeof(small), 2);
+	cc.mix = o.mix = fakenet_add(&w->net, 2, "raw", &other_mix, &o);
+	o.client = iprclient_new(&cc);
+	iprclient_start(o.client, w->net.now_ms);
+	for (int i = 0; i < 20; i++) {
+		iprclient_tick(o.client, w->net.now_ms);
+		run(w, 5);
+	}
+	assert_true(o.up);
+	for (unsigned i = 1; i <= 12; i++) {
+		while (iprexit_send(w->exit, &greedy, pkt, sizeof(pkt)) ==
+		    SW_OK)
+			;
+		assert_int_equal(iprexit_send(w->exit, &o.ip4, small,
+		    sizeof(small)), SW_OK);
+		before = iprexit_stats(w->exit)->down;
+		iprexit_tick(w->exit, w->net.now_ms);
+		assert_true(iprexit_stats(w->exit)->down - before <=
+		    IPREXIT_QUANTUM + 1);
+		fakenet_run(&w->net, 5);
+		assert_int_equal(o.got, i);
+		iprclient_tick(o.client, w->net.now_ms);
+		iprclient_tick(w->client, w->net.now_ms);
+	}
+	assert_true(w->got > 50);	/* it was busy indeed */
+	iprclient_free(o.client);
+	free_world(w);
+}
+
 static void
 private_destinations_are_refused(void **state)
 {
@@ -842,6 +956,7 @@ main(void)
 		cmocka_unit_test(packets_come_as_they_come),
 		cmocka_unit_test(lost_answers_do_not_starve_the_exit),
 		cmocka_unit_test(nobody_sends_in_the_name_of_another),
+		cmocka_unit_test(a_greedy_client_takes_nothing_from_another),
 		cmocka_unit_test(private_destinations_are_refused),
 		cmocka_unit_test(what_is_refused_comes_back_as_one_error),
 		cmocka_unit_test(a_refusal_finds_the_packet_it_is_about),
