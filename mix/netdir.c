@@ -14,6 +14,7 @@
 
 #define REFRESH_MS (5 * INT64_C(60000))
 #define RETRY_MS INT64_C(5000)		/* doubles, up to REFRESH_MS */
+#define ASK_MS INT64_C(5000)		/* between two, whatever happens */
 #define CACHE_MAX_S 3600		/* young enough to begin with */
 #define STALE_MAX_S 86400		/* keys last that long */
 
@@ -29,7 +30,7 @@ struct netdir {
 	struct loop_timer timer;
 	struct netdir_job *model;	/* never started: the texts */
 	struct netdir_job *job;		/* runs; NULL: none */
-	int64_t retry_ms;
+	int64_t retry_ms, asked_ms;
 	size_t last_url;
 	bool has_one;			/* topology() was called */
 };
@@ -40,6 +41,7 @@ start_job(struct netdir *d)
 	struct netdir_config cfg = d->cfg;
 	struct netdir_job *m = d->model, *j;
 
+	d->asked_ms = d->cfg.loop->now_ms;
 	cfg.file = m->file;
 	cfg.cache = m->cache;
 	cfg.transport = m->transport;
@@ -166,6 +168,18 @@ void
 netdir_start(struct netdir *d)
 {
 	loop_set_timer(d->cfg.loop, &d->timer, d->cfg.loop->now_ms);
+}
+
+void
+netdir_ask(struct netdir *d)
+{
+	int64_t at = d->asked_ms + ASK_MS;
+
+	if (at < d->cfg.loop->now_ms)
+		at = d->cfg.loop->now_ms;
+	if (d->has_one && d->model->file == NULL && d->job == NULL &&
+	    at < d->timer.at_ms)
+		loop_set_timer(d->cfg.loop, &d->timer, at);
 }
 
 void

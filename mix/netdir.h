@@ -63,6 +63,9 @@ int netdir_new(struct netdir **out, const struct netdir_config *cfg)
     SW_MUST_CHECK;
 /* No callback comes from within. */
 void netdir_start(struct netdir *d);
+/* Something of the network is not where it was: ask the service again before
+ * its time, if it was not asked just now. */
+void netdir_ask(struct netdir *d);
 /* No callback follows; does not wait.  NULL is fine. */
 void netdir_free(struct netdir *d);
 

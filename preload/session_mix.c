@@ -148,6 +148,7 @@ went_down(void *arg, int err)
 	mix_packets_down(t);
 	mixtunnel_stats(t->mix, &st);
 	say_why(t, err, st.linked, why, sizeof(why));
+	mix_net_ask(t);
 	/* An exit that closes asks us to come again; so does the tunnel. */
 	if (st.linked ? err != SW_ERR_CLOSED && mix_leave_exit(t) :
 	    mix_may_start(t) && mix_leave_entry(t)) {

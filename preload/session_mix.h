@@ -160,11 +160,14 @@ bool mix_ends_are_in(const struct session_mix *t, const struct topology *net);
 /* Once the tunnel before it is up, where the way leads through that. */
 int mix_net_start(struct session_mix *t, char why[static 256]) SW_MUST_CHECK;
 void mix_net_stop(struct session_mix *t);
+/* An end is lost: who else is there by now? */
+void mix_net_ask(struct session_mix *t);
 
 /* session_mix_dir.c, in the session that has it only. */
 int mix_dir_start(struct session_mix *t, char why[static 256])
     __attribute__((weak)) SW_MUST_CHECK;
 void mix_dir_stop(struct session_mix *t) __attribute__((weak));
+void mix_dir_ask(struct session_mix *t) __attribute__((weak));
 
 /* session_mix_local.c */
 int mix_local_start(struct session_mix *t, char why[static 256]) SW_MUST_CHECK;

@@ -100,3 +100,10 @@ mix_dir_stop(struct session_mix *t)
 	netdir_free(t->dir);
 	t->dir = NULL;
 }
+
+void
+mix_dir_ask(struct session_mix *t)
+{
+	if (t->dir != NULL)
+		netdir_ask(t->dir);
+}

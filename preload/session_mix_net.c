@@ -84,3 +84,10 @@ mix_net_stop(struct session_mix *t)
 	if (mix_dir_stop != NULL)
 		mix_dir_stop(t);
 }
+
+void
+mix_net_ask(struct session_mix *t)
+{
+	if (mix_dir_ask != NULL)
+		mix_dir_ask(t);
+}

@@ -54,7 +54,7 @@ start_dns() {
 }
 
 # Pages: / is a line of text, /1m and /10m the same bytes every time, /slow is
-# sent at 100 KB/s, /auth asks who you are.
+# sent at 100 KB/s, /brisk at 250, /auth asks who you are.
 start_web() {
 	mkdir -p "$T/www/sub" "$T/nginx"
 	echo '<html><body>the page of www.example.test</body></html>' \
@@ -92,6 +92,10 @@ start_web() {
 				location /slow {
 					alias $T/www/1m;
 					limit_rate 100k;
+				}
+				location /brisk {
+					alias $T/www/1m;
+					limit_rate 250k;
 				}
 				location /where {
 					return 200 "\$remote_addr\n";
@@ -192,6 +196,14 @@ start_iperf() {
 start_smtp() {
 	spawn inet /usr/bin/python3 "$SW_ROOT/tests/lib/mail.py" "$T/mail"
 	within 5 hears inet 110
+}
+
+# HTTP/3 by ngtcp2.  Its client asks the kernel for a route and binds to the
+# address of that one's device, so it wants a kernel of its own: isolate it.
+start_quic() {
+	command -v gtlsserver >/dev/null || return 1
+	spawn inet gtlsserver -q -d "$T/www" '*' 4443 "$T/www.key" "$T/www.crt"
+	within 5 on inet grep -q ':115B ' /proc/net/udp
 }
 
 start_ncat_tls() {

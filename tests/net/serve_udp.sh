@@ -108,6 +108,16 @@ bare=$(on server /usr/bin/python3 "$T/burst.py" $WWW)
 got=$(via_smolserve /usr/bin/python3 "$T/burst.py" $WWW)
 diag "of 500 datagrams in a burst: bare $bare, wrapped $got"
 ok "a burst of 500 is kept as well as by the kernel" [ "$got" -ge "$bare" ]
+if services quic; then
+	# By the kernel of its namespace, as a program without our library.
+	SERVE_VIA="$SERVE_VIA --isolate always" via_smolserve \
+	    env -u LD_PRELOAD gtlsclient -q --exit-on-all-streams-close \
+	    --download="$T" www.example.test 4443 \
+	    https://www.example.test:4443/10m >"$T/out" 2>&1
+	ok "10 MB by HTTP/3" cmp "$T/10m" "$T/www/10m" || diag "$(cat "$T/out")"
+else
+	skip "gtlsserver is not installed" "10 MB by HTTP/3"
+fi
 is "$(strays client | grep -v '^tcp 10.9.0.1 2222 ')" "" \
     "nothing left beside the tunnel"
 fails "destinations are in no log" grep -E "example.test|$WWW|$WWW6" \

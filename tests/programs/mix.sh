@@ -8,10 +8,12 @@ TEST_SECONDS=${TEST_SECONDS:-600}
 . "$SW_ROOT/tests/lib/mixnet.sh"
 
 hosts && services small dns web git rsync iperf ssh || exit 1
+services quic || diag "rows that need QUIC will fail natively"
 start_mixnet || exit 1
+head -c 300000 "$T/www/1m" >"$T/www/300k"
+SUM=$(sha256sum <"$T/www/300k")
 watch client
 ROW_QUICK=1
-# TLS over UDP: what QUIC's programs do, in Debian's.
 spawn inet gnutls-serv --udp --echo --port 4434 --x509certfile "$T/www.crt" \
     --x509keyfile "$T/www.key"
 SSH="ssh -p 22 -i $KEY -o UserKnownHostsFile=$T/known_all -o StrictHostKeyChecking=no -o BatchMode=yes"
@@ -39,6 +41,7 @@ row "iperf3" iperf3 - '*iperf Done.*' 'iperf3 -c $H -n 300K'
 row "iperf3 -R" iperf3 - '*iperf Done.*' 'iperf3 -c $H -n 300K -R'
 
 row "dig, UDP" dig - '[0-9]*' 'dig +short +notcp @$WWW $H A'
+row "dig, TCP" dig - '[0-9]*' 'dig +short +tcp @$WWW $H A'
 row "dig, a large answer" dig - '*' 'dig +short +bufsize=4096 @$WWW example.test TXT'
 row "drill" drill - '*www.example.test.*IN*A*' 'drill $H @$WWW'
 row "kdig" kdig - '[0-9]*' 'kdig +short @$WWW $H A'
@@ -50,6 +53,12 @@ row "ncat -u" ncat - 'by ncat' \
 row "socat UDP" socat - 'by socat' \
     'echo by socat | socat -t 5 - UDP:$H:7'
 row "socat UDP6" socat - 'by six' 'echo by six | socat -t 5 - UDP6:$H:7'
+via=$VIA VIA="$VIA --isolate always"
+row "HTTP/3" gtlsclient - '*the page of*' \
+    'gtlsclient -q --exit-on-all-streams-close --download=$D $H 4443 https://$H:4443/index.html && cat $D/index.html'
+row "HTTP/3, 300 KB" gtlsclient - "$SUM*" \
+    'gtlsclient -q --exit-on-all-streams-close --download=$D $H 4443 https://$H:4443/300k && sha256sum <$D/300k'
+VIA=$via
 row "DTLS by gnutls" gnutls-serv - '*by dtls*' \
     '(sleep 2; echo by dtls; sleep 2) | gnutls-cli --udp --x509cafile=$CA -p 4434 $H'
 # Logs in by SSH, and talks by UDP; its own terminal, for it wants one.
