@@ -240,10 +240,22 @@ struct verdict {
 	const char *why;		/* NULL: it would do */
 };
 
+/* Inside a wrapped program, for its session?  Then its namespace serves, too. */
+static bool
+is_inside(const struct options *o, bool *isolated)
+{
+	const char *policy = getenv("SMOLWRAP_POLICY");
+
+	*isolated = policy != NULL && strstr(policy, "isolated=1") != NULL;
+	return o->name == NULL && getenv("SMOLWRAP_CTL") != NULL;
+}
+
 /* 0, or the exit status; said. */
 static int
 judge(const struct options *o, struct program *p, struct verdict *v)
 {
+	bool around;
+
 	if (program_find(p, o->argv[0]) != SW_OK) {
 		bool absent = errno == ENOENT;
 
@@ -255,7 +267,8 @@ judge(const struct options *o, struct program *p, struct verdict *v)
 	}
 	v->why = program_why_not(p);
 	v->isolated = o->isolate == ISOLATE_ALWAYS ||
-	    (o->isolate == ISOLATE_AUTO && (v->why != NULL || p->is_go));
+	    (o->isolate == ISOLATE_AUTO && (v->why != NULL || p->is_go ||
+	    (is_inside(o, &around) && around)));
 	v->preload = !p->is_foreign && !p->is_musl;
 	if (v->isolated)
 		return 0;
@@ -269,13 +282,30 @@ judge(const struct options *o, struct program *p, struct verdict *v)
 	return 0;
 }
 
+/* As isolate(); the belt around us would not let us. */
+static int
+isolate_here(const struct options *o, int ctl, char why[static ISOLATE_WHY_MAX])
+{
+	bool already;
+	int r;
+
+	if (is_inside(o, &already) && already)
+		return SW_OK;
+	r = isolate(ctl, why);
+	if (r != SW_OK && is_inside(o, &already))
+		snprintf(why, ISOLATE_WHY_MAX, "the program that started it is "
+		    "wrapped, but not isolated; start that one with \"smolwrap "
+		    "--isolate always\"");
+	return r;
+}
+
 /* 0, or the exit status; said. */
 static int
 confine(const struct options *o, const struct verdict *v, int ctl)
 {
 	char why[ISOLATE_WHY_MAX];
 
-	if (v->isolated && isolate(ctl, why) != SW_OK) {
+	if (v->isolated && isolate_here(o, ctl, why) != SW_OK) {
 		if (v->why != NULL)
 			say("cannot wrap \"%s\": %s; and it cannot be isolated: "
 			    "%s", o->argv[0], v->why, why);

@@ -11,7 +11,8 @@ static const char *const texts[REASONS] = {
 	[REASON_DESTINATION] = "a program was refused a destination: "
 	    "this machine itself (--no-loopback)",
 	[REASON_PROGRAM] = "a program was started that the library cannot enter "
-	    "(static, or another machine's): it has no network",
+	    "(static, Go, or another machine's): it has no network; "
+	    "\"smolwrap --isolate always bash\" starts a shell where it has",
 	[REASON_SET_ID] = "a set-user-ID program was started: it runs without "
 	    "that privilege",
 	[REASON_ENVIRONMENT] = "a program was started with an environment "

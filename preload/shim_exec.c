@@ -75,7 +75,9 @@ shim_exec_at(int dirfd, const char *path, char *const *argv, char *const *envp,
 		shim_note(REASON_ENVIRONMENT);
 	keep_control(cfg);
 	if (looks_executable(dirfd, path, flags)) {
-		exec_explain(dirfd, path, flags);
+		if (!exec_explain(dirfd, path, flags) &&
+		    (env = execenv_drop(&e, "LD_PRELOAD", env)) == NULL)
+			return -ENOMEM;
 		shim_hand_over();
 	}
 	if (dirfd == AT_FDCWD && flags == 0)

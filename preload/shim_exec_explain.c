@@ -15,7 +15,7 @@
 
 #include "preload/shim.h"
 
-#define HEADS_MAX 64	/* program headers looked at */
+#define HEAD_MAX 4096	/* bytes looked at: linkers write all that counts there */
 
 #if defined(__x86_64__)
 #define OUR_MACHINE EM_X86_64
@@ -26,41 +26,74 @@
 /* What is told: the reason for the log, and words for a person. */
 struct finding {
 	enum session_reason reason;	/* 0: nothing to tell */
-	const char *is, *so;
+	const char *is;
+	bool foreign_libc;		/* our library would not load */
 };
+
+/* The beginning of a file. */
+struct head {
+	size_t len;
+	union {
+		ElfW(Ehdr) elf;
+		char at[HEAD_MAX];
+	} of;
+};
+
+static bool
+holds(const struct head *h, const ElfW(Phdr) *p, const char *what, size_t len)
+{
+	return p->p_offset < h->len && p->p_filesz <= h->len - p->p_offset &&
+	    memmem(h->of.at + p->p_offset, p->p_filesz, what, len) != NULL;
+}
+
+/* Go's linker signs its work, and Go makes its system calls itself. */
+static const char *
+look_inside(const struct head *h, bool *musl)
+{
+	const ElfW(Ehdr) *eh = &h->of.elf;
+	bool fixed = true, go = false;
+	ElfW(Phdr) p;
+
+	if (eh->e_machine != OUR_MACHINE || eh->e_ident[EI_CLASS] != ELFCLASS64)
+		return "is for another kind of machine";
+	if (eh->e_phentsize != sizeof(p))
+		return NULL;
+	for (size_t i = 0; i < eh->e_phnum; i++) {
+		if (eh->e_phoff > h->len ||
+		    (i + 1) * sizeof(p) > h->len - eh->e_phoff)
+			return NULL;
+		memcpy(&p, h->of.at + eh->e_phoff + i * sizeof(p), sizeof(p));
+		if (p.p_type == PT_INTERP) {
+			fixed = false;
+			*musl = holds(h, &p, "ld-musl", 7);
+		} else if (p.p_type == PT_NOTE)
+			go = go || holds(h, &p, "Go\0\0", 4);
+	}
+	return go ? "is a Go program" : fixed ? "is static" :
+	    *musl ? "uses another C library" : NULL;
+}
 
 static struct finding
 look(int fd)
 {
-	static const struct finding nothing = { 0, NULL, NULL },
-	    set_id = { REASON_SET_ID, "is set-user-ID",
-		"runs without that privilege" },
-	    foreign = { REASON_PROGRAM, "is for another machine",
-		"has no network" },
-	    fixed = { REASON_PROGRAM, "is static", "has no network" };
-	ElfW(Phdr) head[HEADS_MAX];
-	ElfW(Ehdr) eh = { 0 };
 	struct stat st = { 0 };
-	size_t n;
+	struct finding f = { .is = NULL };
+	struct head h;
+	ssize_t n;
 
 	if (sys_call3(SYS_fstat, fd, (long)&st, 0) == 0 &&
 	    (st.st_mode & S_ISUID) != 0 &&
 	    st.st_uid != (uid_t)sys_call3(SYS_geteuid, 0, 0, 0))
-		return set_id;
-	if (sys_read(fd, &eh, sizeof(eh)) != (ssize_t)sizeof(eh) ||
-	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0)
-		return nothing;
-	if (eh.e_machine != OUR_MACHINE || eh.e_ident[EI_CLASS] != ELFCLASS64)
-		return foreign;
-	n = eh.e_phnum < HEADS_MAX ? eh.e_phnum : HEADS_MAX;
-	if (eh.e_phentsize != sizeof(head[0]) ||
-	    sys_call6(SYS_pread64, fd, (long)head, (long)(n * sizeof(head[0])),
-	    (long)eh.e_phoff, 0, 0) != (long)(n * sizeof(head[0])))
-		return nothing;
-	for (size_t i = 0; i < n; i++)
-		if (head[i].p_type == PT_INTERP)
-			return nothing;
-	return fixed;
+		return (struct finding){ REASON_SET_ID, "is set-user-ID",
+		    false };
+	n = sys_read(fd, &h.of, sizeof(h.of));
+	if (n < (ssize_t)sizeof(h.of.elf) ||
+	    memcmp(h.of.elf.e_ident, ELFMAG, SELFMAG) != 0)
+		return f;
+	h.len = (size_t)n;
+	if ((f.is = look_inside(&h, &f.foreign_libc)) != NULL)
+		f.reason = REASON_PROGRAM;
+	return f;
 }
 
 static bool
@@ -71,11 +104,21 @@ is_terminal(int fd)
 	return sys_ioctl(fd, TCGETS, termios) == 0;
 }
 
-static void
-put_line(int fd, const struct finding *f)
+static const char *
+name_of(const char *path)
 {
-	const char *const words[] = { "smolwrap: a program that ", f->is, " ",
-		f->so, "\n" };
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static void
+put_line(int fd, const char *path, const struct finding *f)
+{
+	const char *const words[] = { "smolwrap: \"", name_of(path), "\" ",
+	    f->is, f->reason == REASON_SET_ID ? ": it runs without that "
+	    "privilege\n" : " and has no network here; it has one in a shell "
+	    "started by \"smolwrap --isolate always bash\"\n" };
 	struct iovec line[sizeof(words) / sizeof(words[0])];
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -88,12 +131,10 @@ put_line(int fd, const struct finding *f)
 static bool
 is_launcher(const char *path)
 {
-	const char *name = strrchr(path, '/');
-
-	return strcmp(name != NULL ? name + 1 : path, "smolwrap") == 0;
+	return strcmp(name_of(path), "smolwrap") == 0;
 }
 
-void
+bool
 exec_explain(int dirfd, const char *path, int flags)
 {
 	struct finding f;
@@ -101,16 +142,17 @@ exec_explain(int dirfd, const char *path, int flags)
 
 	if (!shim_config()->wrapped || is_launcher(path) ||
 	    (flags & AT_EMPTY_PATH && *path == '\0'))
-		return;
+		return true;
 	fd = sys_call6(SYS_openat, dirfd, (long)path, O_RDONLY | O_CLOEXEC |
 	    O_NONBLOCK, 0, 0, 0);
 	if (fd < 0)
-		return;
+		return true;
 	f = look((int)fd);
 	sys_close((int)fd);
 	/* In a namespace of its own it is not the library that carries it. */
 	if (f.reason == REASON_PROGRAM && shim_config()->isolated)
-		return;
+		return !f.foreign_libc;
 	if (f.reason != 0 && shim_note_first(f.reason) && is_terminal(2))
-		put_line(2, &f);
+		put_line(2, path, &f);
+	return !f.foreign_libc;
 }

@@ -38,8 +38,10 @@ spawn(const char *symbol, pid_t *pid, const char *path,
 	if (env == NULL && envp != NULL)
 		return ENOMEM;
 	shim_exec_prepare();
-	if (path != NULL && strchr(path, '/') != NULL)
-		exec_explain(AT_FDCWD, path, 0);
+	if (path != NULL && strchr(path, '/') != NULL &&
+	    !exec_explain(AT_FDCWD, path, 0) &&
+	    (env = execenv_drop(&e, "LD_PRELOAD", env)) == NULL)
+		return ENOMEM;
 	r = call(pid, path, actions, attr, argv, env);
 	execenv_wipe(&e);
 	return r;

@@ -163,6 +163,7 @@ execenv_make(struct execenv *e, const char *const *ours, char *const *envp)
 
 	e->mapped = 0;
 	e->vec.mapped = 0;
+	e->vec.at = NULL;
 	for (size_t i = 0; ours[i] != NULL; i++)
 		missing += !is_there(ours[i], envp);
 	if (missing == 0)
@@ -192,6 +193,22 @@ execenv_make(struct execenv *e, const char *const *ours, char *const *envp)
 		if (!again)
 			e->vec.at[at++] = envp[i];
 	}
+	e->vec.at[at] = NULL;
+	return e->vec.at;
+}
+
+char *const *
+execenv_drop(struct execenv *e, const char *name, char *const *env)
+{
+	size_t n = 0, at = 0;
+
+	while (env != NULL && env[n] != NULL)
+		n++;
+	if (e->vec.at == NULL && !execvec_init(&e->vec, n + 1))
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (!same_name(env[i], name))
+			e->vec.at[at++] = env[i];
 	e->vec.at[at] = NULL;
 	return e->vec.at;
 }

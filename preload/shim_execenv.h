@@ -49,7 +49,12 @@ bool execvec_from_list(struct execvec *v, const char *first, va_list *ap);
 char *const *execenv_make(struct execenv *e, const char *const *ours,
     char *const *envp);
 
-/* What execenv_make() got.  After a successful exec there is no need. */
+/* An environment that execenv_make() gave, without variable `name`: NULL when
+ * out of memory. */
+char *const *execenv_drop(struct execenv *e, const char *name,
+    char *const *env);
+
+/* What execenv_make() and execenv_drop() got.  After a successful exec there is no need. */
 void execenv_wipe(struct execenv *e);
 
 /* The value of `name` in `envp`, NULL for none. */

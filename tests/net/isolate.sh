@@ -44,6 +44,11 @@ is "$(on client "$B/smolwrap" $VIA --isolate always -- sh -c \
     "$PAGE
 $PAGE" "a shell that was isolated: static and dynamic children"
 is "$(on client "$B/smolwrap" $VIA --isolate always -- sh -c \
+    "$B/smolwrap busybox wget -q -O - http://www.example.test/
+    $B/smolwrap --isolate always curl -s http://www.example.test/")" \
+    "$PAGE
+$PAGE" "the launcher inside it: the namespace serves"
+is "$(on client "$B/smolwrap" $VIA --isolate always -- sh -c \
     'ip -o link | wc -l; ip route get 10.9.0.1 | head -n 1 | cut -d" " -f3')" "2
 smol0" "it sees one device besides lo, and its host's network by the tunnel only"
 is "$(on client unshare -U --map-user=1000 --map-group=1000 \

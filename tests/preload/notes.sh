@@ -63,8 +63,36 @@ is "$(lines 'cannot enter')" 0 "the launcher inside the launcher is not"
 on client script -qec "$B/smolwrap $VIA -- sh -c '
     $B/tests/leak/static 10.9.0.1 7; $B/tests/leak/static 10.9.0.1 7'" \
     /dev/null >"$T/out" 2>"$T/err" </dev/null
-is "$(grep -c 'smolwrap: a program that is static has no network' "$T/out")" 1 \
-    "and told to a person at a terminal"
+is "$(grep -c '"static" is static and has no.*"smolwrap --isolate always bash"' \
+    "$T/out")" 1 "and told to a person at a terminal, with what to do"
+# shellcheck disable=SC2086
+on client script -qec "$B/smolwrap $VIA -- sh -c '
+    $B/smolwrap $B/tests/leak/static 10.9.0.1 7'" \
+    /dev/null >"$T/out" 2>"$T/err" </dev/null
+like "$(cat "$T/out")" \
+    '*cannot be isolated: the program that started it*"smolwrap --isolate always"*' \
+    "the launcher inside one that is not isolated says so"
+if command -v hey >/dev/null; then
+	noted sh -c "hey -n 1 -c 1 http://$WWW/ >/dev/null; :"
+	is "$(lines 'cannot enter')" 1 "a dynamic Go program is noted, too"
+else
+	skip "hey is not installed" "a dynamic Go program"
+fi
+# One that names another C library's loader, which here is ours by that name.
+printf '#include <stdio.h>\n#include <stdlib.h>\nint main(void)\n{\n%s}\n' \
+    'puts(getenv("LD_PRELOAD") ? "with it" : "without");' >"$T/libc.c"
+ln -s "$(readlink -f /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1 \
+    2>/dev/null | head -n 1)" "$T/ld-musl-test.so.1"
+if ${CC:-cc} "$T/libc.c" -o "$T/libc" \
+    "-Wl,--dynamic-linker=$T/ld-musl-test.so.1" 2>"$T/err"; then
+	noted sh -c "$T/libc; :"
+	is "$(cat "$T/out")" without \
+	    "a program of another C library is started without ours"
+	is "$(lines 'cannot enter')" 1 "which is noted"
+else
+	skip "no compiler" "a program of another C library"
+	skip "no compiler" "which is noted"
+fi
 
 # --- descriptors that others pass -------------------------------------------
 cat >"$T/pass.py" <<'END'

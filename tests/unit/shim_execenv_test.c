@@ -84,6 +84,25 @@ a_longer_name_is_not_ours(void **state)
 }
 
 static void
+a_variable_is_left_out_of_a_copy_or_of_what_was_made(void **state)
+{
+	char *const whole[] = { S("LD_PRELOAD=/lib/ours.so"), S("A=1"),
+	    S("SMOLWRAP_CTL=1:1"), S("SMOLWRAP_POLICY=x"), NULL };
+	char *const bare[] = { S("LD_PRELOADS=1"), S("A=1"), NULL };
+	struct execenv e;
+
+	(void)state;
+	assert_string_equal(joined(execenv_drop(&e, "LD_PRELOAD",
+	    execenv_make(&e, ours, whole))),
+	    "A=1;SMOLWRAP_CTL=1:1;SMOLWRAP_POLICY=x;");
+	assert_string_equal(*whole, "LD_PRELOAD=/lib/ours.so");
+	assert_string_equal(joined(execenv_drop(&e, "LD_PRELOAD",
+	    execenv_make(&e, ours, bare))),
+	    "SMOLWRAP_CTL=900:17;SMOLWRAP_POLICY=x;LD_PRELOADS=1;A=1;");
+	execenv_wipe(&e);
+}
+
+static void
 vectors_longer_than_the_stack_arrays_are_mapped(void **state)
 {
 	static char one[] = "A=1", *many[1000], long_list[3000] = "LD_PRELOAD=";
@@ -146,6 +165,8 @@ main(void)
 		cmocka_unit_test(empty_and_null_get_all_of_ours),
 		cmocka_unit_test(their_preload_is_kept_after_ours),
 		cmocka_unit_test(a_longer_name_is_not_ours),
+		cmocka_unit_test(
+		    a_variable_is_left_out_of_a_copy_or_of_what_was_made),
 		cmocka_unit_test(
 		    vectors_longer_than_the_stack_arrays_are_mapped),
 		cmocka_unit_test(lists_end_at_null_and_leave_the_rest),
