@@ -33,12 +33,13 @@ LINK     = $(Q)$(call say,LD) $(CC)
 ARCHIVE  = $(Q)$(call say,AR) rm -f $@ && $(AR) rcs $@ $^
 
 # mbedTLS: the system's when it is 3.6, else Debian's newer source, compiled
-# once for all of build/; the name of its folder says with which configuration.
+# once for all of build/; the name of its folder says with which configuration,
+# and by which script.
 MBED_CFG := transport/mbedtls_config.h
 ifeq ($(shell pkg-config --exists 'mbedtls >= 3.6 mbedtls < 4' && echo yes),yes)
 MBED_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto
 else
-MBED_A   := $(MBEDTLS)-$(firstword $(shell cksum <$(MBED_CFG)))/libmbed.a
+MBED_A   := $(MBEDTLS)-$(firstword $(shell cat $(MBED_CFG) scripts/mbedtls | cksum))/libmbed.a
 MBED_LIBS = $(MBED_A)
 MBED_INC := -DMBEDTLS_CONFIG_FILE='"$(MBED_CFG)"' -isystem $(MBEDTLS)/include
 endif
@@ -120,8 +121,9 @@ $(B)/.dirs: FORCE
 FORCE:
 $(B)/mix/%.o $(B)/transport/tls%.o $(B)/transport/serve_%.o: BASIC += $(MBED_INC)
 # Its configuration decides the layout of mbedTLS's structs, and is a system
-# header to -MMD.
-$(MIX) $(NODE) $(TRANSPORT) $(SERVE): $(if $(MBED_A),$(MBED_CFG) | $(MBEDTLS)/.complete)
+# header to -MMD; with the script it decides which archive is needed, which make
+# does not build for programs that are up to date without it (.SECONDARY).
+$(MIX) $(NODE) $(TRANSPORT) $(SERVE): $(if $(MBED_A),$(MBED_CFG) scripts/mbedtls | $(MBEDTLS)/.complete)
 $(B)/%.o: %.c
 	$(COMPILE) -c $< -o $@
 $(B)/%.o: %.S
