@@ -65,12 +65,13 @@ row_waits() {
 
 # The SSH server goes too, or a program that tries again would wait again.
 row_cut() {	# NAME COMMAND
-	row_run wrapped www.example.test 5002 "$2" &
+	# Longer than we look: what `timeout` ends has not ended by itself.
+	ROW_SECONDS=60 row_run wrapped www.example.test 5002 "$2" &
 	row_job=$!
 	within 15 row_waits || diag "no connection to port 5002 was seen"
 	sleep 0.2
 	stop_sshd server
-	row_left=120
+	row_left=200
 	while [ $row_left -gt 0 ] && kill -0 $row_job 2>/dev/null; do
 		row_left=$((row_left - 1))
 		sleep 0.1

@@ -152,18 +152,65 @@ start_redis() {
 	within 10 hears inet 6379
 }
 
-# postgres refuses uid 0, so it too runs one user namespace further down.
+# postgres and others refuse uid 0, so they too run one user namespace further
+# down.
+as_tester="unshare -U --map-user=1000 --map-group=1000"
+
 start_postgres() {
 	pg=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
 	[ -n "$pg" ] || return 1
-	as_user="unshare -U --map-user=1000 --map-group=1000"
 	# shellcheck disable=SC2086
-	on inet $as_user "$pg/initdb" -D "$T/pg" -A trust -U tester \
+	on inet $as_tester "$pg/initdb" -D "$T/pg" -A trust -U tester \
 	    >"$T/pg.log" 2>&1 || return 1
 	echo "host all all all trust" >>"$T/pg/pg_hba.conf"
 	# shellcheck disable=SC2086
-	spawn inet $as_user "$pg/postgres" -D "$T/pg" -h "*" -k "$T"
+	spawn inet $as_tester "$pg/postgres" -D "$T/pg" -h "*" -k "$T"
 	within 20 hears inet 5432
+}
+
+start_mariadb() {
+	command -v mariadbd >/dev/null || return 1
+	mkdir -p "$T/mariadb"
+	# shellcheck disable=SC2086 # a list of words
+	on inet $as_tester mariadb-install-db --no-defaults --user=tester \
+	    --datadir="$T/mariadb" --auth-root-authentication-method=normal \
+	    --skip-test-db >"$T/mariadb.log" 2>&1 || return 1
+	# shellcheck disable=SC2086
+	spawn inet $as_tester mariadbd --no-defaults --datadir="$T/mariadb" \
+	    --socket="$T/mariadb.sock" --pid-file="$T/mariadb.pid" \
+	    --port=3306 --skip-name-resolve --skip-grant-tables --skip-networking=0
+	within 30 hears inet 3306
+}
+
+start_samba() {
+	command -v smbd >/dev/null || return 1
+	mkdir -p "$T/smb/files" "$T/smb/run"
+	echo "a file of samba's" >"$T/smb/files/note"
+	cat >"$T/smb.conf" <<-END
+		[global]
+		map to guest = Bad User
+		guest account = tester
+		interfaces = $WWW $WWW6
+		bind interfaces only = yes
+		smb ports = 445
+		disable netbios = yes
+		private dir = $T/smb
+		state directory = $T/smb
+		cache directory = $T/smb
+		lock directory = $T/smb/run
+		pid directory = $T/smb/run
+		ncalrpc dir = $T/smb/run/rpc
+		log file = $T/smb/log
+		load printers = no
+		printing = bsd
+		printcap name = /dev/null
+		[files]
+		path = $T/smb/files
+		guest ok = yes
+	END
+	# shellcheck disable=SC2086
+	spawn inet $as_tester smbd -F --no-process-group -s "$T/smb.conf"
+	within 20 hears inet 445
 }
 
 start_ldap() {

@@ -8,6 +8,10 @@ hosts && services small dns web smtp || exit 1
 for s in redis postgres ldap iperf; do
 	services $s || diag "rows that need $s will fail natively"
 done
+# Too much to install for every day; where they are, they are tried.
+for s in mariadb samba; do
+	services $s 2>/dev/null
+done
 printf 'a note\n' >"$T/note"
 
 row "redis-cli" redis-cli 6379 '*PONG*' 'redis-cli -h $H -p $P ping'
@@ -16,6 +20,10 @@ row "redis-cli --pipe" redis-cli - '*replies: 500*' \
 row "psql" psql 5432 '*42*' 'PGCONNECT_TIMEOUT=10 psql -h $H -p $P -U tester -d postgres -Atc "select 6*7"'
 row "psql copy" psql - '100000' \
     'psql -h $H -U tester -d postgres -Atc "copy (select generate_series(1,100000)) to stdout" | wc -l'
+row "mysql" mariadbd 3306 '42' \
+    'mysql --no-defaults --protocol=tcp --connect-timeout=10 -h $H -P $P -u root -Nse "select 6*7"'
+row "smbclient" smbd 445 '*a file of samba*' \
+    'smbclient -s $T/smb.conf -t 10 -p $P -N //$H/files -c "get note -" 2>/dev/null'
 row "ldapsearch" ldapsearch 389 '*o: example*' \
     'ldapsearch -x -LLL -o nettimeout=10 -H ldap://$H:$P -b dc=example,dc=test o'
 row "swaks" swaks 25 '*250 kept*' 'swaks --timeout 10 --server $H --port $P --to a@example.test --from b@example.test'

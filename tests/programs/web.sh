@@ -7,6 +7,12 @@ TEST_SECONDS=${TEST_SECONDS:-1200}
 hosts && services small dns web || exit 1
 SUM10=$(sha256sum <"$T/www/10m")
 PAGE='*the page of www.example.test*'
+# A second of noise, for those who play it.
+/usr/bin/python3 -c 'import sys, wave
+with wave.open(sys.argv[1], "wb") as w:
+    w.setparams((1, 2, 44100, 0, "NONE", ""))
+    w.writeframes(open(sys.argv[2], "rb").read(88200))' \
+    "$T/www/tone.wav" "$T/www/10m"
 
 row "curl" curl 80 "$PAGE" 'curl -sS http://$H:$P/'
 row "curl https" curl 443 "$PAGE" 'curl -sS --cacert $CA https://$H:$P/'
@@ -49,6 +55,10 @@ row "wrk" wrk - '*Requests/sec*' 'wrk -t1 -c4 -d1s http://$H/'
 row "h2load" h2load - '*60 succeeded*' 'h2load -n60 -c3 -m5 https://$H/'
 row "httping" httping - '*2 connects*' 'httping -c 2 -i 0.1 http://$H/'
 row "siege" siege - '*:*20 hits*' 'siege -c2 -r10 -R /dev/null http://$H/ 2>&1'
+row "ffmpeg" ffmpeg 80 'MD5=*' \
+    'ffmpeg -v error -i http://$H:$P/tone.wav -f md5 -'
+row "ffprobe" ffprobe 80 '*pcm_s16le*' \
+    'ffprobe -v error -show_entries stream=codec_name http://$H:$P/tone.wav'
 row "openssl s_client" openssl 443 "*200 OK*page of*" \
     'printf "GET / HTTP/1.0\r\nHost: $H\r\n\r\n" | timeout 10 openssl s_client -connect $H:$P -CAfile $CA -verify_return_error -quiet 2>/dev/null'
 row "gnutls-cli" gnutls-cli 443 "*page of*" \
