@@ -13,7 +13,7 @@ export CMOCKA_MESSAGE_OUTPUT=TAP
 
 with_state() { prove --statefile="$state" "$@"; }
 
-with_state --timer -j"$jobs" --state=save "$@" && exit 0
+with_state --timer -j"$jobs" --failures --comments --state=save "$@" && exit 0
 # Nothing to repeat: prove itself gave up.
 failed=$(with_state --state=failed --dry) && [ -n "$failed" ] || exit 1
 echo "Once more, alone and in full, for faults of crowding:"
