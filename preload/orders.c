@@ -101,6 +101,60 @@ wipe_userinfo(const char *url)
 		memset((char *)(uintptr_t)(p + 3), 'x', (size_t)(at - p - 3));
 }
 
+#define KIND(k) (1u << (k))
+#define MIXES (KIND(TUNNEL_MIX) | KIND(TUNNEL_MIX_FILE) | KIND(TUNNEL_MIX_LOCAL))
+/* TLS is also the way to iroh's relay, to a directory and a gateway. */
+#define WITH_TLS (KIND(TUNNEL_SSH_TLS) | KIND(TUNNEL_SSH_IROH) | MIXES)
+
+static bool
+is_for(const struct start *s, const char *option, unsigned kinds,
+    const char *tunnels)
+{
+	for (size_t i = 0; i < s->via_n; i++)
+		if ((kinds & KIND(s->url[i].kind)) != 0)
+			return true;
+	say("--%s is for %s, and no tunnel here is one", option, tunnels);
+	return false;
+}
+
+/* Who gives a pin believes that it is looked at: options that none of the
+ * tunnels heeds are faults.  Those that a configuration may hold are not. */
+static bool
+all_are_heeded(const struct start *s, const struct options *o)
+{
+	static const struct {
+		enum options_text text;
+		unsigned kinds;
+		const char *tunnels;
+	} wants[] = {
+		{ TEXT_TLS_CA, WITH_TLS, "ssh+tls://, ssh+iroh:// and mix:" },
+		{ TEXT_TLS_PIN, WITH_TLS, "ssh+tls://, ssh+iroh:// and mix:" },
+		{ TEXT_TLS_NAME, WITH_TLS, "ssh+tls://, ssh+iroh:// and mix:" },
+		{ TEXT_IROH_KEY, KIND(TUNNEL_SSH_IROH), "ssh+iroh://" },
+		{ TEXT_IROH_RELAY, KIND(TUNNEL_SSH_IROH), "ssh+iroh://" },
+		{ TEXT_IROH_ADDRESS, KIND(TUNNEL_SSH_IROH), "ssh+iroh://" },
+		{ TEXT_IROH_ALPN, KIND(TUNNEL_SSH_IROH), "ssh+iroh://" },
+		{ TEXT_DIRECTORY, MIXES, "mix:" },
+		{ TEXT_ENTRY, MIXES, "mix:" },
+		{ TEXT_ENTRY_TLS, MIXES, "mix:" },
+		{ TEXT_EXIT, MIXES, "mix:" },
+		{ TEXT_TRAFFIC, MIXES, "mix:" },
+		{ TEXT_MIX_IDENTITY, MIXES, "mix:" },
+	};
+
+	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++)
+		if (o->texts[wants[i].text] != NULL && !is_for(s,
+		    options_texts[wants[i].text].name, wants[i].kinds,
+		    wants[i].tunnels))
+			return false;
+	if (o->texts[TEXT_SOCKS_AUTH] != NULL && o->texts[TEXT_SOCKS] == NULL) {
+		say("--socks-auth says who may use --socks, which is not given");
+		return false;
+	}
+	return !o->insecure || is_for(s, "insecure", WITH_TLS,
+	    "ssh+tls://, ssh+iroh:// and mix:");
+}
+
 bool
 orders_fill(struct start *s, const struct options *o)
 {
@@ -108,6 +162,8 @@ orders_fill(struct start *s, const struct options *o)
 	for (size_t i = 0; i < o->via_n; i++)
 		if (!fill_via(s, o->via[i]))
 			return false;
+	if (!all_are_heeded(s, o))
+		return false;
 	for (int i = 0; i < OPTIONS_TEXTS; i++)
 		if (!fill_text(s, o, (enum options_text)i))
 			return false;

@@ -107,6 +107,20 @@ iroh_conn_fail(struct iroh_conn *c, int err, const char *why)
 	iroh_conn_close(c, 1);
 }
 
+/* The common ones in English; the rest by their names. */
+static const char *
+lib_text(int liberr)
+{
+	switch (liberr) {
+	case NGTCP2_ERR_IDLE_CLOSE:
+		return "it no longer answers";
+	case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
+		return "it did not answer in time";
+	default:
+		return ngtcp2_strerror(liberr);
+	}
+}
+
 void
 iroh_conn_fail_lib(struct iroh_conn *c, int liberr)
 {
@@ -118,7 +132,7 @@ iroh_conn_fail_lib(struct iroh_conn *c, int liberr)
 		return;
 	snprintf(why, sizeof(why),
 	    "the connection to the iroh endpoint failed: "
-	    "%s", ngtcp2_strerror(liberr));
+	    "%s", lib_text(liberr));
 	ngtcp2_connection_close_error_default(&e);
 	if (liberr == NGTCP2_ERR_CRYPTO) {
 		ngtcp2_connection_close_error_set_transport_error_tls_alert(&e,

@@ -75,7 +75,9 @@ set_options(struct ssh_login *g)
 	char name[TRANSPORT_NAME_LEN];
 
 	if (transport_peer_name(p->transport, p->host, name) != SW_OK) {
-		snprintf(g->why, sizeof(g->why), "\"%.100s\" names no %s peer",
+		snprintf(g->why, sizeof(g->why), "\"%.100s\" names no %s peer: "
+		    "give an endpoint's id (64 hexadecimal digits, base32 or "
+		    "z-base-32) or a ticket",
 		    p->host, transport_name(p->transport));
 		g->fatal = true;
 		return SW_ERR_CONFIG;

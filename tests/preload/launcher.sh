@@ -33,6 +33,18 @@ says 125 'smolwrap: *socks5://HOST:PORT*' "a proxy of no known kind" \
     "$SW" --via ssh://a --proxy ftp://b true
 says 125 'smolwrap: could not read key file "/nonexistent": No such file*' \
     "no key file" "$SW" --via ssh://a -i /nonexistent true
+says 125 'smolwrap: --tls-pin is for ssh+tls://*' "a pin that nobody looks at" \
+    "$SW" --via ssh://a --tls-pin sha256:00 true
+says 125 'smolwrap: --insecure is for ssh+tls://*' "no TLS to be careless of" \
+    "$SW" --via ssh://a --insecure true
+says 125 'smolwrap: --iroh-relay is for ssh+iroh://*' "a relay for no endpoint" \
+    "$SW" --via ssh+tls://a --iroh-relay https://b true
+says 125 'smolwrap: --exit is for mix:*' "an exit of no mixnet" \
+    "$SW" --via ssh://a --exit b true
+says 125 'smolwrap: --socks-auth says who may use --socks*' \
+    "passwords for no proxy" "$SW" --via ssh://a --socks-auth /dev/null true
+says 125 'smolwrap: "b" names no iroh peer: give an endpoint*' \
+    "an endpoint that is none" "$SW" --via ssh+iroh://b true
 says 0 '' "help" "$SW" --help
 says 0 '' "version" "$SW" --version
 
