@@ -72,8 +72,8 @@ reach_named(const char *name, int *ctl, char path[static RENDEZVOUS_MAX])
 	else if (r == SW_ERR_SYS && errno == ENOENT)
 		return SW_ERR_REFUSED;
 	if (r == SW_ERR_DENIED)
-		say("cannot trust the session folder of \"%s\": it is not this "
-		    "user's alone", name);
+		say("cannot trust \"%s\": it must be this user's alone, and its "
+		    "folder's mode 0700", path);
 	else if (r != SW_OK && r != SW_ERR_REFUSED)
 		say("could not reach the session \"%s\": %s", name,
 		    strerror(errno));

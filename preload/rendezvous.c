@@ -42,7 +42,9 @@ rendezvous_path(char path[static RENDEZVOUS_MAX], const char *name, bool make)
 	int r, n;
 
 	path[0] = '\0';
-	if ((r = folder(dir, sizeof(dir), make)) != SW_OK)
+	if ((r = folder(dir, sizeof(dir), make)) == SW_ERR_DENIED)
+		memcpy(path, dir, sizeof(dir));
+	if (r != SW_OK)
 		return r;
 	n = snprintf(path, RENDEZVOUS_MAX, "%s/%s", dir, name);
 	if (n < 0 || (size_t)n >= RENDEZVOUS_MAX)

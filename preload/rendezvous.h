@@ -16,8 +16,8 @@
 #define RENDEZVOUS_DEFAULT "default"
 
 /* The socket's path for session `name`.  With `make` the folder is created.
- * SW_OK; SW_ERR_DENIED when the folder is not ours alone; SW_ERR_TOO_LONG;
- * SW_ERR_SYS with errno set (ENOENT: there is no folder). */
+ * SW_OK; SW_ERR_DENIED when the folder, which `path` is then, is not ours alone;
+ * SW_ERR_TOO_LONG; SW_ERR_SYS with errno set (ENOENT: there is no folder). */
 int rendezvous_path(char path[static RENDEZVOUS_MAX], const char *name,
     bool make) SW_MUST_CHECK;
 

@@ -183,8 +183,8 @@ listen_on(struct session *s, char why[static 256])
 	if (r == SW_ERR_IN_USE)
 		return fail(why, "session \"%s\" is already up", name);
 	if (r == SW_ERR_DENIED)
-		return fail(why, "cannot use the session folder of \"%.90s\": it "
-		    "is not this user's alone", s->path);
+		return fail(why, "cannot trust \"%.90s\": it must be this user's "
+		    "alone, and its folder's mode 0700", s->path);
 	if (r != SW_OK)
 		return fail(why, "could not listen in the session folder: %s",
 		    r == SW_ERR_SYS ? strerror(errno) : sw_strerror(r));

@@ -116,8 +116,8 @@ is "$(key flows)" 0 "no flow is left"
 # --- a folder that others could use ---------------------------------------
 chmod 755 "$T/run/smolwrap"
 is "$(on client "$SW" true 2>&1; echo $?)" \
-    'smolwrap: cannot trust the session folder of "default": it is not this user'"'"'s alone
-125' "a folder open to others is not trusted"
+    "smolwrap: cannot trust \"$T/run/smolwrap\": it must be this user's alone, and its folder's mode 0700
+125" "a folder open to others is not trusted"
 chmod 700 "$T/run/smolwrap"
 
 # --- nonsense over the control channel ------------------------------------
