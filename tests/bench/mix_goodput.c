@@ -4,9 +4,10 @@
  * virtual time.  The processor is infinitely fast here, so only the protocols
  * count, and a loaded machine changes nothing.
  *
- *	mix_goodput [-s SECONDS] [-f FLOWS] [-l MS] [-p PROFILE] [up|down]
+ *	mix_goodput [-s SECONDS] [-f FLOWS] [-l MS] [-p PROFILE] [-k KB] [up|down]
  *
- * -l is the latency of the wires, one way; the mixes' delays come on top.  The
+ * -l is the latency of the wires, one way; the mixes' delays come on top.  -k:
+ * the client's link to its gateway carries so many KB a second each way.  The
  * ceiling is what the profile's slots can carry: one packet of 1380 bytes for
  * each, upwards less the SURBs for acknowledgements, downwards three replies
  * for each slot's SURBs (nym-ipr.md 6.4, 6.5).
@@ -14,6 +15,8 @@
 #define RIG_PLAIN
 #include "tests/unit/stack_rig.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +24,7 @@
 #include "mix/localnet.h"
 #include "mix/mixtunnel.h"
 #include "mix/prim.h"
+#include "mix/stream.h"
 #include "stack/packet.h"
 #include "tests/unit/virtual_time.h"
 
@@ -48,7 +52,8 @@ static struct localnet *net;
 static struct mixtunnel *tunnel;
 static bool is_up;
 static struct exitpolicy *everything;	/* is allowed */
-static struct loop_timer wires_timer;
+static struct loop_timer wires_timer, link_timer;
+static size_t link_rate;		/* bytes a millisecond; 0: any */
 static struct wire up_wire, down_wire;
 
 static void
@@ -176,8 +181,91 @@ tunnel_down(void *arg, int err)
 	abort();
 }
 
+/* The link to the gateway, when it is slow.  What it does not take waits in the
+ * sockets. */
+
+static struct limited {
+	struct loop_fd w;		/* first: where bytes come from */
+	int to;
+	size_t left;			/* bytes, in this millisecond */
+	size_t at, len;
+	uint8_t bytes[65536];
+} limited_up, limited_down;
+
+static void
+carry(struct loop_fd *w, uint32_t events)
+{
+	struct limited *l = (struct limited *)w;
+	ssize_t n;
+
+	(void)events;
+	if (l->at == l->len) {
+		n = recv(l->w.fd, l->bytes, l->left, MSG_DONTWAIT);
+		l->at = 0;
+		l->len = n > 0 ? (size_t)n : 0;
+	}
+	n = send(l->to, l->bytes + l->at, l->len - l->at,
+	    MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0) {
+		l->at += (size_t)n;
+		l->left -= (size_t)n;
+	}
+	if (l->left > 0 && l->at == l->len)
+		return;
+	loop_mod(&rig.loop, w, 0);
+	if (link_timer.at_ms == SW_NEVER)
+		loop_set_timer(&rig.loop, &link_timer, rig.loop.now_ms + 1);
+}
+
+static void
+link_run(struct loop_timer *t)
+{
+	(void)t;
+	limited_up.left = limited_down.left = link_rate;
+	loop_mod(&rig.loop, &limited_up.w, EPOLLIN);
+	loop_mod(&rig.loop, &limited_down.w, EPOLLIN);
+	if (limited_up.at < limited_up.len)
+		carry(&limited_up.w, 0);
+	if (limited_down.at < limited_down.len)
+		carry(&limited_down.w, 0);
+}
+
+static void
+limit(struct limited *l, int from, int to)
+{
+	*l = (struct limited){ .w = { .fd = from, .ready = carry },
+	    .to = to, .left = link_rate };
+	assert_int_equal(loop_add(&rig.loop, &l->w, EPOLLIN), SW_OK);
+}
+
+static void
+tunnel_dial(void *arg, const struct mixtunnel_endpoint *to)
+{
+	int pair[2], far = stream_connect_fd(&to->addr), one = 1;
+
+	(void)arg;
+	assert_true(far >= 0);
+	setsockopt(far, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	rig_pair(SOCK_STREAM, pair);
+	limit(&limited_up, pair[0], far);
+	limit(&limited_down, far, pair[0]);
+	mixtunnel_dialed(tunnel, pair[1], SW_OK);
+}
+
+static void
+limits_end(void)
+{
+	loop_set_timer(&rig.loop, &link_timer, SW_NEVER);
+	loop_del(&rig.loop, &limited_up.w);
+	loop_del(&rig.loop, &limited_down.w);
+	close(limited_up.w.fd);
+	close(limited_down.w.fd);
+}
+
 static const struct mixtunnel_events tunnel_events = { tunnel_up,
 	tunnel_packet, tunnel_writable, tunnel_down, NULL, NULL };
+static const struct mixtunnel_events slow_tunnel_events = { tunnel_up,
+	tunnel_packet, tunnel_writable, tunnel_down, NULL, tunnel_dial };
 
 static void
 link_is_writable(void *arg)
@@ -249,7 +337,8 @@ start(const char *profile)
 	    .policy = everything, .events = &exit_events };
 	struct mixtunnel_config mix = { .loop = &rig.loop,
 	    .profile = mix_profile_find(profile), .fill_checksums = true,
-	    .events = &tunnel_events, .rng = &rng_system };
+	    .events = link_rate > 0 ? &slow_tunnel_events : &tunnel_events,
+	    .rng = &rng_system };
 	int link[2], chan[2];
 
 	memset(&rig, 0, sizeof(rig));
@@ -258,6 +347,8 @@ start(const char *profile)
 	down_wire = (struct wire){ .last = &down_wire.first,
 	    .arrive = into_owner };
 	wires_timer = (struct loop_timer){ .fire = wires_run };
+	link_timer = (struct loop_timer){ .fire = link_run,
+	    .at_ms = SW_NEVER };
 	is_up = false;
 	assert_int_equal(loop_init(&rig.loop), SW_OK);
 	assert_int_equal(localnet_new(&net, &cfg), SW_OK);
@@ -299,6 +390,8 @@ stop(void)
 {
 	mixtunnel_free(tunnel);
 	loop_set_timer(&rig.loop, &wires_timer, SW_NEVER);
+	if (link_rate > 0)
+		limits_end();
 	owner_free(rig.owner);
 	splice_free(rig.splice);
 	link_close(rig.link);
@@ -388,11 +481,12 @@ run(const char *profile, bool up, size_t flows, int seconds, bool verbose)
 		next += 1000;
 		if (verbose) {
 			mixtunnel_stats(tunnel, &st);
-			fprintf(stderr, "%3d s %7.1f KB/s  sent %llu again "
+			fprintf(stderr, "%3d s %7.1f KB/s  slots %u "
+			    "sent %llu again "
 			    "%llu cover %llu made %llu used %llu asked %llu "
 			    "waiting %zu\n",
 			    (int)((next - begin) / 1000) - 1,
-			    (double)(bytes - before) / 1000,
+			    (double)(bytes - before) / 1000, st.mix.slots,
 			    (unsigned long long)st.mix.sent,
 			    (unsigned long long)st.mix.resent,
 			    (unsigned long long)st.mix.cover,
@@ -419,17 +513,18 @@ run(const char *profile, bool up, size_t flows, int seconds, bool verbose)
 int
 main(int argc, char **argv)
 {
-	const char *profiles[] = { "default", "fast" }, *only = NULL;
+	const char *profiles[] = { "default", "fast", "raw" }, *only = NULL;
 	int seconds = 20, opt, wires = -1;
 	bool verbose = false;
 	size_t flows = 0;
 
-	while ((opt = getopt(argc, argv, "s:f:l:p:v")) != -1)
+	while ((opt = getopt(argc, argv, "s:f:l:p:k:v")) != -1)
 		switch (opt) {
 		case 's': seconds = atoi(optarg); break;
 		case 'f': flows = (size_t)atoi(optarg); break;
 		case 'l': wires = atoi(optarg); break;
 		case 'p': only = optarg; break;
+		case 'k': link_rate = (size_t)atoi(optarg); break;
 		case 'v': verbose = true; break;
 		default: return 2;
 		}
@@ -437,7 +532,8 @@ main(int argc, char **argv)
 	    (everything = exitpolicy_new(true)) == NULL)
 		return 1;
 	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < 2; i++)
+	/* Without slots only the link holds anything back. */
+	for (size_t i = 0; i < (link_rate > 0 ? 3 : 2); i++)
 		for (int up = 0; up < 2; up++)
 			for (size_t f = 1; f <= 8; f += 7)
 				for (int l = 0; l <= 100; l += 100) {
