@@ -217,8 +217,10 @@ stack_is_broken(void)
 struct tcp_pcb *
 stack_tcp_new(enum stack_side side)
 {
-	struct tcp_pcb *p = tcp_new_ip_type(IPADDR_TYPE_ANY);
+	struct tcp_pcb *p;
 
+	stack_catch_up();
+	p = tcp_new_ip_type(IPADDR_TYPE_ANY);
 	if (p != NULL)
 		tcp_bind_netif(p, &stack.sides[side].netif);
 	stack.route = &stack.sides[side];

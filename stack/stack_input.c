@@ -77,6 +77,7 @@ begin(struct stack_end *s, struct link_frame *f, const uint8_t *p, size_t len)
 
 	if (s->ops == NULL || stack.broken || (q = wrap(f, p, len)) == NULL)
 		return NULL;
+	stack_catch_up();
 	become(&s->netif, q->payload);
 	stack.route = s;
 	return q;

@@ -70,5 +70,7 @@ void stack_check_late(void);
 /* stack_time.c */
 void stack_tick(struct loop_timer *t);
 void stack_end_turn(struct loop_turn *h);
+/* Before a connection may begin: set TCP's clock if it stands still. */
+void stack_catch_up(void);
 
 #endif

@@ -40,6 +40,29 @@ tcp_needs_ticks(void)
 	return tcp_tw_pcbs != NULL;
 }
 
+static bool
+is_stopped(void)
+{
+	return stack.tick.at_ms == 0 || stack.tick.at_ms == SW_NEVER;
+}
+
+/* A connection is stamped with the time when it begins: with a clock that is
+ * set forward only afterwards, it would be as old as the stop was long, and its
+ * handshake over its time. */
+void
+stack_catch_up(void)
+{
+	int64_t missed;
+
+	if (stack.loop == NULL || !is_stopped())
+		return;
+	missed = (stack.loop->now_ms - stack.ticked_ms) / TCP_SLOW_INTERVAL;
+	if (missed <= 0)
+		return;
+	tcp_ticks += (u32_t)missed;
+	stack.ticked_ms += missed * TCP_SLOW_INTERVAL;
+}
+
 /* The first hook of the stack's: owners settle after it. */
 void
 stack_end_turn(struct loop_turn *h)
@@ -53,7 +76,7 @@ stack_end_turn(struct loop_turn *h)
 void
 stack_settle(void)
 {
-	int64_t now = stack.loop->now_ms, missed;
+	int64_t now = stack.loop->now_ms;
 
 	if (stack.broken) {
 		for (int i = 0; i < STACK_SIDES && !stack.broken_told; i++)
@@ -62,14 +85,11 @@ stack_settle(void)
 		stack.broken_told = true;
 		return;
 	}
-	if (stack.loop == NULL || (stack.tick.at_ms != 0 &&
-	    stack.tick.at_ms != SW_NEVER))
+	if (stack.loop == NULL || !is_stopped())
 		return;
 	if (!tcp_needs_ticks() && now >= stack.fragments_ms)
 		return;
-	missed = (now - stack.ticked_ms) / TCP_SLOW_INTERVAL;
-	if (missed > 0)
-		tcp_ticks += (u32_t)missed;
+	stack_catch_up();
 	stack.ticked_ms = now;
 	loop_set_timer(stack.loop, &stack.tick, now + TCP_TMR_INTERVAL);
 }

@@ -174,6 +174,69 @@ a_lost_answer_to_a_foreign_syn_is_sent_again(void **state)
 		lossy_turn(1);
 }
 
+static struct link_frame *a_syn;
+static uint32_t answer_seq;		/* of the splice's SYN-ACK; 0: none */
+
+static void
+keep_syn(struct link_frame *f)
+{
+	if (a_syn == NULL)
+		a_syn = link_frame_new(f->data, f->len);
+}
+
+static int
+note_answers(const struct iovec *iov, int n)
+{
+	struct packet p;
+
+	assert_int_equal(n, 1);
+	assert_int_equal(packet_parse(&p, iov[0].iov_base, iov[0].iov_len),
+	    SW_OK);
+	if ((p.tcp_flags & PACKET_SYN) != 0)
+		answer_seq = p.seq;
+	resets += (p.tcp_flags & PACKET_RST) != 0;
+	return SW_OK;
+}
+
+/* The clock of the splice stood still for a minute; a handshake that begins
+ * then, and takes a second, is not a minute old for that. */
+static void
+the_first_handshake_after_a_pause_has_its_time(void **state)
+{
+	uint8_t bytes[PACKET_ACK_LEN];
+	struct link_frame *ack;
+	struct packet syn;
+	int fd = rig_socket(false);
+
+	(void)state;
+	rig.meddle_in = keep_syn;
+	rig_connect_addr(fd, rig_dst(7), true);
+	lossy_turn(1);
+	lossy_turn(1);
+	assert_non_null(a_syn);
+	close(fd);				/* whose it was is gone */
+	for (int i = 0; i < 10; i++)
+		lossy_turn(500);
+	assert_null(rig.loop.timers);
+	lossy_turn(60000);
+	rig.meddle_out = note_answers;
+	resets = 0;
+	splice_input(rig.splice, a_syn);
+	for (int i = 0; i < 15; i++)
+		lossy_turn(100);
+	assert_int_not_equal(answer_seq, 0);
+	assert_int_equal(packet_parse(&syn, a_syn->data, a_syn->len), SW_OK);
+	ack = link_frame_new(bytes, packet_make_ack(bytes, &syn,
+	    answer_seq + 1, 1000));
+	splice_input(rig.splice, ack);
+	lossy_turn(1);
+	assert_int_equal(resets, 0);
+	assert_false(rig.dials->aborted);
+	link_frame_unref(ack);
+	link_frame_unref(a_syn);
+	a_syn = NULL;
+}
+
 static void
 the_user_timeout_is_kept(void **state)
 {
@@ -455,6 +518,9 @@ main(void)
 		T(a_lost_syn_is_sent_again),
 		cmocka_unit_test_setup_teardown(
 		    a_lost_answer_to_a_foreign_syn_is_sent_again, foreign_up,
+		    down),
+		cmocka_unit_test_setup_teardown(
+		    the_first_handshake_after_a_pause_has_its_time, foreign_up,
 		    down),
 		T(the_user_timeout_is_kept),
 		T(keepalive_notices_a_dead_path),
