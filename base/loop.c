@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/sys.h"
 
+#define EXACT_MS 20		/* waits shorter than this are measured */
+
 int
 loop_init(struct loop *l)
 {
@@ -122,6 +124,7 @@ loop_del_turn(struct loop *l, struct loop_turn *h)
 	h->next = NULL;
 }
 
+/* This turn's time serves where a turn more or less makes no difference. */
 static int
 wait_ms(const struct loop *l, int max_wait_ms)
 {
@@ -129,7 +132,9 @@ wait_ms(const struct loop *l, int max_wait_ms)
 
 	if (l->timers == NULL)
 		return max_wait_ms;
-	left = l->timers->at_ms - clock_now_ms();
+	left = l->timers->at_ms - l->now_ms;
+	if (left > 0 && left < EXACT_MS)
+		left = l->timers->at_ms - clock_now_ms();
 	if (left < 0)
 		left = 0;
 	if (max_wait_ms >= 0 && left > max_wait_ms)
