@@ -9,6 +9,7 @@
 #include "lwip/priv/tcp_priv.h"
 
 #define MESSAGES_PER_TURN 64
+#define MESSAGES_AT_ONCE 4
 
 void
 chan_reply(int reply_fd, int error, const struct sw_addr *addr,
@@ -193,48 +194,71 @@ bad:
 		sys_close(fd);
 }
 
-/* One message from the channel; false when there is none. */
-static bool
-receive_one(struct owner *o)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} u = { .room = { 0 } };
+/* A message's place, for one call to fill several. */
+struct place {
+	struct iovec iov;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	uint8_t buf[OWNER_MSG_MAX];
-	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.room,
-		.msg_controllen = CMSG_LEN(sizeof(int)),
-	};
-	ssize_t r = sys_recvmsg(o->chan.fd, &m,
-	    MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c;
+};
+
+static int
+fd_of(struct msghdr *m)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
 	int fd = -1;
 
-	if (r == -EINTR)
-		return true;
-	if (r <= 0) {
-		if (r != -EAGAIN) {		/* every sender is gone */
-			loop_del(o->loop, &o->chan);
-			sys_close(o->chan.fd);
-			o->chan.fd = -1;
-		}
-		return false;
-	}
-	c = CMSG_FIRSTHDR(&m);
 	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
 	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(sizeof(int)))
 		memcpy(&fd, CMSG_DATA(c), sizeof(int));
-	chan_handle(o, buf, (size_t)r, fd);
-	return true;
+	return fd;
+}
+
+static void
+close_chan(struct owner *o)
+{
+	loop_del(o->loop, &o->chan);
+	sys_close(o->chan.fd);
+	o->chan.fd = -1;
+}
+
+/* Messages of the channel, `max` at most, by one system call: a socket's birth
+ * and what follows it mostly wait together.  False when no more wait. */
+static bool
+receive_some(struct owner *o, int max)
+{
+	struct place p[MESSAGES_AT_ONCE];
+	struct mmsghdr m[MESSAGES_AT_ONCE];
+	long n;
+
+	if (max > MESSAGES_AT_ONCE)
+		max = MESSAGES_AT_ONCE;
+	for (int i = 0; i < max; i++) {
+		p[i].iov = (struct iovec){ p[i].buf, sizeof(p[i].buf) };
+		m[i].msg_hdr = (struct msghdr){
+			.msg_iov = &p[i].iov, .msg_iovlen = 1,
+			.msg_control = p[i].control,
+			.msg_controllen = CMSG_LEN(sizeof(int)),
+		};
+	}
+	n = sys_call6(SYS_recvmmsg, o->chan.fd, (long)m, max,
+	    MSG_DONTWAIT | MSG_CMSG_CLOEXEC, 0, 0);
+	if (n < 0 && n != -EAGAIN && n != -EINTR)
+		close_chan(o);			/* every sender is gone */
+	for (int i = 0; i < n && o->chan.fd >= 0; i++) {
+		if (m[i].msg_len == 0)
+			close_chan(o);
+		else
+			chan_handle(o, p[i].buf, m[i].msg_len,
+			    fd_of(&m[i].msg_hdr));
+	}
+	return n == max || n == -EINTR;
 }
 
 void
 chan_read(struct owner *o, int limit)
 {
-	for (int i = 0; i < limit && o->chan.fd >= 0; i++)
-		if (!receive_one(o))
+	for (int i = 0; i < limit && o->chan.fd >= 0; i += MESSAGES_AT_ONCE)
+		if (!receive_some(o, limit - i))
 			break;
 }
 
