@@ -75,6 +75,7 @@ struct flow {
 	uint32_t discard;		/* filler yet to be thrown away */
 	bool kept;			/* first byte unread was forwarded */
 	bool in_ready;			/* the far end may have bytes for us */
+	bool in_bulk;			/* it had many, the last time */
 	bool app_done;			/* no more bytes will come from it */
 	bool app_gone;			/* its last reference was closed */
 	bool fin_sent;

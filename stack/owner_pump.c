@@ -26,6 +26,7 @@
 
 #define CHUNK_SMALL (4096 - 16 - sizeof(struct chunk))
 #define CHUNK_LARGE (65536 + 512 - 16 - sizeof(struct chunk))
+#define LITTLE 1024			/* bytes worth a copy to save a call */
 #define GIVE_MAX 0xffff			/* tcp_write() takes 16 bits */
 
 struct chunk *
@@ -163,6 +164,44 @@ read_some(struct flow *f, struct chunk *c, size_t take, size_t fresh)
 	return (size_t)r;
 }
 
+/*
+ * A few bytes, in two calls: look at all there is, then consume what is before
+ * the last.  False when that was not all of it: there is more than a few, or
+ * something is attached to them.
+ */
+static bool
+read_little(struct flow *f)
+{
+	uint8_t seen[LITTLE];
+	struct iovec iov = { seen, sizeof(seen) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t r = sys_recvmsg(f->w.fd, &m, MSG_PEEK | MSG_DONTWAIT);
+	const ssize_t old = f->kept;
+	ssize_t gone = 0;
+	struct chunk *c;
+
+	if (r > old) {
+		if (r == sizeof(seen) || (m.msg_flags & MSG_CTRUNC) != 0 ||
+		    (c = pump_chunk(f, (size_t)(r - old))) == NULL)
+			return false;
+		if (r > 1 && (gone = sys_recv(f->w.fd, seen, (size_t)r - 1,
+		    MSG_DONTWAIT)) <= 0)
+			return false;
+		if (gone < r - 1)
+			r = gone;	/* cannot be: nobody else reads */
+		f->kept = gone < r;
+		if (r <= old)
+			return false;
+		memcpy(c->data + c->len, seen + old, (size_t)(r - old));
+		c->len += (uint32_t)(r - old);
+		f->tx_held += (uint32_t)(r - old);
+		if (!f->kept)
+			return false;
+	}
+	f->in_ready = false;	/* what comes from now on is another edge */
+	return true;
+}
+
 static void
 send_fin(struct flow *f)
 {
@@ -183,6 +222,8 @@ read_program(struct flow *f)
 		return;
 	if (f->tx_held == 0)
 		f->unacked_since_ms = f->owner->loop->now_ms;
+	if (f->in_ready && !f->in_bulk && f->tx_held + LITTLE <= limit)
+		f->in_bulk = !read_little(f);
 	while (f->in_ready && f->tx_held < limit) {
 		fresh = count_fresh(f);
 		if (fresh == 0) {
@@ -192,6 +233,7 @@ read_program(struct flow *f)
 		take = limit - f->tx_held;
 		if (take > fresh)
 			take = fresh;
+		f->in_bulk = take >= LITTLE - 1;
 		if ((c = pump_chunk(f, take)) == NULL)
 			break;		/* tried again when memory was freed */
 		if (take > c->room - c->len)

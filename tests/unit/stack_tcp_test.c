@@ -68,6 +68,35 @@ upload_arrives_whole_and_in_order(void **state)
 	rig_until(owner_count_flows(rig.owner) == 0);
 }
 
+/* A look at what waits stops where something is attached to it. */
+static void
+bytes_with_a_descriptor_arrive_like_others(void **state)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} u = { .room = { 0 } };
+	struct iovec iov = { (char[]){ "2" }, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &u, .msg_controllen = sizeof(u) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	int fd = rig_connect(7), one = 1;
+	char got[4] = "";
+
+	(void)state;
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(one));
+	memcpy(CMSG_DATA(c), &one, sizeof(one));
+	assert_int_equal(send(fd, "1", 1, 0), 1);
+	assert_int_equal(sendmsg(fd, &m, 0), 1);
+	assert_int_equal(send(fd, "3", 1, 0), 1);
+	rig_until(recv(fd, got, 3, MSG_PEEK | MSG_DONTWAIT) == 3);
+	assert_string_equal(got, "123");
+	close(fd);
+	rig_until(owner_count_flows(rig.owner) == 0);
+}
+
 static void
 download_arrives_whole_then_ends(void **state)
 {
@@ -610,6 +639,7 @@ main(void)
 		T(connects_without_filler),
 		T(connects_over_ipv6),
 		T(upload_arrives_whole_and_in_order),
+		T(bytes_with_a_descriptor_arrive_like_others),
 		T(download_arrives_whole_then_ends),
 		T(lent_bytes_are_given_back),
 		T(lent_bytes_outlive_the_stream),
