@@ -15,6 +15,7 @@
 
 #define PAUSE_MS 50
 #define FRAMES_PER_TURN 64		/* received, before others get a turn */
+#define FRAME_SHORT 2048	/* rarely followed by another */
 
 struct link_frame *
 link_frame_new(const uint8_t *data, size_t len)
@@ -53,6 +54,7 @@ die(struct link *k)
 	k->dead = true;
 	loop_del(k->loop, &k->w);
 	loop_set_timer(k->loop, &k->pause, SW_NEVER);
+	loop_set_timer(k->loop, &k->late, SW_NEVER);
 	link_drop_unsent(k);
 	if (!k->closed)
 		k->ev->dead(k->arg);
@@ -61,7 +63,7 @@ die(struct link *k)
 static void
 end_of_turn(struct loop_turn *h)
 {
-	link_flush(CONTAINER_OF(h, struct link, turn));
+	link_end_turn(CONTAINER_OF(h, struct link, turn));
 }
 
 static void
@@ -183,6 +185,12 @@ pause_over(struct loop_timer *t)
 }
 
 static void
+late(struct loop_timer *t)
+{
+	link_flush(CONTAINER_OF(t, struct link, late));
+}
+
+static void
 receive(struct link *k)
 {
 	struct link_frame *f = NULL;
@@ -199,8 +207,8 @@ receive(struct link *k)
 			return;
 		}
 		r = receive_one(k, f);
-		if (r <= 0 && r != -EINTR)
-			break;
+		if ((r <= 0 && r != -EINTR) || (r > 0 && r < FRAME_SHORT))
+			break;		/* the loop says if there is more */
 	}
 	link_frame_unref(f);
 	if (!k->closed && r <= 0 && r != -EAGAIN && r != -EINTR)
@@ -250,6 +258,8 @@ link_open(struct loop *l, int fd, const struct link_events *ev, void *arg)
 	}
 	k->turn.run = end_of_turn;
 	k->pause.fire = pause_over;
+	k->late.fire = late;
+	k->pause.at_ms = k->late.at_ms = SW_NEVER;
 	loop_add_turn(l, &k->turn);
 	return k;
 }
@@ -262,6 +272,7 @@ link_detach(struct link *k)
 	loop_del(k->loop, &k->w);
 	loop_del_turn(k->loop, &k->turn);
 	loop_set_timer(k->loop, &k->pause, SW_NEVER);
+	loop_set_timer(k->loop, &k->late, SW_NEVER);
 	link_drop_unsent(k);
 	k->closed = true;
 	if (!k->busy)

@@ -25,6 +25,7 @@
 #define LINK_PAYLOAD_MAX 8192	/* of a control message, bytes */
 #define LINK_BACKLOG_MAX ((size_t)512 * 1024)	/* bytes that wait for the socket */
 #define LINK_IOV_MAX 32		/* pieces of one packet */
+#define LINK_LATE_MS 10		/* what nobody waits for, waits */
 
 enum link_control_op {
 	/* session -> owner, first message: struct link_config as payload. */
@@ -127,6 +128,13 @@ void link_close(struct link *k);
 int link_send(struct link *k, const struct iovec *iov, int n) SW_MUST_CHECK;
 
 /*
+ * The same for a packet that nobody waits for: it leaves with the next one, or
+ * after LINK_LATE_MS.
+ */
+int link_send_late(struct link *k, const struct iovec *iov, int n)
+    SW_MUST_CHECK;
+
+/*
  * Send a control message, after all packets sent so far.  c->len bytes of
  * payload.  fd is borrowed (-1: none).  SW_OK (it may still wait for room),
  * SW_ERR_TOO_LONG, SW_ERR_NOMEM or SW_ERR_CLOSED.
@@ -148,8 +156,11 @@ void link_set_room(struct link *k, size_t bytes);
  */
 void link_pause(struct link *k, bool on);
 
-/* Send now what was to leave at the end of the turn. */
+/* Send now what was to leave at the end of the turn, or late. */
 void link_flush(struct link *k);
+
+/* Send what is to leave at the end of the turn. */
+void link_end_turn(struct link *k);
 
 /*
  * Give the descriptor up: returns it (blocking or not as it was made here:

@@ -21,12 +21,14 @@ struct link {
 	struct loop_fd w;
 	struct loop_turn turn;
 	struct loop_timer pause;	/* no memory to receive into */
+	struct loop_timer late;		/* what may wait has waited enough */
 	const struct link_events *ev;
 	void *arg;
 	struct link_item *open;		/* the frame being filled */
 	struct link_item *queue, **queue_end;
 	size_t queued;			/* bytes in queue */
 	size_t frame_max, backlog_max;	/* bytes */
+	bool urgent;			/* not all of `open` may wait */
 	bool want_out;			/* EPOLLOUT is armed */
 	bool paused, starved;		/* EPOLLIN is not: asked; no memory */
 	bool refused;			/* owed a `writable` */

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "stack/arena.h"
 #include "stack/link_priv.h"
@@ -134,7 +135,20 @@ link_flush(struct link *k)
 	if (it == NULL)
 		return;
 	k->open = NULL;
+	k->urgent = false;
+	if (k->late.at_ms != SW_NEVER)
+		loop_set_timer(k->loop, &k->late, SW_NEVER);
 	send_item(k, it);
+}
+
+void
+link_end_turn(struct link *k)
+{
+	if (k->urgent || k->open == NULL)
+		link_flush(k);
+	else if (k->late.at_ms == SW_NEVER)
+		loop_set_timer(k->loop, &k->late,
+		    k->loop->now_ms + LINK_LATE_MS);
 }
 
 bool
@@ -185,7 +199,8 @@ refuse(struct link *k)
 }
 
 static int
-send_small(struct link *k, const struct iovec *iov, int n, size_t len)
+send_small(struct link *k, const struct iovec *iov, int n, size_t len,
+    bool urgent)
 {
 	if (k->open != NULL && k->open->len + len > k->frame_max)
 		link_flush(k);
@@ -198,11 +213,12 @@ send_small(struct link *k, const struct iovec *iov, int n, size_t len)
 		    iov[i].iov_len);
 		k->open->len += iov[i].iov_len;
 	}
+	k->urgent |= urgent;
 	return SW_OK;
 }
 
-int
-link_send(struct link *k, const struct iovec *iov, int n)
+static int
+send_packet(struct link *k, const struct iovec *iov, int n, bool urgent)
 {
 	size_t len = 0;
 
@@ -213,11 +229,23 @@ link_send(struct link *k, const struct iovec *iov, int n)
 	if (n > LINK_IOV_MAX || len > LINK_FRAME_MAX)
 		return SW_ERR_TOO_LONG;
 	if (len < DIRECT_MIN)
-		return send_small(k, iov, n, len);
+		return send_small(k, iov, n, len, urgent);
 	link_flush(k);
 	if (k->queue != NULL || is_full(push(k, iov, n, -1)))
 		return refuse(k);
 	return SW_OK;
+}
+
+int
+link_send(struct link *k, const struct iovec *iov, int n)
+{
+	return send_packet(k, iov, n, true);
+}
+
+int
+link_send_late(struct link *k, const struct iovec *iov, int n)
+{
+	return send_packet(k, iov, n, false);
 }
 
 int

@@ -70,13 +70,13 @@ owner_of(const struct sw_addr *src)
 	return found;
 }
 
-/* The answer to a SYN-ACK, which a splice does not wait for (link.h). */
+/* On a hop that ends in a splice: an acknowledgement and nothing else. */
 static bool
-is_needless(const struct owner *o, const struct packet *head,
+is_bare_ack(const struct owner *o, const struct packet *head,
     const struct iovec *iov, int n)
 {
-	return o->greeted && n == 1 && head->proto == PACKET_TCP &&
-	    (o->config.flags & (LINK_SPLICED | LINK_CHECKSUMS)) == LINK_SPLICED &&
+	return (o->config.flags & (LINK_SPLICED | LINK_CHECKSUMS)) ==
+	    LINK_SPLICED && n == 1 && head->proto == PACKET_TCP &&
 	    head->body_len >= 20 && head->body[13] == PACKET_ACK &&
 	    head->body + (size_t)4 * (head->body[12] >> 4) ==
 	    (const uint8_t *)iov->iov_base + iov->iov_len;
@@ -86,11 +86,19 @@ int
 owner_send_packet(const struct packet *head, const struct iovec *iov, int n)
 {
 	struct owner *o = owner_of(&head->src);
+	bool bare;
 	int r;
 
-	if (o == NULL || o->link == NULL || is_needless(o, head, iov, n))
+	if (o == NULL || o->link == NULL)
 		return SW_OK;			/* dropped: nobody's */
-	r = link_send(o->link, iov, n);
+	bare = is_bare_ack(o, head, iov, n);
+	if (bare && o->greeted)
+		return SW_OK;	/* of a SYN-ACK: not waited for (link.h) */
+	/* Nor is that of the last FIN, by anybody. */
+	if (bare && stack_lingers(STACK_NEAR, &head->dst, &head->src) != NULL)
+		r = link_send_late(o->link, iov, n);
+	else
+		r = link_send(o->link, iov, n);
 	return r == SW_AGAIN ? SW_AGAIN : SW_OK;
 }
 
@@ -157,7 +165,7 @@ end_of_turn(struct loop_turn *h)
 		}
 		stack_settle();
 	}
-	link_flush(o->link);
+	link_end_turn(o->link);
 	tell_idle(o);
 }
 

@@ -72,6 +72,7 @@ static const struct link_events events = {
 };
 
 static struct end a, b;
+static int b_fd;
 
 static int
 up(void **state)
@@ -84,6 +85,7 @@ up(void **state)
 	a.fd = b.fd = -1;
 	assert_int_equal(loop_init(&loop), SW_OK);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
+	b_fd = fd[1];
 	a.link = link_open(&loop, fd[0], &events, &a);
 	b.link = link_open(&loop, fd[1], &events, &b);
 	assert_non_null(a.link);
@@ -131,6 +133,53 @@ packets_of_a_turn_travel_together(void **state)
 	turn(3);
 	assert_int_equal(b.frames, 1);
 	assert_int_equal(b.bytes, 1000);
+}
+
+static int
+send_late(size_t n)
+{
+	static uint8_t buf[65536] = { 0x45 };
+	struct iovec iov = { buf, n };
+
+	return link_send_late(a.link, &iov, 1);
+}
+
+static bool
+nothing_came(void)
+{
+	char c;
+
+	return recv(b_fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+}
+
+static void
+what_nobody_waits_for_leaves_with_the_next(void **state)
+{
+	(void)state;
+	assert_int_equal(send_late(100), SW_OK);
+	turn(1);
+	assert_true(nothing_came());
+	assert_int_equal(send_bytes(&a, 50, 'x'), SW_OK);
+	turn(2);
+	assert_int_equal(b.frames, 1);
+	assert_int_equal(b.bytes, 150);
+}
+
+static void
+what_nobody_waits_for_leaves_alone_in_the_end(void **state)
+{
+	(void)state;
+	assert_int_equal(send_late(100), SW_OK);
+	turn(1);
+	assert_true(nothing_came());
+	while (b.frames == 0)		/* the timer is all there is to wait for */
+		assert_int_equal(loop_run_once(&loop, -1), SW_OK);
+	assert_int_equal(b.bytes, 100);
+	assert_int_equal(send_late(100), SW_OK);
+	link_close(a.link);
+	a.link = NULL;
+	turn(2);
+	assert_int_equal(b.bytes, 200);
 }
 
 static void
@@ -299,6 +348,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(packets_of_a_turn_travel_together),
+		T(what_nobody_waits_for_leaves_with_the_next),
+		T(what_nobody_waits_for_leaves_alone_in_the_end),
 		T(a_large_packet_keeps_its_place),
 		T(a_kept_frame_is_not_written_over),
 		T(a_full_link_says_so_and_tells_once),
