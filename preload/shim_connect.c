@@ -74,9 +74,10 @@ send_timeout_ms(int fd)
 	return (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
 }
 
-/* Until the end says something.  0, -EINTR, -EINPROGRESS (timeout). */
+/* Until the end says something, which is put in *events.  0, -EINTR,
+ * -EINPROGRESS (timeout). */
 static int
-wait_outcome(int fd)
+wait_outcome(int fd, short *events)
 {
 	int64_t limit = send_timeout_ms(fd);
 	int64_t until = limit == 0 ? SW_NEVER : clock_now_ms() + limit;
@@ -100,6 +101,7 @@ wait_outcome(int fd)
 			return -EINTR;
 	}
 	errno = saved;
+	*events = p.revents;
 	return 0;
 }
 
@@ -147,6 +149,16 @@ shim_make_room(int fd, struct shim_tag *t)
 	(void)shim_tag_set(fd, *t);
 }
 
+/* The attempt was seen to succeed. */
+static int
+note_up(int fd, struct shim_tag t)
+{
+	if (!(t.flags & SHIM_ROOMY))
+		set_room(fd, ROOM_FULL);
+	t.flags |= SHIM_UP | SHIM_ROOMY;
+	return shim_tag_set(fd, t);
+}
+
 int
 shim_note_asked(int fd, struct shim_tag t, const struct sw_addr *asked)
 {
@@ -157,29 +169,22 @@ shim_note_asked(int fd, struct shim_tag t, const struct sw_addr *asked)
 	return shim_owner_tell(t, m, asked, sizeof(*asked));
 }
 
-/* The attempt's result once the end polls.  0 or the connection's error. */
+/* The attempt's result once the end polls, with these events.  0 or the
+ * connection's error. */
 static int
-read_outcome(int fd, struct shim_tag t)
+read_outcome(int fd, struct shim_tag t, short events)
 {
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	struct owner_state s;
 	int r;
 
-	sys_poll(&p, 1, 0);
-	if ((p.revents & POLLOUT) && !(p.revents & (POLLERR | POLLHUP))) {
-		t.flags |= SHIM_UP;
-		shim_make_room(fd, &t);
-		return shim_tag_set(fd, t);
-	}
+	if ((events & POLLOUT) && !(events & (POLLERR | POLLHUP)))
+		return note_up(fd, t);
 	r = shim_owner_state(fd, t, 0, &s);
 	if (r == 0 && s.state == OWNER_CONNECTING)
 		return -EALREADY;
-	if (r == 0 && s.state != OWNER_FAILED) {
-		/* It was up; what has ended it since is the next call's. */
-		t.flags |= SHIM_UP;
-		shim_make_room(fd, &t);
-		return shim_tag_set(fd, t);
-	}
+	/* It was up; what has ended it since is the next call's. */
+	if (r == 0 && s.state != OWNER_FAILED)
+		return note_up(fd, t);
 	/* A reported failure leaves the socket as new, as in the kernel. */
 	if (shim_renew(fd, &t, 0) < 0) {
 		t.flags = (uint16_t)((t.flags & ~SHIM_CONNECT) | SHIM_FAILED);
@@ -196,35 +201,38 @@ static int
 tell_connect(struct shim_tag t, const struct owner_msg *m)
 {
 	struct owner_reply rep;
+	int r = shim_owner_tell_own(t, *m);
 
-	return shim_owner_is_ours(t) ? shim_owner_tell(t, *m, NULL, 0) :
-	    shim_owner_ask(t, *m, NULL, 0, &rep, NULL, 0);
+	return r != -EXDEV ? r : shim_owner_ask(t, *m, NULL, 0, &rep, NULL, 0);
 }
 
 static int
-begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
+begin_stream(int fd, struct shim_tag *t, const struct sw_addr *to,
     const struct sw_addr *asked)
 {
 	struct owner_msg m = { .op = OWNER_CONNECT, .cookie = shim_cookie(fd),
 		.addr = *to };
+	struct shim_tag before;
 	int r;
 
-	if ((r = shim_owner_start(t)) < 0)
+	if ((r = shim_owner_start(*t)) < 0)
 		return r == -EMFILE ? r : -ENETUNREACH;
 	if (asked != NULL) {
-		t.flags |= SHIM_ALIAS;
-		if (shim_note_asked(fd, t, asked) < 0)
+		t->flags |= SHIM_ALIAS;
+		if (shim_note_asked(fd, *t, asked) < 0)
 			return -ENETUNREACH;
 	}
-	shim_tell_options(fd, t);
-	t.flags = (uint16_t)((t.flags & ~(SHIM_ABORTED | SHIM_ROOMY)) |
+	before = *t;
+	t->flags = (uint16_t)((t->flags & ~(SHIM_ABORTED | SHIM_ROOMY)) |
 	    SHIM_CONNECT | SHIM_TUNNEL);
-	if ((r = shim_tag_set(fd, t)) < 0)
+	if ((r = shim_tag_set(fd, *t)) < 0)
 		return r;
 	m.arg = fill_with_zeros(fd);
-	if (tell_connect(t, &m) < 0) {
-		t.flags = (uint16_t)((t.flags & ~SHIM_CONNECT) | SHIM_FAILED);
-		shim_tag_set(fd, t);
+	/* Straight before: the owner is woken once for both. */
+	shim_tell_options(fd, before);
+	if (tell_connect(*t, &m) < 0) {
+		t->flags = (uint16_t)((t->flags & ~SHIM_CONNECT) | SHIM_FAILED);
+		shim_tag_set(fd, *t);
 		return -ENETUNREACH;
 	}
 	return 0;
@@ -233,20 +241,21 @@ begin_stream(int fd, struct shim_tag t, const struct sw_addr *to,
 static int
 finish_stream(int fd, struct shim_tag t, int flags)
 {
+	short events;
 	int r;
 
 	if (flags & O_NONBLOCK)
 		return -EINPROGRESS;
-	if ((r = wait_outcome(fd)) < 0)
+	if ((r = wait_outcome(fd, &events)) < 0)
 		return r;
-	t.flags |= SHIM_CONNECT | SHIM_TUNNEL;
-	return read_outcome(fd, t);
+	return read_outcome(fd, t, events);
 }
 
 /* A second call on a socket that has been connecting. */
 static int
 continue_stream(int fd, struct shim_tag t, int flags)
 {
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	struct owner_state s;
 	int r;
 
@@ -256,14 +265,14 @@ continue_stream(int fd, struct shim_tag t, int flags)
 	    s.state == OWNER_CONNECTING) {
 		if (flags & O_NONBLOCK)
 			return -EALREADY;
-		if ((r = wait_outcome(fd)) < 0)
+		if ((r = wait_outcome(fd, &p.revents)) < 0)
 			return r == -EINPROGRESS ? -EALREADY : r;
 	} else if (r == 0 && s.state == OWNER_CONNECTED) {
-		t.flags |= SHIM_UP;
-		shim_make_room(fd, &t);
-		return shim_tag_set(fd, t);
+		return note_up(fd, t);
+	} else {
+		sys_poll(&p, 1, 0);
 	}
-	return read_outcome(fd, t);
+	return read_outcome(fd, t, p.revents);
 }
 
 static int
@@ -302,9 +311,8 @@ connect_stream(int fd, struct shim_tag t, struct sw_addr *to, int flags)
 		return r;
 	if (to->port == 0)
 		return -ECONNREFUSED;
-	if ((r = begin_stream(fd, t, to, alias ? &asked : NULL)) < 0)
+	if ((r = begin_stream(fd, &t, to, alias ? &asked : NULL)) < 0)
 		return r;
-	shim_tag_get(fd, &t);
 	return finish_stream(fd, t, flags);
 }
 

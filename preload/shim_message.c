@@ -9,12 +9,31 @@
 
 #define UNKNOWN_TRIES 50
 
+/* Into our own channel.  -EXDEV: it is another's, or our channel is lost. */
+static int
+send_own(struct shim_tag t, const struct owner_msg *m, const void *payload,
+    size_t len, int reply_end)
+{
+	struct image *im = image_get();
+	struct iovec iov[2] = { { (void *)(uintptr_t)m, sizeof(*m) },
+		{ (void *)(uintptr_t)payload, len } };
+
+	if (im == NULL || im->id != t.owner ||
+	    !image_fd_valid(im, IMAGE_CHANNEL))
+		return -EXDEV;
+	if (im->stage == IMAGE_WAITING &&
+	    __atomic_add_fetch(&im->waiting, 1, __ATOMIC_RELAXED) >=
+	    IMAGE_WAITING_MAX)
+		(void)shim_owner_start(t);
+	return shim_send_fds(im->fds[IMAGE_CHANNEL].fd, iov, 2, &reply_end,
+	    reply_end >= 0) < 0 ? -EXDEV : 0;
+}
+
 /* reply_end: borrowed, -1 for a message without answer. */
 static int
 send_message(struct shim_tag t, struct owner_msg *m, const void *payload,
     size_t len, int reply_end)
 {
-	struct image *im = image_get();
 	unsigned nfds = reply_end >= 0;
 	struct session_msg sm = { .op = SESSION_REQUEST, .owner = t.owner,
 		.flags = nfds ? SESSION_HAS_REPLY : 0 };
@@ -27,21 +46,8 @@ send_message(struct shim_tag t, struct owner_msg *m, const void *payload,
 		m->flags |= OWNER_HAS_REPLY;
 	if (len > sizeof(whole) - sizeof(*m))
 		return -EMSGSIZE;
-	if (im != NULL && im->id == t.owner &&
-	    image_fd_valid(im, IMAGE_CHANNEL)) {
-		struct iovec iov[2] = { { m, sizeof(*m) },
-			{ (void *)(uintptr_t)payload, len } };
-		ssize_t n;
-
-		if (im->stage == IMAGE_WAITING &&
-		    __atomic_add_fetch(&im->waiting, 1, __ATOMIC_RELAXED) >=
-		    IMAGE_WAITING_MAX)
-			(void)shim_owner_start(t);
-		n = shim_send_fds(im->fds[IMAGE_CHANNEL].fd, iov, 2,
-		    &reply_end, nfds);
-		if (n >= 0)
-			return 0;
-	}
+	if (send_own(t, m, payload, len, reply_end) == 0)
+		return 0;
 	memcpy(whole, m, sizeof(*m));
 	if (len > 0)
 		memcpy(whole + sizeof(*m), payload, len);
@@ -54,6 +60,15 @@ shim_owner_tell(struct shim_tag t, struct owner_msg m, const void *payload,
     size_t len)
 {
 	return send_message(t, &m, payload, len, -1);
+}
+
+int
+shim_owner_tell_own(struct shim_tag t, struct owner_msg m)
+{
+	m.magic = OWNER_MAGIC;
+	m.owner = t.owner;
+	m.len = 0;
+	return send_own(t, &m, NULL, 0, -1);
 }
 
 static int

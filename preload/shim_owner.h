@@ -59,6 +59,10 @@ int shim_owner_config(struct link_config *out);
 int shim_owner_tell(struct shim_tag t, struct owner_msg m,
     const void *payload, size_t len);
 
+/* The same without payload, by the channel only.  -EXDEV: nothing was sent, for
+ * the owner is another image's, or the channel is lost. */
+int shim_owner_tell_own(struct shim_tag t, struct owner_msg m);
+
 /* Send `m` and wait for the answer; its error becomes the result. */
 int shim_owner_ask(struct shim_tag t, struct owner_msg m, const void *payload,
     size_t len, struct owner_reply *rep, void *buf, size_t cap);
