@@ -221,8 +221,9 @@ blake3_derive_key(uint8_t out[static BLAKE3_LEN], const char *context,
 	sw_wipe(key, sizeof(key));
 }
 
-void
-blake3_hmac(uint8_t out[static BLAKE3_LEN], const void *key, size_t key_len,
+/* HMAC-BLAKE3 of one buffer under a key of at most 64 bytes. */
+static void
+hmac(uint8_t out[static BLAKE3_LEN], const void *key, size_t key_len,
     const void *in, size_t n)
 {
 	uint8_t pad[BLAKE3_BLOCK_LEN] = { 0 };
@@ -257,8 +258,8 @@ blake3_hkdf(uint8_t *out, size_t out_len, const void *salt, size_t salt_len,
 	uint8_t prk[BLAKE3_LEN], okm[BLAKE3_LEN];
 
 	assert(out_len <= sizeof(okm));
-	blake3_hmac(prk, salt, salt_len, ikm, ikm_len);
-	blake3_hmac(okm, prk, sizeof(prk), &one, 1);
+	hmac(prk, salt, salt_len, ikm, ikm_len);
+	hmac(okm, prk, sizeof(prk), &one, 1);
 	memcpy(out, okm, out_len);
 	sw_wipe(prk, sizeof(prk));
 	sw_wipe(okm, sizeof(okm));

@@ -45,10 +45,6 @@ void blake3_hash(uint8_t out[static BLAKE3_LEN], const void *in, size_t n);
 void blake3_derive_key(uint8_t out[static BLAKE3_LEN], const char *context,
     const void *material, size_t n);
 
-/* HMAC-BLAKE3 of one buffer under a key of at most 64 bytes. */
-void blake3_hmac(uint8_t out[static BLAKE3_LEN], const void *key,
-    size_t key_len, const void *in, size_t n);
-
 /*
  * HKDF (RFC 5869) over HMAC-BLAKE3 with empty info and one block of output.
  *

@@ -8,8 +8,9 @@
 
 _Static_assert(NYMPKT_ACK_PLAIN_LEN == AES_BLOCK_LEN + FRAG_ID_LEN, "ack");
 
-void
-ack_seal(uint8_t out[static NYMPKT_ACK_PLAIN_LEN],
+/* Encrypt a name as the 21 bytes that come back. */
+static void
+seal(uint8_t out[static NYMPKT_ACK_PLAIN_LEN],
     const uint8_t key[static ACK_KEY_LEN], const struct frag_id *id,
     struct rng *rng)
 {
@@ -39,7 +40,7 @@ ack_put(uint8_t out[static ACK_LEN], const struct sphinx_header *header,
 	uint8_t plain[NYMPKT_ACK_PLAIN_LEN], *pkt = out + NYMADDR_NODE_MAX_LEN;
 	int r;
 
-	ack_seal(plain, key, id, rng);
+	seal(plain, key, id, rng);
 	/* The 32-byte form of the address starts with the 19-byte one. */
 	memcpy(out, first, NYMADDR_NODE_MAX_LEN);
 	memcpy(pkt, header->bytes, SPHINX_HEADER_LEN);

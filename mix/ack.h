@@ -34,11 +34,6 @@ void ack_put(uint8_t out[static ACK_LEN], const struct sphinx_header *header,
     const uint8_t key[static ACK_KEY_LEN], const struct frag_id *id,
     struct rng *rng);
 
-/* Encrypt a name as the 21 bytes that come back. */
-void ack_seal(uint8_t out[static NYMPKT_ACK_PLAIN_LEN],
-    const uint8_t key[static ACK_KEY_LEN], const struct frag_id *id,
-    struct rng *rng);
-
 /* Read what came back.  SW_OK, also for the zero name of cover traffic;
  * SW_ERR_FORMAT for what cannot be a name. */
 int ack_open(struct frag_id *id, const uint8_t in[static NYMPKT_ACK_PLAIN_LEN],

@@ -232,21 +232,9 @@ fits(const struct rule *r, const struct sw_addr *dst)
 	}
 }
 
-bool
-exitpolicy_allows(const struct exitpolicy *p, const struct sw_addr *dst)
-{
-	if ((p == NULL || !p->local) && !exitpolicy_is_global(dst))
-		return false;
-	if (p == NULL)
-		return true;
-	for (size_t i = 0; i < p->n; i++)
-		if (fits(&p->rule[i], dst))
-			return p->rule[i].accept;
-	return p->n == 0;
-}
-
-bool
-exitpolicy_is_global(const struct sw_addr *a)
+/* Is it a public unicast address? */
+static bool
+is_global(const struct sw_addr *a)
 {
 	/* Beside what base/addr.h knows: this network, protocol assignments,
 	 * three documentation nets, benchmarks, the old 6to4 relays. */
@@ -279,4 +267,17 @@ exitpolicy_is_global(const struct sw_addr *a)
 			return false;
 	}
 	return true;
+}
+
+bool
+exitpolicy_allows(const struct exitpolicy *p, const struct sw_addr *dst)
+{
+	if ((p == NULL || !p->local) && !is_global(dst))
+		return false;
+	if (p == NULL)
+		return true;
+	for (size_t i = 0; i < p->n; i++)
+		if (fits(&p->rule[i], dst))
+			return p->rule[i].accept;
+	return p->n == 0;
 }

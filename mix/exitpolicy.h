@@ -37,7 +37,4 @@ int exitpolicy_parse(struct exitpolicy *p, const char *text, size_t n,
  * that is neither local nor has rules. */
 bool exitpolicy_allows(const struct exitpolicy *p, const struct sw_addr *dst);
 
-/* Is it a public unicast address? */
-bool exitpolicy_is_global(const struct sw_addr *a);
-
 #endif

@@ -68,12 +68,6 @@ pending_count_queued(const struct pending *p)
 	return p->queued.n;
 }
 
-size_t
-pending_count_sent(const struct pending *p)
-{
-	return p->sent.n;
-}
-
 static struct pending_item **
 bucket_of(struct pending *p, const struct frag_id *id)
 {

@@ -33,7 +33,6 @@ void pending_free(struct pending *p);	/* wipes; NULL is fine */
 
 size_t pending_count_free(const struct pending *p);
 size_t pending_count_queued(const struct pending *p);
-size_t pending_count_sent(const struct pending *p);
 
 /* Take a free item, to be filled and queued; NULL if there is none. */
 struct pending_item *pending_take(struct pending *p);

@@ -232,10 +232,3 @@ surbstore_take(struct surbstore *s, struct surbstore_peer *pub,
 	sw_wipe(&p->surb[at], sizeof(p->surb[at]));
 	return SW_OK;
 }
-
-void
-surbstore_drop(struct surbstore *s, struct surbstore_peer *pub)
-{
-	(void)s;
-	drop_peer((struct peer *)pub);
-}

@@ -64,6 +64,5 @@ struct surbstore_peer *surbstore_find(struct surbstore *s,
  */
 int surbstore_take(struct surbstore *s, struct surbstore_peer *p,
     struct reply_surb *out, uint8_t *rotation) SW_MUST_CHECK;
-void surbstore_drop(struct surbstore *s, struct surbstore_peer *p);
 
 #endif

@@ -403,13 +403,6 @@ ws_send(struct ws *w, bool binary, const void *data, size_t n)
 	    data, n);
 }
 
-void
-ws_ping(struct ws *w)
-{
-	if (w->open)
-		(void)!send_frame(w, WSLAY_PING, NULL, 0);
-}
-
 const uint8_t *
 ws_out(struct ws *w, size_t *n)
 {

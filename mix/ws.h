@@ -44,7 +44,6 @@ int ws_feed(struct ws *w, struct rbuf *in) SW_MUST_CHECK;
 /* Queue a message.  SW_AGAIN when WS_OUT_MAX bytes wait already. */
 int ws_send(struct ws *w, bool binary, const void *data, size_t n)
     SW_MUST_CHECK;
-void ws_ping(struct ws *w);
 
 /* Bytes for the peer, borrowed until the next call; say how many went. */
 const uint8_t *ws_out(struct ws *w, size_t *n);

@@ -367,8 +367,9 @@ do_note(struct session *s, struct control_msg *m)
 		session_reply(m->reply_fd, SW_OK, first, NULL, 0, -1);
 }
 
-void
-control_handle(struct session *s, struct control_msg *m)
+/* Do what is asked.  Descriptors that stay in `m` are the caller's to close. */
+static void
+handle(struct session *s, struct control_msg *m)
 {
 	static void (*const doers[])(struct session *, struct control_msg *) = {
 		[SESSION_ATTACH] = do_attach,
@@ -470,7 +471,7 @@ control_ready(struct loop_fd *w, uint32_t events)
 			log_debug("session: a malformed message, dropped");
 		else {
 			m.from = c;
-			control_handle(s, &m);
+			handle(s, &m);
 		}
 		close_rest(&m);
 	}

@@ -31,9 +31,6 @@ void control_free_all(struct session *s);
 int control_parse(struct control_msg *m, const uint8_t *bytes, size_t len)
     SW_MUST_CHECK;
 
-/* Do what is asked.  Descriptors that stay in `m` are the caller's to close. */
-void control_handle(struct session *s, struct control_msg *m);
-
 /* SESSION_NOTE: session_note.c.  One line for each reason, once; was it? */
 bool session_note(struct session *s, uint32_t reason);
 

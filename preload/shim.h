@@ -201,15 +201,12 @@ bool shim_owns_fd(int fd);
 /* The program wants number `fd`, one of ours: move ours elsewhere.  0/-errno. */
 int shim_move_fd(int fd);
 
-/* Is this the process that the library's memory belongs to?  False in a vfork
- * child and after raw clone(CLONE_VM): then nothing shared may be written. */
-bool shim_memory_is_ours(void);
-
 /*
  * The image is about to end (exit, exec): stop the stack at a packet boundary
  * and hand live flows to the session.  Returns at once when there is no stack
- * or no live flow; does nothing where shim_memory_is_ours() is false.  After
- * it the process may go on (exec failed): its flows are the session's.
+ * or no live flow; does nothing in a vfork child and after a raw
+ * clone(CLONE_VM), whose memory is another's.  After it the process may go on
+ * (exec failed): its flows are the session's.
  */
 void shim_hand_over(void);
 

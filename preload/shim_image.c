@@ -74,12 +74,6 @@ image_get(void)
 	return im;
 }
 
-bool
-shim_memory_is_ours(void)
-{
-	return image_get() != NULL;
-}
-
 void
 shim_futex_wait(uint32_t *word, uint32_t value, int timeout_ms)
 {

@@ -71,10 +71,6 @@ int names_reverse(const struct names_source *src, const struct sw_addr *a,
  * .onion, .i2p, .alt, .local, localhost and its kin? */
 bool names_special(const char *name);
 
-/* Well-formed enough to be asked: labels of 1..63 printable ASCII bytes, 255
- * in all; a final dot is allowed. */
-bool names_well_formed(const char *name);
-
 /* The numbers for a result code. */
 int names_eai(int code);	/* EAI_*, or 0 */
 int names_h_errno(int code);	/* HOST_NOT_FOUND, TRY_AGAIN ... */

@@ -85,6 +85,21 @@ parse_service(const char *s, uint16_t *port)
 	return (int)v < 0 ? SERVICE_BAD : SERVICE_NUMBER;
 }
 
+/* Port of a named service for "tcp", "udp", ...  services(5) stays libc's own:
+ * it reads files, not the network. */
+static bool
+find_service(const char *name, const char *proto, uint16_t *port)
+{
+	struct servent se, *found = NULL;
+	char buf[4096];
+
+	if (getservbyname_r(name, proto, &se, buf, sizeof(buf), &found) != 0 ||
+	    found == NULL)
+		return false;
+	*port = ntohs((uint16_t)se.s_port);
+	return true;
+}
+
 /* The caller's one kind (socktype or protocol named), or all usual ones. */
 static int
 choose_kinds(struct chosen *c, const struct addrinfo *hints,
@@ -121,26 +136,12 @@ choose_kinds(struct chosen *c, const struct addrinfo *hints,
 	for (; k < end; k++) {
 		if (k->services == NULL || !kind_fits(k, hints))
 			continue;
-		if (addrinfo_service(service, k->services, &port))
+		if (find_service(service, k->services, &port))
 			choose(c, k, hints, port);
 		if (named)
 			break;
 	}
 	return c->n > 0 ? 0 : EAI_SERVICE;
-}
-
-/* services(5), which stays libc's own: it reads files, not the network. */
-bool
-addrinfo_service(const char *name, const char *proto, uint16_t *port)
-{
-	struct servent se, *found = NULL;
-	char buf[4096];
-
-	if (getservbyname_r(name, proto, &se, buf, sizeof(buf), &found) != 0 ||
-	    found == NULL)
-		return false;
-	*port = ntohs((uint16_t)se.s_port);
-	return true;
 }
 
 /* ---- addresses ----------------------------------------------------------- */
@@ -159,8 +160,9 @@ add_target(struct targets *t, const struct sw_addr *a, int family)
 	t->names.addr[t->names.n++] = *a;
 }
 
-int
-addrinfo_scope(const struct sw_addr *a, const char *text, uint32_t *scope)
+/* The zone after '%': an interface (for link-local addresses) or a number. */
+static int
+parse_zone(const struct sw_addr *a, const char *text, uint32_t *scope)
 {
 	bool link_local = !addr_is_v4(a) && ((a->ip[0] == 0xfe &&
 	    (a->ip[1] & 0xc0) == 0x80) ||
@@ -208,7 +210,7 @@ numeric_host(const char *name, const struct addrinfo *hints, struct targets *t)
 		return 1;
 	if (hints->ai_family == AF_INET && !addr_is_v4(&a))
 		return EAI_ADDRFAMILY;
-	if (zone != NULL && addrinfo_scope(&a, zone + 1, &a.scope) != SW_OK)
+	if (zone != NULL && parse_zone(&a, zone + 1, &a.scope) != SW_OK)
 		return EAI_NONAME;
 	add_target(t, &a, hints->ai_family == AF_INET ? AF_INET : AF_INET6);
 	return 0;

@@ -21,15 +21,8 @@ int addrinfo_get(const struct names_source *src, bool has_v6,
 /* freeaddrinfo(3); any tail of a list may be freed by itself. */
 void addrinfo_free(struct addrinfo *ai);
 
-/* Port of a named service for "tcp", "udp", ...; false if unknown. */
-bool addrinfo_service(const char *name, const char *proto, uint16_t *port);
-
 /* inet_aton(3) on the whole text. */
 bool addrinfo_aton(const char *text, struct in_addr *out);
-
-/* The zone after '%': an interface (for link-local addresses) or a number. */
-int addrinfo_scope(const struct sw_addr *a, const char *text,
-    uint32_t *scope);
 
 /* Convert by the named function of libidn2.  SW_OK, SW_ERR_FORMAT, or
  * SW_ERR_UNSUPPORTED where the library is not installed. */

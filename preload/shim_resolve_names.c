@@ -49,8 +49,10 @@ names_special(const char *name)
 	return false;
 }
 
-bool
-names_well_formed(const char *name)
+/* Well-formed enough to be asked: labels of 1..63 printable ASCII bytes, 255
+ * in all; a final dot is allowed. */
+static bool
+is_well_formed(const char *name)
 {
 	size_t label = 0, all = strlen(name);
 
@@ -229,7 +231,7 @@ names_lookup(const struct names_source *src, const char *name, int family,
 	out->n = out->n_alias = 0;
 	out->canon[0] = '\0';
 	out->asked = false;
-	if (!names_well_formed(name))
+	if (!is_well_formed(name))
 		return SW_ERR_NO_NAME;
 	r = lookup_file(src->hosts_file, name, family, out);
 	if (r != SW_ERR_NO_NAME)
@@ -301,7 +303,7 @@ names_reverse(const struct names_source *src, const struct sw_addr *a,
 		return SW_ERR_NO_NAME;
 	if ((r = src->reverse(a, out->canon)) != SW_OK)
 		return r;
-	return names_well_formed(out->canon) ? SW_OK : SW_ERR_NO_NAME;
+	return is_well_formed(out->canon) ? SW_OK : SW_ERR_NO_NAME;
 }
 
 int

@@ -82,8 +82,8 @@ is_bare_ack(const struct owner *o, const struct packet *head,
 	    (const uint8_t *)iov->iov_base + iov->iov_len;
 }
 
-int
-owner_send_packet(const struct packet *head, const struct iovec *iov, int n)
+static int
+send_packet(const struct packet *head, const struct iovec *iov, int n)
 {
 	struct owner *o = owner_of(&head->src);
 	bool bare;
@@ -128,7 +128,7 @@ stack_broke(void)
 }
 
 static const struct stack_ops near_ops = {
-	.output = owner_send_packet,
+	.output = send_packet,
 	.udp = udp_input_packet,
 	.icmp = got_icmp,
 	.broken = stack_broke,
@@ -368,8 +368,8 @@ owner_new(struct loop *l, uint32_t id, int chan_fd, int link_fd,
 	return o;
 }
 
-void
-owner_dispose(struct owner *o)
+static void
+dispose(struct owner *o)
 {
 	struct owner **at = &all;
 
@@ -397,7 +397,7 @@ owner_free(struct owner *o)
 	o->freed = true;
 	while (o->flows != NULL)
 		flow_free(o->flows);
-	owner_dispose(o);
+	dispose(o);
 }
 
 void

@@ -12,8 +12,8 @@
 #define OPTIONS_MAX 64			/* per flow */
 #define LOCAL_MTU 9000			/* above: a hop inside this machine */
 
-const struct option *
-flow_option_find(const struct flow *f, uint32_t level, uint32_t name)
+static const struct option *
+find_option(const struct flow *f, uint32_t level, uint32_t name)
 {
 	const struct option *o = f->options;
 
@@ -37,7 +37,7 @@ int_of(const struct option *o)
 bool
 flow_option_is_on(const struct flow *f, uint32_t level, uint32_t name)
 {
-	const struct option *o = flow_option_find(f, level, name);
+	const struct option *o = find_option(f, level, name);
 
 	return o != NULL && int_of(o) != 0;
 }
@@ -163,7 +163,7 @@ flow_option_apply_all(struct flow *f)
 void
 flow_option_reply(struct flow *f, uint32_t level, uint32_t name, int reply_fd)
 {
-	const struct option *o = flow_option_find(f, level, name);
+	const struct option *o = find_option(f, level, name);
 	int mss;
 
 	if (level == IPPROTO_TCP && name == TCP_MAXSEG && f->pcb != NULL) {

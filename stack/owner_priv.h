@@ -135,8 +135,6 @@ struct owner {
 extern struct owner *owner_input;
 
 /* owner.c */
-int owner_send_packet(const struct packet *head, const struct iovec *iov,
-    int n);
 bool owner_carries(const struct owner *o, const struct sw_addr *to);
 struct sw_addr owner_inner(const struct owner *o, const struct sw_addr *to);
 struct owner *owner_alloc(struct loop *l, uint32_t id,
@@ -144,7 +142,6 @@ struct owner *owner_alloc(struct loop *l, uint32_t id,
 int owner_use_link(struct owner *o, int link_fd);
 int owner_use_chan(struct owner *o, int chan_fd);
 void owner_configure(struct owner *o, const struct link_config *c);
-void owner_dispose(struct owner *o);
 
 /* owner_chan.c */
 void chan_ready(struct loop_fd *w, uint32_t events);
@@ -230,8 +227,6 @@ void flow_option_apply_all(struct flow *f);
 /* Answer OWNER_GETOPT. */
 void flow_option_reply(struct flow *f, uint32_t level, uint32_t name,
     int reply_fd);
-const struct option *flow_option_find(const struct flow *f, uint32_t level,
-    uint32_t name);
 bool flow_option_is_on(const struct flow *f, uint32_t level, uint32_t name);
 void flow_option_free_all(struct flow *f);
 

@@ -83,9 +83,6 @@ void iroh_id(const struct iroh_endpoint *ep, struct iroh_id *out);
 /* The UDP port. */
 uint16_t iroh_port(const struct iroh_endpoint *ep);
 
-/* Does the relay know us at this moment? */
-bool iroh_relay_up(struct iroh_endpoint *ep);
-
 /*
  * Open a stream to `peer`: waits for the QUIC handshake, in which the peer
  * proves its id.  Its descriptor in *fd is the caller's, blocking, CLOEXEC.

@@ -172,17 +172,6 @@ iroh_port(const struct iroh_endpoint *ep)
 	return ep->port;
 }
 
-bool
-iroh_relay_up(struct iroh_endpoint *ep)
-{
-	bool up;
-
-	pthread_mutex_lock(&ep->lock);
-	up = ep->relay_up;
-	pthread_mutex_unlock(&ep->lock);
-	return up;
-}
-
 int
 iroh_dial(struct iroh_endpoint *ep, const struct iroh_addr *peer,
     const struct transport_limit *until, int *fd,

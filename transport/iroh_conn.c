@@ -48,8 +48,9 @@ leave_handshake(struct iroh_conn *c)
 		c->ep->half_open--;
 }
 
-void
-iroh_conn_over(struct iroh_conn *c)
+/* Without a word. */
+static void
+go_over(struct iroh_conn *c)
 {
 	leave_handshake(c);
 	c->state = CONN_OVER;
@@ -72,7 +73,7 @@ say_goodbye(struct iroh_conn *c, const ngtcp2_connection_close_error *e)
 	n = ngtcp2_conn_write_connection_close(c->q, &ps.path, &pi, c->goodbye,
 	    sizeof(c->goodbye), e, iroh_now_ns());
 	if (n <= 0) {
-		iroh_conn_over(c);
+		go_over(c);
 		return;
 	}
 	leave_handshake(c);
@@ -148,7 +149,7 @@ iroh_conn_fail_lib(struct iroh_conn *c, int liberr)
 	tell_dial(c, err, -1, why);
 	iroh_stream_end(c);
 	if (liberr == NGTCP2_ERR_IDLE_CLOSE || liberr == NGTCP2_ERR_DROP_CONN)
-		iroh_conn_over(c);
+		go_over(c);
 	else
 		say_goodbye(c, &e);
 }
@@ -172,7 +173,7 @@ peer_closed(struct iroh_conn *c)
 		    "connection (code 0x%llx)",
 		    (unsigned long long)e.error_code);
 	tell_dial(c, err, -1, why);
-	iroh_conn_over(c);
+	go_over(c);
 }
 
 static void
@@ -346,7 +347,7 @@ on_limit(struct loop_timer *t)
 		break;
 	case CONN_CLOSING:
 	case CONN_OVER:
-		iroh_conn_over(c);
+		go_over(c);
 	}
 }
 
@@ -479,7 +480,7 @@ iroh_conn_free(struct iroh_conn *c)
 	if (c->dead)
 		return;
 	tell_dial(c, SW_ERR_DOWN, -1, "the endpoint was closed");
-	iroh_conn_over(c);
+	go_over(c);
 	iroh_stream_end(c);
 	iroh_cid_remove_all(&ep->cids, c);
 	c->dead = true;

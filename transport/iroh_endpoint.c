@@ -30,22 +30,11 @@ iroh_now_ns(void)
 /* --- relays --- */
 
 static void
-set_relay_up(struct iroh_endpoint *ep)
-{
-	bool up = ep->relays[0] != NULL && iroh_relay_is_up(ep->relays[0]);
-
-	pthread_mutex_lock(&ep->lock);
-	ep->relay_up = up;
-	pthread_mutex_unlock(&ep->lock);
-}
-
-static void
 on_relay_up(void *arg, struct iroh_relay *r)
 {
 	struct iroh_endpoint *ep = arg;
 
 	log_info("iroh: the relay is up");
-	set_relay_up(ep);
 	for (struct iroh_conn *c = ep->conns; c != NULL; c = c->next)
 		if (c->relay == r)
 			iroh_conn_relay_up(c);
@@ -54,9 +43,9 @@ on_relay_up(void *arg, struct iroh_relay *r)
 static void
 on_relay_lost(void *arg, struct iroh_relay *r, const char *why)
 {
+	(void)arg;
 	(void)r;
 	log_warn("iroh: no relay: %s; trying again", why);
-	set_relay_up(arg);
 }
 
 static void

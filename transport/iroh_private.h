@@ -191,7 +191,6 @@ struct iroh_endpoint {
 	int linger_ms;
 	bool released;			/* nobody's but its own thread's */
 	bool finished;			/* iroh_finish() has its answer */
-	bool relay_up;
 	enum { ASSOC_NONE, ASSOC_BUSY, ASSOC_HANDED, ASSOC_UP } assoc;
 	int assoc_fd;			/* with ASSOC_HANDED: for the thread */
 	struct sw_addr assoc_to;
@@ -281,7 +280,6 @@ void iroh_conn_fail(struct iroh_conn *c, int err, const char *why);
 void iroh_conn_fail_lib(struct iroh_conn *c, int liberr);
 /* Say goodbye with an application code. */
 void iroh_conn_close(struct iroh_conn *c, uint64_t code);
-void iroh_conn_over(struct iroh_conn *c);	/* without a word */
 /* not for callers within a callback */
 void iroh_conn_free(struct iroh_conn *c);
 /* from the list of graves, at last */

@@ -98,8 +98,6 @@ names_is_real(const struct names_service *s)
 }
 
 /* names_service.c */
-struct waiter *waiter_new(struct names_service *s, enum kind kind,
-    const uint8_t *msg, size_t len, void *arg);
 void waiter_free(struct waiter *w);
 
 /* names_answer.c: each finishes the waiter and frees it. */

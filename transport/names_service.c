@@ -15,7 +15,7 @@ waiter_free(struct waiter *w)
 	free(w);
 }
 
-struct waiter *
+static struct waiter *
 waiter_new(struct names_service *s, enum kind kind, const uint8_t *msg,
     size_t len, void *arg)
 {

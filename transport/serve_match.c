@@ -117,22 +117,6 @@ serve_match_from(const char *list, const struct sw_addr *peer, bool ranges_only)
 	}
 }
 
-bool
-serve_match_in(const char *list, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *p = list;; p++) {
-		size_t n = strcspn(p, ",");
-
-		if (n == len && memcmp(p, name, n) == 0)
-			return true;
-		p += n;
-		if (*p == '\0')
-			return false;
-	}
-}
-
 /* Ranges that base/addr.h does not call private: RFC 6890, RFC 3056, 6052. */
 static bool
 is_reserved(const struct sw_addr *a)

@@ -34,9 +34,6 @@ bool serve_range_has(const struct serve_range *g, const struct sw_addr *a);
 int serve_match_from(const char *list, const struct sw_addr *peer,
     bool ranges_only) SW_MUST_CHECK;
 
-/* Is `name` in a comma-separated list, exactly? */
-bool serve_match_in(const char *list, const char *name);
-
 /*
  * Does an address lead to this machine, its own network, or nowhere sensible:
  * loopback, unspecified, private, link-local, shared, multicast, reserved,

@@ -110,13 +110,6 @@ static const int calls[] = {
 };
 #define NCALLS (sizeof(calls) / sizeof(calls[0]))
 
-const int *
-serve_sandbox_calls(size_t *n)
-{
-	*n = NCALLS;
-	return calls;
-}
-
 /* Three to load and compare the entry, two a call, two to open only for
  * reading, one to refuse. */
 #define PROGRAM_MAX (4 + 2 * NCALLS + 8)

@@ -20,9 +20,6 @@ int serve_sandbox_drop(const char *user, char why[static 256]) SW_MUST_CHECK;
  */
 int serve_sandbox_enter(char why[static 256]) SW_MUST_CHECK;
 
-/* The filter's numbers, for tests. */
-const int *serve_sandbox_calls(size_t *n);
-
 /* Log lines go to /dev/log from here on. */
 int serve_log_to_syslog(bool verbose) SW_MUST_CHECK;
 

@@ -36,8 +36,9 @@ from_hex(uint8_t pin[static TLS_PIN_LEN], const char *text)
 	return SW_OK;
 }
 
-int
-tls_pin_parse(uint8_t pin[static TLS_PIN_LEN], const char *text)
+/* "sha256:" (or nothing) and 44 of base64 or 64 of hex. */
+static int
+parse_pin(uint8_t pin[static TLS_PIN_LEN], const char *text)
 {
 	size_t n;
 
@@ -79,7 +80,7 @@ tls_trust_init(struct tls_trust *t, const struct transport_options *o,
 	mbedtls_x509_crt_init(&t->ca);
 	if (o->tls.pin != NULL) {
 		t->by_pin = true;
-		if (tls_pin_parse(t->pin, o->tls.pin) != SW_OK) {
+		if (parse_pin(t->pin, o->tls.pin) != SW_OK) {
 			snprintf(why, TRANSPORT_WHY_LEN, "a pin is \"sha256:\" "
 			    "and the SHA-256 of the server's public key (SPKI) "
 			    "in base64 or hex");

@@ -30,10 +30,6 @@ int tls_trust_init(struct tls_trust *t, const struct transport_options *o,
     char why[static TRANSPORT_WHY_LEN]) SW_MUST_CHECK;
 void tls_trust_wipe(struct tls_trust *t);
 
-/* "sha256:" (or nothing) and 44 of base64 or 64 of hex. */
-int tls_pin_parse(uint8_t pin[static TLS_PIN_LEN], const char *text)
-    SW_MUST_CHECK;
-
 /* One connection's check. */
 struct tls_check {
 	const struct tls_trust *trust;
