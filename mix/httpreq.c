@@ -86,7 +86,7 @@ get_request_line(struct httpreq *q, const char *line, size_t n)
 {
 	static const struct {
 		const char *name;
-		int method;
+		enum httpreq_method method;
 	} methods[] = {
 		{ "GET ", HTTPREQ_GET }, { "HEAD ", HTTPREQ_HEAD },
 		{ "POST ", HTTPREQ_POST },

@@ -14,8 +14,10 @@
 #define HTTPREQ_BODY_MAX 65536
 #define HTTPREQ_PATH_LEN 256
 
+enum httpreq_method { HTTPREQ_GET, HTTPREQ_HEAD, HTTPREQ_POST };
+
 struct httpreq {
-	enum { HTTPREQ_GET, HTTPREQ_HEAD, HTTPREQ_POST } method;
+	enum httpreq_method method;
 	/* Without the query; doubled slashes made one. */
 	char path[HTTPREQ_PATH_LEN];
 	const char *body;		/* borrowed from the input */
