@@ -136,9 +136,10 @@ spawn() {
 	    >>"$T/$net_host-$(basename "$1").log" 2>&1 </dev/null &
 }
 
-# within SECONDS COMMAND...: tries it ten times a second until it succeeds.
+# within SECONDS COMMAND...: tries it ten times a second until it succeeds; a
+# slow or busy machine has three times as long.
 within() {
-	net_left=$(($1 * 10)); shift
+	net_left=$(($1 * 30)); shift
 	until "$@" >/dev/null 2>&1; do
 		net_left=$((net_left - 1))
 		[ $net_left -gt 0 ] || return 1

@@ -35,7 +35,7 @@ interrupted() {
 	*) fail "$what: curl ended with status $status"
 		diag "$(tail -n 3 "$T/err")" ;;
 	esac
-	ok "$what: within 3 s ($tenths tenths)" test "$tenths" -lt 30
+	ok "$what: within 10 s ($tenths tenths)" test "$tenths" -lt 100
 }
 
 kill_sshd() {
@@ -52,7 +52,7 @@ interrupted "the SSH server is killed" kill_sshd
 timed wrapped curl -sS -m 20 http://www.example.test/ >"$T/out" 2>"$T/err"
 is $? 125 "no SSH server: the launcher fails with 125"
 diag "$(cat "$T/err")"
-ok "no SSH server: within 3 s ($tenths tenths)" test "$tenths" -lt 30
+ok "no SSH server: within 10 s ($tenths tenths)" test "$tenths" -lt 100
 start_sshd server
 ok "the SSH server is back: it works" \
     wrapped curl -sS -m 20 http://www.example.test/
@@ -99,7 +99,7 @@ case $status in
 18 | 28 | 52 | 56) pass "a silent cut is noticed (status $status)" ;;
 *) fail "a silent cut: status $status"; diag "$(tail -n 3 "$T/err")" ;;
 esac
-ok "a silent cut is noticed within 25 s ($tenths tenths)" test "$tenths" -lt 250
+ok "a silent cut is noticed within 40 s ($tenths tenths)" test "$tenths" -lt 400
 
 # Upload: what the far server got must not look whole.  More than any machine
 # sends before the cut.
@@ -111,8 +111,8 @@ cut_tunnel KILL
 timed wait $job
 status=$?
 ok "an upload cut short fails" test $status -ne 0
-ok "an upload cut short fails within 3 s ($tenths tenths)" \
-    test "$tenths" -lt 30
+ok "an upload cut short fails within 10 s ($tenths tenths)" \
+    test "$tenths" -lt 100
 
 is "$(strays client)" "" "through all that, the client sent SSH and no more"
 ok "no session is left" within 15 no_sessions

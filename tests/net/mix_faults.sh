@@ -63,7 +63,7 @@ stop_mixnet KILL
 ok "the session notices that the gateway is gone" within 10 state_is down
 is "$(timed try_it)" "ENETUNREACH" "with the tunnel down: network unreachable"
 timed try_it >/dev/null
-ok "at once ($tenths tenths)" test $tenths -lt 30
+ok "at once ($tenths tenths)" test $tenths -lt 100
 wait $job
 ok "a download ends with an error, not as a short file" test $? -ne 0 ||
 	diag "$(cat "$T/err")"
@@ -77,7 +77,7 @@ timed on client timeout 70 "$SW" $VIA -- true >"$T/out" 2>&1
 is $? 125 "no gateway: the launcher fails"
 like "$(cat "$T/out")" "smolwrap: could not reach the entry gateway 10.9.0.1 *" \
     "and says which" || diag "$(cat "$T/out")"
-ok "within 10 s ($tenths tenths)" test $tenths -lt 100
+ok "within 40 s ($tenths tenths)" test $tenths -lt 400
 is "$(wc -l <"$T/out")" 1 "in one line"
 
 is "$(mix_strays)" "" \
@@ -104,7 +104,7 @@ kill -KILL "$(local_net)"
 timed wait $job
 is $? 56 "the local network is killed: a connection is reset" ||
 	diag "$(cat "$T/err")"
-ok "within 20 s ($tenths tenths)" test $tenths -lt 200
+ok "within 40 s ($tenths tenths)" test $tenths -lt 400
 again() {
 	on server timeout 25 "$SW" -s mix -- \
 	    curl -sS -m 20 -o "$T/got" http://www.example.test/

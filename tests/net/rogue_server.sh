@@ -54,6 +54,7 @@ done
 held() {
 	awk '/^VmRSS/ { print $2 }' "/proc/$(sessions | head -n 1)/status"
 }
+is_steady() { [ "$(held)" = "$(sleep 0.3; held)" ]; }
 connects() {
 	on client timeout 20 "$SW" -s rogue perl -MIO::Socket::INET -e '
 		$s = IO::Socket::INET->new("203.0.113.80:80") or die "$!\n";
@@ -73,7 +74,7 @@ for mode in $late; do
 	*) ok "$mode: as much as we let it" within 180 did \
 	    "did $mode|cut $mode" ;;
 	esac
-	within 5 test "$(held)" = "$(sleep 0.3; held)"
+	within 5 is_steady
 	after=$(held)
 	status=$(on client timeout 10 "$SW" status -s rogue)
 	like "$status" "state *" "$mode: the session lives"

