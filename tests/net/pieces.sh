@@ -13,7 +13,7 @@ product && [ -x "$B/smolserve" ] || skip_all "smolwrap is not built"
 start_ways || exit 1
 # stunnel 5.68 ends connections whose records come in small pieces ("transfer()
 # loop executes not transferring any data"): another program stands for it here.
-spawn server socat OPENSSL-LISTEN:444,cert="$T/www.crt",key="$T/www.key",verify=0,fork,reuseaddr \
+spawn server socat "OPENSSL-LISTEN:444,cert=$T/www.crt,key=$T/www.key,verify=0,fork,reuseaddr" \
     TCP:127.0.0.1:22
 within 10 hears server 444 || exit 1
 SW=$B/smolwrap LOGINS=${LOGINS:-6} AT_ONCE=8
@@ -29,7 +29,7 @@ for port in 22 2222 8443 $WAY_SOCKS $WAY_HTTP; do
 	broken "$port"
 done
 for known in "$KNOWN" "$T/serve_known"; do
-	sed -n "s/^$SSHD[^ ]* /[$SSHD]:20022,[$SSHD]:20443,[$SSHD]:28443 /p
+	sed -n "s/^${SSHD}[^ ]* /[$SSHD]:20022,[$SSHD]:20443,[$SSHD]:28443 /p
 	    s/^\[$SSHD]:2222 /[$SSHD]:22222 /p" "$known" >"$T/more"
 	cat "$T/more" >>"$known"
 done
