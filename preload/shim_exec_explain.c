@@ -78,7 +78,7 @@ look(int fd)
 {
 	struct stat st = { 0 };
 	struct finding f = { .is = NULL };
-	struct head h;
+	struct head h = { .of.elf.e_machine = 0 };
 	ssize_t n;
 
 	if (sys_call3(SYS_fstat, fd, (long)&st, 0) == 0 &&
