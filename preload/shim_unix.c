@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#define RUN_USER "/run/user/"
+
 /* A trailing '*' stands for anything. */
 static const char *const denied[] = {
 	"/run/nscd/socket",
@@ -25,6 +27,14 @@ static const char *const denied[] = {
 	"/run/containerd/containerd.sock",
 	"/run/crio/crio.sock",
 	"/run/libvirt/*",
+};
+
+/* The same in /run/user/ID: engines that an ordinary user runs. */
+static const char *const denied_own[] = {
+	"/docker.sock",
+	"/podman/podman.sock",
+	"/containerd/*",
+	"/libvirt/*",
 };
 
 static bool
@@ -44,6 +54,13 @@ is_denied(const char *path)
 		path += 4;
 	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++)
 		if (matches(path, denied[i]))
+			return true;
+	if (strncmp(path, RUN_USER, sizeof(RUN_USER) - 1) != 0)
+		return false;
+	path += sizeof(RUN_USER) - 1;
+	path += strspn(path, "0123456789");
+	for (size_t i = 0; i < sizeof(denied_own) / sizeof(denied_own[0]); i++)
+		if (matches(path, denied_own[i]))
 			return true;
 	return false;
 }

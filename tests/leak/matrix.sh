@@ -21,11 +21,12 @@ printf 'nameserver %s\noptions timeout:1 attempts:1\n' $A4 \
     >"$T/etc-client/resolv.conf"
 spawn server "$SINK" "$T/hits-net" net $FIRST $LAST
 within 5 hears server $LAST
-on client mkdir -p /run/nscd /run/systemd/resolve
+on client mkdir -p /run/nscd /run/systemd/resolve /run/user/0/podman
 spawn client "$SINK" "$T/hits-unix" unix /run/nscd/socket \
-    /run/systemd/resolve/io.systemd.Resolve /run/docker.sock
+    /run/systemd/resolve/io.systemd.Resolve /run/docker.sock \
+    /run/user/0/podman/podman.sock
 spawn client "$SINK" "$T/hits-stub" stub
-within 5 on client test -S /run/docker.sock
+within 5 on client test -S /run/user/0/podman/podman.sock
 watch client
 : >"$T/base"
 
@@ -85,6 +86,7 @@ hit() {
 	unix) case $1 in
 		unix-nscd*) grep -q "nscd/socket by a probe" "$T/hits-unix" ;;
 		unix-resolved) grep -q esolve "$T/hits-unix" ;;
+		unix-podman) grep -q podman "$T/hits-unix" ;;
 		*) grep -q docker "$T/hits-unix" ;;
 		esac ;;
 	link) case $1 in

@@ -938,6 +938,12 @@ o_unix_docker(void)
 }
 
 static void
+o_unix_podman(void)
+{
+	o_unix("/run/user/0/podman/podman.sock", 0);
+}
+
+static void
 o_listen(void)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET };
@@ -1065,6 +1071,7 @@ static const struct probe {
 	{ "unix-nscd-proc-root", "unix", o_unix_nscd_self },
 	{ "unix-resolved", "unix", o_unix_resolved },
 	{ "unix-docker", "unix", o_unix_docker },
+	{ "unix-podman", "unix", o_unix_podman },
 	{ "listen", "inbound", o_listen },
 	{ "listen-v6", "inbound", o_listen_v6 },
 	{ "stub-resolver", "lo", o_stub },
