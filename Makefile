@@ -108,7 +108,8 @@ $(B)/stack/%.o: stack/%.c stack/lwip/lwipopts.h | $(LWIP)/.complete
 # glibc declares connect() and its kin with a transparent union, which a
 # faithful definition contradicts under -Wpedantic; the shim keeps its calls
 # out of the reach of _FORTIFY_SOURCE, which would rewrite them.
-$(B)/preload/shim_%.o: WARN := $(filter-out -Wpedantic,$(WARN)) -U_FORTIFY_SOURCE
+$(B)/preload/shim_%.o: WARN := $(filter-out -Wpedantic,$(WARN))
+$(B)/preload/shim_%.o: override CFLAGS += -U_FORTIFY_SOURCE
 # Where the programs look for each other; compiled anew when that changes, so
 # that `make` and `make install PREFIX=...` agree.
 WHERE    := -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
@@ -222,8 +223,11 @@ bench: all $(BENCH_BIN) $(TEST_BIN)
 bench-rust:
 	CARGO_TARGET_DIR=$(CURDIR)/build/interop/target cargo build --release \
 	    --locked --manifest-path tests/interop/speed/Cargo.toml
+# cmocka's handler would hide a fault; UBSan only remarks, if it is let.
+asan: export ASAN_OPTIONS = handle_segv=2
 asan:
-	$(MAKE) B=build/asan SAN=-fsanitize=address,undefined check T='$$(UNIT_BIN)'
+	$(MAKE) B=build/asan check T='$$(UNIT_BIN) tests/fuzz/replay.sh' \
+	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 tsan:
 	$(MAKE) B=build/tsan SAN=-fsanitize=thread check T='$$(UNIT_BIN)'
 # FUZZ_SECONDS for each target, one after the other; crashes stay in build/fuzz.
