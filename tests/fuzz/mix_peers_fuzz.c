@@ -270,14 +270,18 @@ fuzz_exit(struct rbuf *in)
 	};
 	struct mixclient_config mc = { .profile = mix_profile_find("raw"),
 	    .events = &mix_events, .rng = &rng.rng, .pool = 64, .peers = 8 };
+	static struct mixclient *mix;	/* large, and only asked for SURBs */
 	struct iprexit *x = NULL;
-	struct iprexit_config cfg = { .mix = mixclient_new(&mc),
-	    .events = &events, .arg = &x, .rng = &rng.rng };
+	struct iprexit_config cfg = { .events = &events, .arg = &x,
+	    .rng = &rng.rng };
 	int64_t now = 1000;
 	uint8_t what;
 	size_t n;
 
-	if (cfg.mix == NULL || (x = iprexit_new(&cfg)) == NULL)
+	if (mix == NULL)
+		mix = mixclient_new(&mc);
+	cfg.mix = mix;
+	if (mix == NULL || (x = iprexit_new(&cfg)) == NULL)
 		abort();
 	for (int i = 0; i < STEPS && next(in, &what, &n); i++) {
 		uint8_t tag[NYMMSG_TAG_LEN] = { what & 3 };
@@ -292,7 +296,6 @@ fuzz_exit(struct rbuf *in)
 			abort();
 	}
 	iprexit_free(x);
-	mixclient_free(cfg.mix);
 }
 
 int

@@ -16,9 +16,34 @@ watch client
 ROW_QUICK=1
 spawn inet gnutls-serv --udp --echo --port 4434 --x509certfile "$T/www.crt" \
     --x509keyfile "$T/www.key"
+within 5 on inet grep -q ":1152 " /proc/net/udp
 SSH="ssh -p 22 -i $KEY -o UserKnownHostsFile=$T/known_all -o StrictHostKeyChecking=no -o BatchMode=yes"
 RTP="/usr/bin/python3 $SW_ROOT/tests/lib/rtp.py"
-export SSH RTP
+TALK="sh $T/talk"
+export SSH RTP TALK
+# talk TEXT COMMAND...: says it to a program each second, since datagrams may be
+# lost, or overtake the handshake that is before them, until it comes back.
+cat >"$T/talk" <<'END'
+text=$1 left=40; shift
+mkfifo "$D/to"
+: >"$D/from"
+"$@" <"$D/to" >"$D/from" 2>&1 &
+exec 3>"$D/to"
+until grep -m 1 "$text" "$D/from" || [ $left -eq 0 ]; do
+	[ $((left % 4)) -ne 0 ] || echo "$text" >&3
+	left=$((left - 1))
+	sleep 0.25
+done
+[ $left -ne 0 ] || cat "$D/from" >&2
+exec 3>&-
+left=8				# some say goodbye, and their servers wait for it
+while kill -0 $! && [ $left -gt 0 ]; do
+	sleep 0.25
+	left=$((left - 1))
+done 2>/dev/null
+kill $! 2>/dev/null
+:
+END
 
 row "curl" curl - '*the page of*' 'curl -sS http://$H/'
 row "curl https" curl - '*the page of*' 'curl -sS --cacert $CA https://$H/'
@@ -46,13 +71,10 @@ row "dig, a large answer" dig - '*' 'dig +short +bufsize=4096 @$WWW example.test
 row "drill" drill - '*www.example.test.*IN*A*' 'drill $H @$WWW'
 row "kdig" kdig - '[0-9]*' 'kdig +short @$WWW $H A'
 row "nslookup" nslookup - '*www.example.test*' 'nslookup -type=A $H'
-row "nc -u" nc - 'by udp' \
-    '(echo by udp; sleep 2) | nc -u -w 3 $H 7 | head -n 1'
-row "ncat -u" ncat - 'by ncat' \
-    '(echo by ncat; sleep 2) | ncat -u -i 3 $H 7 2>/dev/null | head -n 1'
-row "socat UDP" socat - 'by socat' \
-    'echo by socat | socat -t 5 - UDP:$H:7'
-row "socat UDP6" socat - 'by six' 'echo by six | socat -t 5 - UDP6:$H:7'
+row "nc -u" nc - 'by udp' '$TALK "by udp" nc -u $H 7'
+row "ncat -u" ncat - 'by ncat' '$TALK "by ncat" ncat -u $H 7'
+row "socat UDP" socat - 'by socat' '$TALK "by socat" socat - UDP:$H:7'
+row "socat UDP6" socat - 'by six' '$TALK "by six" socat - UDP6:$H:7'
 via=$VIA VIA="$VIA --isolate always"
 row "HTTP/3" gtlsclient - '*the page of*' \
     'gtlsclient -q --exit-on-all-streams-close --download=$D $H 4443 https://$H:4443/index.html && cat $D/index.html'
@@ -60,7 +82,7 @@ row "HTTP/3, 300 KB" gtlsclient - "$SUM*" \
     'gtlsclient -q --exit-on-all-streams-close --download=$D $H 4443 https://$H:4443/300k && sha256sum <$D/300k'
 VIA=$via
 row "DTLS by gnutls" gnutls-serv - '*by dtls*' \
-    '(sleep 2; echo by dtls; sleep 2) | gnutls-cli --udp --x509cafile=$CA -p 4434 $H'
+    '$TALK "by dtls" gnutls-cli --udp --x509cafile=$CA -p 4434 $H'
 # Logs in by SSH, and talks by UDP; its own terminal, for it wants one.
 row "mosh" mosh-client - '*in a mosh*' \
     'export LC_ALL=C.UTF-8 TERM=xterm
