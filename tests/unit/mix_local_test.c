@@ -270,6 +270,108 @@ a_mix_that_restarts_costs_only_what_was_in_it(void **state)
 	free_world(w);
 }
 
+static struct topology *
+copy_topology(const struct topology *t)
+{
+	struct topology *copy;
+	char *text;
+
+	assert_int_equal(topology_write(t, &text), SW_OK);
+	assert_int_equal(topology_parse(&copy, text, strlen(text)), SW_OK);
+	free(text);
+	return copy;
+}
+
+/* Each node gets a key for the next rotation; the network as it is then. */
+static struct topology *
+rotate_all(struct world *w, const struct topology *now)
+{
+	struct topology *t = copy_topology(now), *next;
+	uint8_t sk[32];
+
+	t->rotation_id++;
+	for (size_t i = 0; i < t->n; i++) {
+		rng_fill(&rng_system, sk, sizeof(sk));
+		prim_x25519_base(t->node[i].sphinx, sk);
+		assert_int_equal(node_rotate(localnet_node(w->net,
+		    t->node[i].id - 1), sk, t->rotation_id), SW_OK);
+	}
+	next = copy_topology(t);	/* with tables for the new keys */
+	topology_free(t);
+	return next;
+}
+
+static void
+retire_all(struct world *w)
+{
+	for (size_t i = 0; i < LOCALNET_NODES; i++)
+		node_retire(localnet_node(w->net, i));
+}
+
+static unsigned
+count_wrong_rotation(const struct world *w)
+{
+	struct node_stats st;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < LOCALNET_NODES; i++) {
+		node_stats(localnet_node(w->net, i), &st);
+		n += (unsigned)st.mix.wrong_rotation;
+	}
+	return n;
+}
+
+/* While packets are under way the keys and with them the labels change; the
+ * last keys are taken until they are retired, and then no more. */
+static void
+keys_are_rotated_under_a_transfer(void **state)
+{
+	struct world *w = new_world("raw");
+	struct mixtunnel_config late = {
+		.loop = &w->loop, .profile = mix_profile_find("raw"),
+		.events = &tunnel_events, .arg = w, .rng = &rng_system,
+		.exit = *localnet_exit(w->net),
+	};
+	struct topology *odd, *even;
+	struct mixtunnel *old;
+	unsigned wrong = 0;
+
+	(void)state;
+	/* Rotation 0, in which nodes are started, has no label. */
+	odd = rotate_all(w, localnet_topology(w->net));
+	mixtunnel_set_topology(w->tunnel, odd);
+	assert_true(run_until(w, &w->ups, 1) >= 0);
+	send_all(w, 40, 500);		/* most of them are still out there */
+	even = rotate_all(w, odd);
+	send_all(w, 20, 500);		/* the client does not know yet */
+	mixtunnel_set_topology(w->tunnel, even);
+	send_all(w, 80, 500);
+	assert_true(run_until(w, &w->got, 140) >= 0);
+	assert_int_equal(count_wrong_rotation(w), 0);
+	retire_all(w);
+	send_all(w, 40, 500);
+	assert_true(run_until(w, &w->got, 160) >= 0);
+	assert_int_equal(w->downs, 0);
+
+	/* Somebody who still has the old keys gets nowhere. */
+	late.topology = odd;
+	memcpy(late.entry, late.topology->node[LOCALNET_ENTRY].identity, 32);
+	assert_int_equal(mixtunnel_new(&old, &late), SW_OK);
+	mixtunnel_start(old);
+	for (int64_t end = clock_now_ms() + 30000; wrong == 0;) {
+		assert_true(clock_now_ms() < end);
+		assert_int_equal(loop_run_once(&w->loop, 20), SW_OK);
+		wrong = count_wrong_rotation(w);
+	}
+	assert_int_equal(w->ups, 1);
+	mixtunnel_free(old);
+	mixtunnel_free(w->tunnel);
+	w->tunnel = NULL;
+	topology_free(odd);
+	topology_free(even);
+	free_world(w);
+}
+
 /* A tunnel of the test's own in place of the world's. */
 static void
 replace_tunnel(struct world *w, struct mixtunnel_config *cfg,
@@ -404,6 +506,7 @@ main(void)
 		cmocka_unit_test(the_default_profile_paces_and_delays),
 		cmocka_unit_test(a_gateway_that_restarts_is_found_again),
 		cmocka_unit_test(a_mix_that_restarts_costs_only_what_was_in_it),
+		cmocka_unit_test(keys_are_rotated_under_a_transfer),
 		cmocka_unit_test(a_registration_is_good_for_the_next_session),
 		cmocka_unit_test(somebody_else_may_dial),
 		cmocka_unit_test(tls_is_not_done_without_a_dialer),
