@@ -18,6 +18,7 @@
 #define PACKETS_PER_EVENT 64
 #define ORPHAN_TICK_MS 50
 #define GUARD_ASKED_MOST_MS 4000	/* between two questions, at the most */
+#define GUARD_ANSWERS_MS 30000
 #define QUEUE_PACKETS 4096	/* the kernel drops what does not fit */
 
 struct device {
@@ -29,6 +30,7 @@ struct device {
 	struct link_config config;
 	bool routed4, routed6;
 	struct loop_timer orphan;
+	bool asked;			/* the guard owes an answer */
 	int64_t ask_ms, drain_until;	/* 0: programs may remain */
 	struct device *prev, *next;
 };
@@ -235,8 +237,12 @@ orphan_tick(struct loop_timer *t)
 	int64_t now = d->s->loop.now_ms;
 
 	if (d->drain_until == 0) {
-		if (send(d->guard.fd, "?", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+		if (d->asked || send(d->guard.fd, "?", 1,
+		    MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
 			drain(d);
+		else
+			loop_set_timer(&d->s->loop, t, now + GUARD_ANSWERS_MS);
+		d->asked = true;
 	} else if (netdev_count_unsent(d->diag_fd) > 0 && now < d->drain_until)
 		loop_set_timer(&d->s->loop, t, now + ORPHAN_TICK_MS);
 	else
@@ -257,6 +263,7 @@ guard_says(struct loop_fd *w, uint32_t ready)
 		loop_del(&d->s->loop, w);	/* somebody killed it */
 	if (d->of != NULL || d->drain_until != 0)
 		return;
+	d->asked = false;
 	if (n == 1 && word == GUARD_SOME) {
 		loop_set_timer(&d->s->loop, &d->orphan,
 		    d->s->loop.now_ms + d->ask_ms);
