@@ -428,9 +428,8 @@ flush_client(struct iprexit *x, struct client *c, int64_t now_ms)
 			c->seq--;	/* there are no SURBs for more */
 			break;
 		}
-		if (r != SW_OK)
-			x->stats.dropped++;
-		x->stats.down++;
+		x->stats.dropped += r != SW_OK;
+		x->stats.down += r == SW_OK;
 		c->at += a.bundle_len;
 	}
 	x->waiting |= c->at < c->len;

@@ -177,6 +177,12 @@ localnet_node(const struct localnet *n, size_t i)
 	return n->node[i];
 }
 
+const struct iprexit_stats *
+localnet_routed(const struct localnet *n)
+{
+	return router_stats(n->router);
+}
+
 int
 localnet_send(struct localnet *n, const struct sw_addr *to,
     const uint8_t *pkt, size_t len)

@@ -45,6 +45,8 @@ const struct topology *localnet_topology(const struct localnet *n);
 const struct recipient *localnet_exit(const struct localnet *n);
 struct node *localnet_node(const struct localnet *n, size_t i);
 
+const struct iprexit_stats *localnet_routed(const struct localnet *n);
+
 /* A packet from the world to an inner address: see iprexit_send(). */
 int localnet_send(struct localnet *n, const struct sw_addr *to,
     const uint8_t *pkt, size_t len) SW_MUST_CHECK;

@@ -137,6 +137,12 @@ router_address(const struct router *r)
 	return mixclient_address(r->mix);
 }
 
+const struct iprexit_stats *
+router_stats(const struct router *r)
+{
+	return iprexit_stats(r->exit);
+}
+
 int
 router_send(struct router *r, const struct sw_addr *to, const uint8_t *pkt,
     size_t len)

@@ -35,6 +35,8 @@ void router_set_topology(struct router *r, const struct topology *t);
 
 const struct recipient *router_address(const struct router *r);
 
+const struct iprexit_stats *router_stats(const struct router *r);
+
 /* A packet from the world to an inner address: see iprexit_send(). */
 int router_send(struct router *r, const struct sw_addr *to,
     const uint8_t *pkt, size_t len) SW_MUST_CHECK;

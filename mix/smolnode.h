@@ -22,6 +22,9 @@ struct smolnode {
  * names and numbers. */
 struct node;
 void smolnode_print_counts(const struct node *n);
+/* The same for an exit's router: "routed". */
+struct iprexit_stats;
+void smolnode_print_routed(const struct iprexit_stats *st);
 
 int smolnode_open(struct smolnode *s) SW_MUST_CHECK;
 void smolnode_close(struct smolnode *s);

@@ -113,6 +113,8 @@ report(void)
 {
 	for (size_t i = 0; self.net != NULL && i < LOCALNET_NODES; i++)
 		smolnode_print_counts(localnet_node(self.net, i));
+	if (self.net != NULL)
+		smolnode_print_routed(localnet_routed(self.net));
 }
 
 static int

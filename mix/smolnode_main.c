@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "mix/base58.h"
+#include "mix/iprexit.h"
 #include "mix/node.h"
 #include "mix/prim.h"
 #include "mix/smolnode.h"
@@ -107,6 +108,17 @@ smolnode_print_counts(const struct node *n)
 	    st.mix.refused, st.mix.full, st.link_full, st.frames_bad,
 	    st.handshakes_bad, st.inbox_full, st.push_full, st.clients,
 	    st.peers, st.stored);
+	fflush(stdout);
+}
+
+void
+smolnode_print_routed(const struct iprexit_stats *st)
+{
+	printf("routed clients %zu up %" PRIu64 " down %" PRIu64 " spoofed %"
+	    PRIu64 " refused %" PRIu64 " dropped %" PRIu64 " malformed %"
+	    PRIu64 " strangers %" PRIu64 "\n", st->clients, st->up, st->down,
+	    st->spoofed, st->refused, st->dropped, st->malformed,
+	    st->strangers);
 	fflush(stdout);
 }
 

@@ -267,6 +267,8 @@ report(void)
 {
 	if (self.node != NULL)
 		smolnode_print_counts(self.node);
+	if (self.router != NULL)
+		smolnode_print_routed(router_stats(self.router));
 }
 
 static int

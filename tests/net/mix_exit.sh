@@ -3,7 +3,7 @@
 # it refuses.  Nodes on `server`, the program on `client`.
 . "${0%/*}/../lib/net.sh"
 
-plan 16
+plan 17
 product || skip_all "smolwrap is not built"
 hosts && services small dns || { fail "hosts"; exit 1; }
 ask=$T/ask.py
@@ -177,6 +177,8 @@ case $(mix tcp "$WWW" 7) in
 	pass "without -e what is not public is refused, at once" ;;
 *)	fail "without -e what is not public is refused, at once" ;;
 esac
+kill -USR1 "$pid_node"
+ok "and counted" within 10 grep -q "^routed .* refused [1-9]" "$T/node"
 kill "$pid_node"
 echo "accept $WWW:7" >"$T/policy"
 network -e -f "$T/policy"
