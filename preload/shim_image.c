@@ -19,6 +19,7 @@
 #define PAGE 65536		/* the largest in use */
 #endif
 
+_Static_assert(sizeof(struct image) <= 4096, "the image is one page");
 static union {
 	struct image image;
 	char page[PAGE];

@@ -30,6 +30,17 @@ struct image_fd {
 
 enum image_fd_name { IMAGE_CHANNEL, IMAGE_SERVER, IMAGE_CTL, IMAGE_FDS };
 
+/* shim_resolve_kept.c: a name that was looked up, and its addresses. */
+#define IMAGE_NAMES 6
+#define IMAGE_NAME_ADDRS 2	/* one for each family */
+struct image_name {
+	char name[256];
+	int64_t at_ms;
+	int32_t family;
+	uint32_t n;		/* 0: free */
+	struct sw_addr addr[IMAGE_NAME_ADDRS];
+};
+
 struct image {
 	int32_t pid;		/* 0: new, or wiped by fork */
 	uint32_t lock;
@@ -44,6 +55,8 @@ struct image {
 	bool has_config;
 	struct link_config config;
 	struct image_fd fds[IMAGE_FDS];
+	uint32_t names_lock, names_next;
+	struct image_name names[IMAGE_NAMES];
 };
 
 enum thread_word {

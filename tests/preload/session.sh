@@ -8,19 +8,25 @@
 
 SW=$B/smolwrap
 
-hosts && services small || exit 1
+hosts && services small dns || exit 1
 # The kernel keeps 15 letters of a name; here nobody reaps the dead.
 sessions() { ps -C smolwrap-sessio -o stat= | grep -c -v Z; }
 no_session() { [ "$(sessions)" = 0 ]; }
 key() { on client "$SW" status | sed -n "s/^$1 //p"; }
-# A program that holds a connection to the echo server: says "up", then waits.
+# A program that holds a connection to the echo server: says "up", then waits;
+# afterwards it asks again for a name that it has just looked up.
 cat >"$T/hold.py" <<'END'
 import socket, sys
 s = socket.create_connection((sys.argv[1], 7), 20)
 s.settimeout(20)
 s.sendall(b"x")
 assert s.recv(1) == b"x"
-print("up", flush=True)
+def look_up():
+    try:
+        return socket.getaddrinfo("www.example.test", 7) and "found"
+    except socket.gaierror:
+        return "no name"
+print(look_up(), "and up", flush=True)
 try:
     print("end" if s.recv(1) == b"" else "data")
 except OSError as e:
@@ -30,6 +36,7 @@ try:
     print("connected")
 except OSError as e:
     print("refused")
+print(look_up())
 END
 
 # --- unnamed -------------------------------------------------------------
@@ -142,16 +149,20 @@ on client "$SW" true && diag "warm start, mean: $(on client sh "$T/warm.sh" "$SW
 on client "$SW" -s other python3 "$T/hold.py" $WWW >"$T/held" 2>&1 &
 within 10 grep -q up "$T/held"
 ok "down" on client "$SW" down -s other
-within 10 sh -c "[ \$(wc -l <$T/held) -ge 3 ]"
-is "$(tail -n 2 "$T/held")" "ConnectionResetError
-refused" "down: a program hears of it at once, and gets no further"
+within 10 sh -c "[ \$(wc -l <$T/held) -ge 4 ]"
+is "$(cat "$T/held")" "found and up
+ConnectionResetError
+refused
+no name" "down: a program hears of it at once, and gets no further"
 rm "$T/held"			# or the last one's "up" would be taken for ours
 on client "$SW" python3 "$T/hold.py" $WWW >"$T/held" 2>&1 &
 within 10 grep -q up "$T/held"
 pkill -KILL -x smolwrap-sessio
-within 10 sh -c "[ \$(wc -l <$T/held) -ge 3 ]"
-is "$(tail -n 2 "$T/held")" "ConnectionResetError
-refused" "a session that is killed: the same"
+within 10 sh -c "[ \$(wc -l <$T/held) -ge 4 ]"
+is "$(cat "$T/held")" "found and up
+ConnectionResetError
+refused
+no name" "a session that is killed: the same"
 # shellcheck disable=SC2086
 ok "up again, over a dead session's socket" on client "$SW" up $VIA
 pkill -TERM -x smolwrap-sessio
