@@ -1,7 +1,7 @@
 # smolwrap.  `make demo` and `make test` are all a newcomer needs.
 #   make            the programs and the library, in $(B); V=1 shows commands
 #   make lint       static checks      make bench    paired ratios
-#   make asan|tsan  the unit tests under a sanitizer, in folders of their own
+#   make asan|tsan|valgrind  the unit tests under each of them
 #   make fuzz       FUZZ_SECONDS a target     make soak    sizes and numbers
 #   make suites     other projects' tests     make interop other peers
 #   make bench-rust the Rust crate, for make bench to time beside
@@ -79,8 +79,8 @@ all: $(addprefix $(B)/,smolwrap smolwrap-session smolwrap-session-full \
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: FORCE all deps test check bench demo lint asan tsan fuzz fuzz-run soak \
-	suites interop interop-iroh interop-peers bench-rust install clean
+.PHONY: FORCE all deps test check bench demo lint asan tsan valgrind fuzz fuzz-run \
+	soak suites interop interop-iroh interop-peers bench-rust install clean
 
 # --- others' sources -------------------------------------------------------
 deps:
@@ -230,6 +230,13 @@ asan:
 	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 tsan:
 	$(MAKE) B=build/tsan SAN=-fsanitize=thread check T='$$(UNIT_BIN)'
+# Not mix_alloc_test, which brings its own malloc().  Wants a quiet machine: what
+# has to happen within seconds takes twenty times as long.
+VALGRIND := valgrind -q --leak-check=full --show-leak-kinds=definite \
+	--errors-for-leak-kinds=definite --error-exitcode=9
+valgrind: $(UNIT_BIN)
+	CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -e '$(VALGRIND)' \
+	    $(filter-out %/mix_alloc_test,$(UNIT_BIN))
 # FUZZ_SECONDS for each target, one after the other; crashes stay in build/fuzz.
 FUZZ_SECONDS ?= 600
 fuzz:
@@ -281,7 +288,8 @@ install: all
 	$(call put,644,$(wildcard man/*.1),$(PREFIX)/share/man/man1)
 	$(call put,644,$(wildcard man/*.8),$(PREFIX)/share/man/man8)
 	$(call put,644,$(wildcard examples/*),$(PREFIX)/share/doc/smolserve)
-	sed -i 's,/usr/local/,$(PREFIX)/,' $(DESTDIR)$(PREFIX)/share/doc/smolserve/smolserve.service
+	sed -i 's,/usr/local/,$(PREFIX)/,' $(DESTDIR)$(PREFIX)/share/doc/smolserve/smolserve.service \
+	    $(DESTDIR)$(PREFIX)/share/man/man8/smolserve.8
 clean:
 	rm -rf build/default build/asan build/tsan build/fuzz
 
