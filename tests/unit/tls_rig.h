@@ -261,6 +261,10 @@ rig_end(struct tls_rig *r)
 	}
 	rig_wish(r, 's');
 	pthread_join(r->thread, NULL);
+	/* Somebody may have come together with the wish. */
+	for (int i = 0; tls_server_count(r->server) > 0; i++)
+		if (i > 1000 || loop_run_once(&r->l, 10) != SW_OK)
+			abort();
 	tls_server_free(r->server);
 	loop_wipe(&r->l);
 	close(r->listen_fd);
