@@ -283,13 +283,20 @@ iprclient_tick(struct iprclient *c, int64_t now_ms)
 		flush(c, now_ms);
 	if (iprsurbs_are_short(&c->surbs) && has_room(c, QUEUE_RESUME))
 		(void)!mixclient_give(c->cfg.mix, &c->cfg.exit, SURB_ALONE);
-	/* Rather SURBs in the next slot than cover. */
-	if (iprsurbs_are_few(&c->surbs) && mixclient_is_idle(c->cfg.mix))
-		(void)!mixclient_give(c->cfg.mix, &c->cfg.exit, SURB_RIDE_MAX);
 	if (c->blocked && has_room(c, QUEUE_RESUME) && c->bundle_len == 0) {
 		c->blocked = false;
 		c->cfg.events->writable(c->cfg.arg);
 	}
+}
+
+void
+iprclient_fill_slot(struct iprclient *c)
+{
+	if (c->state != IPRCLIENT_UP)
+		return;
+	flush(c, c->now_ms);
+	if (mixclient_queued(c->cfg.mix) == 0 && iprsurbs_are_few(&c->surbs))
+		(void)!mixclient_give(c->cfg.mix, &c->cfg.exit, SURB_RIDE_MAX);
 }
 
 int64_t

@@ -76,6 +76,8 @@ int iprclient_send(struct iprclient *c, const uint8_t *pkt, size_t len)
 
 /* Let what was bundled go, and do what time asks.  At each turn's end. */
 void iprclient_tick(struct iprclient *c, int64_t now_ms);
+/* mixclient's slot would go to cover: rather what waits here, or SURBs. */
+void iprclient_fill_slot(struct iprclient *c);
 int64_t iprclient_deadline(const struct iprclient *c);
 
 /* Tell the exit goodbye, as far as one message may. */

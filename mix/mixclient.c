@@ -184,6 +184,8 @@ mixclient_tick(struct mixclient *c, int64_t now_ms)
 		while (has_queued(c) && mixclient_send_next(c) != SW_AGAIN)
 			;
 	while (p->send_us != 0 && c->next_send_us <= now_us) {
+		if (!has_queued(c) && c->cfg.events->idle != NULL)
+			c->cfg.events->idle(c->cfg.arg);
 		if (has_queued(c))
 			(void)mixclient_send_next(c);
 		else
@@ -212,12 +214,6 @@ mixclient_deadline(const struct mixclient *c)
 	if (p->send_us == 0 && has_queued(c) && !c->blocked)
 		at = 0;
 	return at;
-}
-
-bool
-mixclient_is_idle(const struct mixclient *c)
-{
-	return c->cfg.profile->send_us != 0 && !has_queued(c);
 }
 
 static void

@@ -63,6 +63,9 @@ struct mixclient_events {
 	    uint8_t rotation, const uint8_t *pkt, size_t len);
 	/* A whole message: plain, data or reply.  Borrowed until return. */
 	void (*message)(void *arg, const struct nymmsg *m);
+	/* A slot is due, and nothing waits: it goes to cover unless something
+	 * is sent or given now.  May be NULL. */
+	void (*idle)(void *arg);
 };
 
 struct mixclient_config {
@@ -129,9 +132,6 @@ void mixclient_deliver(struct mixclient *c, uint8_t *in, size_t n,
 size_t mixclient_room(const struct mixclient *c);
 /* Fragments waiting to leave. */
 size_t mixclient_queued(const struct mixclient *c);
-
-/* Would the next slot go to cover?  Never without slots. */
-bool mixclient_is_idle(const struct mixclient *c);
 
 /* Send what is due.  Also after mixclient_send() and when there is room
  * again after SW_AGAIN. */

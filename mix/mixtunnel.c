@@ -303,8 +303,14 @@ mix_message(void *arg, const struct nymmsg *m)
 	iprclient_take(((struct mixtunnel *)arg)->ipr, m);
 }
 
+static void
+mix_idle(void *arg)
+{
+	iprclient_fill_slot(((struct mixtunnel *)arg)->ipr);
+}
+
 static const struct mixclient_events mix_events = {
-	mix_transmit, mix_message,
+	.transmit = mix_transmit, .message = mix_message, .idle = mix_idle,
 };
 
 /* The exit. */

@@ -39,7 +39,9 @@ message(void *arg, const struct nymmsg *m)
 	iprexit_take(r->exit, m, r->loop->now_ms);
 }
 
-static const struct mixclient_events mix_events = { transmit, message };
+static const struct mixclient_events mix_events = {
+	.transmit = transmit, .message = message,
+};
 
 static void
 deliver(void *arg, uint8_t *data, size_t len)

@@ -4,10 +4,12 @@
  * virtual time.  The processor is infinitely fast here, so only the protocols
  * count, and a loaded machine changes nothing.
  *
- *	mix_goodput [-s SECONDS] [-f FLOWS] [-l MS] [-p PROFILE] [-k KB] [up|down]
+ *	mix_goodput [-s SECONDS] [-f FLOWS] [-l MS] [-p PROFILE] [-k KB] [-b MS]
+ *	    [up|down]
  *
  * -l is the latency of the wires, one way; the mixes' delays come on top.  -k:
- * the client's link to its gateway carries so many KB a second each way.  The
+ * the client's link to its gateway carries so many KB a second each way.  -b:
+ * each turn of the loop takes so long, as on a machine that is busy.  The
  * ceiling is what the profile's slots can carry: one packet of 1380 bytes for
  * each, upwards less the SURBs for acknowledgements, downwards three replies
  * for each slot's SURBs (nym-ipr.md 6.4, 6.5).
@@ -30,6 +32,7 @@
 
 #define PACKET_MAX 1500
 #define FLOWS_MAX 64
+#define FRAME_LEN 2460			/* a packet on the way to the gateway */
 
 /* Packets on a wire of constant delay. */
 struct wire_packet {
@@ -47,7 +50,7 @@ struct wire {
 	bool stuck;
 };
 
-static int latency_ms;
+static int latency_ms, busy_ms;
 static struct localnet *net;
 static struct mixtunnel *tunnel;
 static bool is_up;
@@ -60,6 +63,7 @@ static void
 turn(void)
 {
 	assert_int_equal(virtual_turn(&rig.loop), SW_OK);
+	virtual_ns += busy_ms * INT64_C(1000000);
 }
 
 static void
@@ -444,12 +448,16 @@ move(const int *fd, size_t flows, bool up)
 	return sum;
 }
 
-/* Bytes a second that the slots of a profile can carry; 0: no slots. */
+/* Bytes a second that the slots of a profile can carry, or so many of them as
+ * the link to the gateway can; 0: no slots. */
 static double
 ceiling(const struct mix_profile *p, bool up)
 {
 	double slots = p->send_us > 0 ? 1e6 / p->send_us : 0;
+	double most = (double)link_rate * 1000 / FRAME_LEN;
 
+	if (link_rate > 0 && slots > most)
+		slots = most;
 	return up ? slots / 1.143 * 1380 : slots * 3 * 1380;
 }
 
@@ -518,13 +526,14 @@ main(int argc, char **argv)
 	bool verbose = false;
 	size_t flows = 0;
 
-	while ((opt = getopt(argc, argv, "s:f:l:p:k:v")) != -1)
+	while ((opt = getopt(argc, argv, "s:f:l:p:k:b:v")) != -1)
 		switch (opt) {
 		case 's': seconds = atoi(optarg); break;
 		case 'f': flows = (size_t)atoi(optarg); break;
 		case 'l': wires = atoi(optarg); break;
 		case 'p': only = optarg; break;
 		case 'k': link_rate = (size_t)atoi(optarg); break;
+		case 'b': busy_ms = atoi(optarg); break;
 		case 'v': verbose = true; break;
 		default: return 2;
 		}

@@ -93,7 +93,9 @@ unix_now(void *arg)
 	return 1750000000;
 }
 
-static const struct mixclient_events mix_events = { transmit, message };
+static const struct mixclient_events mix_events = {
+	.transmit = transmit, .message = message,
+};
 static const struct iprclient_events ipr_events = {
 	up, packet, writable, down,
 };

@@ -263,7 +263,7 @@ static void
 fuzz_exit(struct rbuf *in)
 {
 	static const struct mixclient_events mix_events = {
-		no_transmit, no_message,
+		.transmit = no_transmit, .message = no_message,
 	};
 	static const struct iprexit_events events = {
 		exit_packet, exit_gone, exit_writable,

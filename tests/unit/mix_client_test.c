@@ -43,7 +43,9 @@ message(void *arg, const struct nymmsg *m)
 	e->count++;
 }
 
-static const struct mixclient_events events = { transmit, message };
+static const struct mixclient_events events = {
+	.transmit = transmit, .message = message,
+};
 
 struct world {
 	struct fakenet net;

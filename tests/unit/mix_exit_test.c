@@ -240,7 +240,9 @@ no_message(void *arg, const struct nymmsg *m)
 	(void)m;
 }
 
-static const struct mixclient_events mix_events = { no_transmit, no_message };
+static const struct mixclient_events mix_events = {
+	.transmit = no_transmit, .message = no_message,
+};
 
 static void
 rig_packet(void *arg, const uint8_t *pkt, size_t len)

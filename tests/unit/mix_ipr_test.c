@@ -111,8 +111,18 @@ exit_message(void *arg, const struct nymmsg *m)
 	iprexit_take(w->exit, m, w->net.now_ms);
 }
 
-static const struct mixclient_events client_mix = { transmit, client_message };
-static const struct mixclient_events exit_mix = { transmit, exit_message };
+static void
+client_idle(void *arg)
+{
+	iprclient_fill_slot(((struct world *)arg)->client);
+}
+
+static const struct mixclient_events client_mix = {
+	.transmit = transmit, .message = client_message, .idle = client_idle,
+};
+static const struct mixclient_events exit_mix = {
+	.transmit = transmit, .message = exit_message,
+};
 
 static void
 up(void *arg, const uint8_t ip4[4], const uint8_t ip6[16], uint16_t mtu)
@@ -202,7 +212,7 @@ unix_now(void *arg)
 }
 
 static struct world *
-new_world(uint8_t version, unsigned loss, uint8_t seed)
+new_world_as(const char *profile, uint8_t version, unsigned loss, uint8_t seed)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct iprclient_config cc = {
@@ -213,7 +223,7 @@ new_world(uint8_t version, unsigned loss, uint8_t seed)
 
 	fakenet_init(&w->net, seed);
 	w->net.loss_percent = loss;
-	w->cm = fakenet_add(&w->net, 0, "raw", &client_mix, w);
+	w->cm = fakenet_add(&w->net, 0, profile, &client_mix, w);
 	w->xm = fakenet_add(&w->net, 1, "raw", &exit_mix, w);
 	cc.mix = w->cm;
 	cc.exit = *mixclient_address(w->xm);
@@ -222,6 +232,12 @@ new_world(uint8_t version, unsigned loss, uint8_t seed)
 	w->client = iprclient_new(&cc);
 	w->exit = iprexit_new(&xc);
 	return w;
+}
+
+static struct world *
+new_world(uint8_t version, unsigned loss, uint8_t seed)
+{
+	return new_world_as("raw", version, loss, seed);
 }
 
 /* The same mixnet client, whose router knows nobody. */
@@ -808,7 +824,7 @@ other_down(void *arg, int err)
 }
 
 static const struct mixclient_events other_mix = {
-	other_transmit, other_message,
+	.transmit = other_transmit, .message = other_message,
 };
 static const struct iprclient_events other_events = {
 	other_up, other_packet, other_writable, other_down,
@@ -930,6 +946,36 @@ an_exit_that_is_not_there_is_told(void **state)
 	free_world(w);
 }
 
+/* Several slots are due at once, and answers have taken SURBs: none of those
+ * slots goes to cover. */
+static void
+a_busy_machine_wastes_no_slots(void **state)
+{
+	struct world *w = new_world_as("fast", IPRMSG_V9, 0, 21);
+	const struct mixclient_stats *st = mixclient_stats(w->cm);
+	struct sw_addr to = { .port = 0 };
+	uint64_t cover, made;
+	uint8_t pkt[1400];
+
+	(void)state;
+	connect_up(w);
+	run(w, 2000);
+	to = addr_v4(0, 0);
+	memcpy(to.ip + 12, w->ip4, 4);
+	make_packet(w, pkt, sizeof(pkt), 1);
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(iprexit_send(w->exit, &to, pkt, sizeof(pkt)),
+		    SW_OK);
+	cover = st->cover;
+	run(w, 5);
+	made = st->surbs_made;
+	w->net.now_ms += 25;
+	run(w, 5);
+	assert_true(st->surbs_made >= made + 9);
+	assert_true(st->cover <= cover + 2);
+	free_world(w);
+}
+
 static int
 setup(void **state)
 {
@@ -951,6 +997,7 @@ main(void)
 		cmocka_unit_test(without_a_way_to_the_exit_nobody_is_asked_again),
 		cmocka_unit_test(an_exit_that_was_only_silent_still_knows_us),
 		cmocka_unit_test(version_10_brings_the_mtu),
+		cmocka_unit_test(a_busy_machine_wastes_no_slots),
 		cmocka_unit_test(a_long_transfer_does_not_run_out_of_surbs),
 		cmocka_unit_test(loss_below_costs_packets_but_not_the_tunnel),
 		cmocka_unit_test(packets_come_as_they_come),

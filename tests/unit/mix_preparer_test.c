@@ -269,7 +269,9 @@ message(void *arg, const struct nymmsg *m)
 static void
 a_client_is_never_held_up(void **state)
 {
-	static const struct mixclient_events events = { transmit, message };
+	static const struct mixclient_events events = {
+		.transmit = transmit, .message = message,
+	};
 	static uint8_t data[30000];
 	struct mixclient *a, *b;
 	struct preparer_stats st;

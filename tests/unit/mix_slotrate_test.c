@@ -194,7 +194,9 @@ message(void *arg, const struct nymmsg *m)
 	((struct receiver *)arg)->messages++;
 }
 
-static const struct mixclient_events events = { transmit, message };
+static const struct mixclient_events events = {
+	.transmit = transmit, .message = message,
+};
 
 /* Messages of one packet each, as many as are taken; those that arrived in
  * `seconds`. */
