@@ -1,11 +1,21 @@
 #include "stack/records.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "base/sys.h"
 #include "stack/arena.h"
 
 #define EMPTY_MAX 16		/* empty records in a row at the end */
+
+/* Has the program shut its end since we were woken? */
+static bool
+has_ended(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return sys_poll(&p, 1, 0) == 1;
+}
 
 bool
 records_drain(struct loop *l, struct loop_fd *w, uint32_t events, int limit,
@@ -28,6 +38,8 @@ records_drain(struct loop *l, struct loop_fd *w, uint32_t events, int limit,
 		if (r < 0)
 			break;
 		/* At the end 0 means that, or an empty datagram. */
+		if (r == 0 && !over)
+			over = has_ended(w->fd);
 		empty = r == 0 && over ? empty + 1 : 0;
 		if (empty == 0)
 			take(arg, rec, (size_t)r);
