@@ -27,6 +27,7 @@ struct serve_session {
 	size_t part_len;
 	int64_t since_ms;
 	uint64_t heard;			/* packets, when last looked at */
+	uint64_t sent, passed;		/* bytes; those that had left then */
 	unsigned misses;
 	bool is_dirty, hung_up, counted_in;
 	char attempt[SERVE_ATTEMPT_MAX]; /* to log in, not in the log yet */

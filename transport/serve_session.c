@@ -11,8 +11,10 @@
 #include "transport/serve_private.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@
 
 #define MISSES_MAX 3
 #define FLUSH_MS 5000			/* for a good-bye to be sent */
+#define QUESTIONS_MAX 1024		/* bytes of questions that nobody answers */
 
 /* ---- the end ---- */
 
@@ -96,6 +99,7 @@ send_output(struct serve_session *s)
 		if (n < 0)
 			return errno == EAGAIN ? SW_AGAIN : SW_ERR_RESET;
 		serve_ssh_sent(s->ssh, (size_t)n);
+		s->sent += (uint64_t)n;
 	}
 	return SW_OK;
 }
@@ -187,15 +191,32 @@ on_grace(struct loop_timer *t)
 	serve_session_free(s);
 }
 
+/* More than our questions has left the socket since we last looked: a client
+ * at the end of a slow path has those before it that wait there, and is not
+ * silent. */
+static bool
+takes_output(struct serve_session *s)
+{
+	uint64_t before = s->passed;
+	int waiting = 0;
+
+	if (ioctl(s->w.fd, SIOCOUTQ, &waiting) != 0 || waiting < 0 ||
+	    (uint64_t)waiting > s->sent)
+		return false;
+	s->passed = s->sent - (uint64_t)waiting;
+	return s->passed > before + QUESTIONS_MAX;
+}
+
 static void
 on_alive(struct loop_timer *t)
 {
 	struct serve_session *s = CONTAINER_OF(t, struct serve_session, alive);
 	uint64_t heard = serve_ssh_input(s->ssh);
+	bool takes = takes_output(s);
 
 	loop_set_timer(&s->v->l, t, s->v->l.now_ms +
 	    (int64_t)s->v->limits.keepalive_s * 1000);
-	if (heard != s->heard) {
+	if (heard != s->heard || takes) {
 		s->heard = heard;
 		s->misses = 0;
 		return;
