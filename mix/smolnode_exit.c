@@ -67,7 +67,7 @@ streams_max(void)
 	size_t n;
 
 	(void)getrlimit(RLIMIT_NOFILE, &files);
-	n = files.rlim_cur > 2 * EXIT_OTHER_FDS ? files.rlim_cur -
+	n = files.rlim_cur / 2 > EXIT_OTHER_FDS ? files.rlim_cur -
 	    EXIT_OTHER_FDS : files.rlim_cur / 2;
 	return n < SPLICE_FLOWS_MAX ? n : SPLICE_FLOWS_MAX;
 }
