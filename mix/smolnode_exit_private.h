@@ -14,7 +14,7 @@
 #define EXIT_UDP_EACH 256		/* of one client */
 #define EXIT_UDP_PEERS 256		/* of one flow that it may hear */
 #define EXIT_TCP_EACH 2048
-#define EXIT_OTHER_FDS 5000		/* descriptors kept for all but streams */
+#define EXIT_OTHER_FDS 5000u		/* descriptors kept for all but streams */
 #define EXIT_DNS_PORT 53
 #define EXIT_DNS_SERVERS 3
 
