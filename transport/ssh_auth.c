@@ -185,9 +185,17 @@ ssh_auth_run(ssh_session s, const struct ssh_plan *p, int64_t deadline_ms,
 		snprintf(why, SSH_TUNNEL_WHY_LEN,
 		    "the server did not finish the login in time");
 		r = SW_ERR_TIMEOUT;
-	} else if (!ssh_is_connected(s) && r != SSH_AUTH_DENIED) {
-		snprintf(why, SSH_TUNNEL_WHY_LEN, "the server ended the login: "
-		    "%.300s%s%s", ssh_get_error(s),
+	} else if (r == SSH_AUTH_PARTIAL) {
+		list_methods((unsigned)ssh_userauth_list(s, NULL), methods);
+		snprintf(why, SSH_TUNNEL_WHY_LEN, "the server takes the key and "
+		    "wants more of user \"%.64s\" besides (%s), which cannot "
+		    "be given here (AuthenticationMethods)",
+		    user != NULL ? user : "?", methods + 1);
+		r = SW_ERR_AUTH;
+	} else if (r != SSH_AUTH_DENIED) {
+		snprintf(why, SSH_TUNNEL_WHY_LEN, "%s: %.300s%s%s",
+		    ssh_is_connected(s) ? "the login failed here" :
+		    "the server ended the login", ssh_get_error(s),
 		    a.note[0] != '\0' ? "; " : "", a.note);
 		r = SW_ERR_AUTH;
 	} else {

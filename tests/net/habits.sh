@@ -51,6 +51,12 @@ sshd_with "AllowTcpForwarding no"
 on client timeout 60 "$SW" $VIA -- curl -sS -m 20 http://$WWW/ >"$T/out" 2>&1
 fails "a server that does not forward gives nothing" grep -q "page" "$T/out"
 
+sshd_with "AuthenticationMethods publickey,publickey"
+# shellcheck disable=SC2086
+on client timeout 60 "$SW" $VIA true >"$T/out" 2>&1
+is $? 125 "a server that wants two keys"
+like "$(cat "$T/out")" "*takes the key and wants more*(publickey)*" "is told as one"
+
 # Keys that only an agent holds, and one that only an authority vouches for;
 # the usual files are away.
 mv "$HOME/.ssh" "$T/ssh.away"
