@@ -259,6 +259,10 @@ mix_change_network(struct session_mix *t, struct topology *topology)
 	if (mix_ends_are_in(t, topology)) {
 		mixtunnel_set_topology(t->mix, topology);
 		topology_free(old);
+		/* We may have asked for it in search of another entry. */
+		if (t->entry_lost_ms != 0 && mix_may_start(t) &&
+		    mix_leave_entry(t))
+			loop_set_timer(&t->t.s->loop, &t->reroute, 0);
 		return;
 	}
 	if (!mix_choose_ends(t, true, why)) {

@@ -84,6 +84,7 @@ struct session_mix {
 	struct netdir_avoid lost_entries, lost_exits;
 	bool entry_worked;		/* it let us in, once */
 	int64_t entry_lost_ms;		/* 0: it is there */
+	int64_t entry_left_ms;		/* for another, last */
 	bool other_exit;		/* who resolves there is not known */
 	struct loop_timer reroute;	/* the ends have changed */
 	struct mix_local local;

@@ -14,6 +14,8 @@
 
 #define PATIENCE_MS 5000		/* for an entry that once worked */
 #define TRIES_MAX 5			/* ends tried before the first success */
+#define LEAVE_MS 1000			/* between two, when there was one: it
+					 * may be our own network that is gone */
 
 static void
 shun(struct netdir_avoid *a, const uint8_t id[static NYM_KEY_LEN])
@@ -144,6 +146,7 @@ mix_leave_entry(struct session_mix *t)
 		t->entry_lost_ms = now;
 	if (start_text(&t->t.s->start, TEXT_ENTRY) != NULL ||
 	    (t->entry_worked && now - t->entry_lost_ms < PATIENCE_MS) ||
+	    (t->was_up && now - t->entry_left_ms < LEAVE_MS) ||
 	    !may_try_more(t, &t->lost_entries))
 		return false;
 	shun(&t->lost_entries, t->entry.identity);
@@ -153,6 +156,7 @@ mix_leave_entry(struct session_mix *t)
 		return false;
 	}
 	log_info("mix: the entry gateway is lost, another is tried");
+	t->entry_left_ms = now;
 	use_entry(t, node);
 	return true;
 }
