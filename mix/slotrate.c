@@ -1,12 +1,15 @@
 #include "mix/slotrate.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #define INTERVAL_MS 250			/* between decisions, at least, */
 #define ENOUGH 8			/* and with so many acks, */
 #define INTERVAL_MAX_MS 1000		/* or at the latest */
 #define SPAN_MS 15000
 #define UNKNOWN INT64_MAX
+#define BIN_MS 25
+#define QUICK_PART 4			/* one of so many waits less */
 #define QUEUE_MS 250			/* longer is too long */
 #define QUEUE_WORST_MS 1500		/* to be drained as fast as may be */
 #define FALL_LEAST 0.9			/* of the rate of acks */
@@ -55,7 +58,10 @@ slotrate_acked(struct slotrate *r, int64_t wait_ms, int64_t now_ms)
 	}
 	if (wait_ms < r->base[r->span])
 		r->base[r->span] = wait_ms;
-	r->waits += wait_ms;
+	if (wait_ms >= (int64_t)BIN_MS * SLOTRATE_BINS)
+		r->bin[SLOTRATE_BINS - 1]++;
+	else
+		r->bin[wait_ms / BIN_MS]++;
 	r->wait += (wait_ms - r->wait) / SMOOTH;
 }
 
@@ -65,11 +71,26 @@ slotrate_lost(struct slotrate *r)
 	r->lost++;
 }
 
+/* What all but the quick ones waited at least, beyond the wires. */
+static int64_t
+queue_ms(const struct slotrate *r)
+{
+	unsigned quick = r->acked / QUICK_PART, i = 0;
+	int64_t ms;
+
+	if (r->acked == 0)
+		return 0;
+	while (i < SLOTRATE_BINS - 1 && quick >= r->bin[i])
+		quick -= r->bin[i++];
+	ms = (int64_t)i * BIN_MS - least(r);
+	return ms > 0 ? ms : 0;
+}
+
 /* What is left of the rate of acks after a queue of so many ms. */
 static double
-part_left(int64_t queue_ms)
+part_left(int64_t ms)
 {
-	double over = (double)(queue_ms - QUEUE_MS) /
+	double over = (double)(ms - QUEUE_MS) /
 	    (QUEUE_WORST_MS - QUEUE_MS);
 
 	if (over < 0)
@@ -96,11 +117,11 @@ is_losing(struct slotrate *r, int64_t now_ms)
 static void
 decide(struct slotrate *r, double seconds, int64_t now_ms)
 {
-	int64_t queue_ms = r->acked > 0 ? r->waits / r->acked - least(r) : 0;
+	int64_t waited_ms = queue_ms(r);
 	bool losing = is_losing(r, now_ms);
-	double fallen = r->acked / seconds * part_left(queue_ms);
+	double fallen = r->acked / seconds * part_left(waited_ms);
 
-	if (queue_ms > QUEUE_MS || losing) {
+	if (waited_ms > QUEUE_MS || losing) {
 		r->fell_ms = now_ms;
 		if (fallen < r->rate)
 			r->rate = fallen;
@@ -126,7 +147,7 @@ slotrate_tick(struct slotrate *r, int64_t now_ms)
 		decide(r, (double)span_ms / 1000, now_ms);
 	r->since_ms = now_ms;
 	r->acked = 0;
-	r->waits = 0;
+	memset(r->bin, 0, sizeof(r->bin));
 }
 
 uint32_t

@@ -4,7 +4,8 @@
  * Theory of operation.  Every packet, cover too, brings back an ack, and its
  * sender knows how long the mixes were asked to hold the two: what the round
  * trip took besides is the wires and the queues.  The least of the last minute
- * is taken for the wires.  Where the rest grows long, or acks stay out, more is
+ * is taken for the wires.  Where the rest grows long, for three packets of four
+ * (a busy machine, or one slow mix, holds up some), or acks stay out, more is
  * sent than the network carries: then the rate falls below that at which acks
  * came back, by more the longer the queue is, so that it drains.  Otherwise it
  * rises, slowly at first, up to the profile's own.
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 #define SLOTRATE_BASES 4		/* spans of which the minimum is kept */
+#define SLOTRATE_BINS 80		/* of 25 ms */
 
 struct slotrate {
 	double fastest, slowest;	/* slots a second */
@@ -28,7 +30,7 @@ struct slotrate {
 	int64_t fell_ms;		/* when it fell last */
 	int64_t since_ms;		/* when these two were zeroed: */
 	unsigned acked;
-	int64_t waits;			/* ms: sum over what was acked */
+	unsigned bin[SLOTRATE_BINS];	/* waits of what was acked */
 	int64_t lost_ms;		/* and when these: */
 	unsigned lost, kept;
 	int64_t wait;			/* ms: smoothed, with the wires */
