@@ -216,12 +216,16 @@ packets_at_once_need_no_allocation(void **state)
 	check_profile("raw");
 }
 
+/* A network in one process under a sanitizer is slower than its slots, and its
+ * allocations are not counted. */
+#if CAN_COUNT
 static void
 packets_in_slots_need_no_allocation(void **state)
 {
 	(void)state;
 	check_profile("fast");
 }
+#endif
 
 /* Else the above could not fail. */
 static void
@@ -244,7 +248,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(allocations_are_seen),
 		cmocka_unit_test(packets_at_once_need_no_allocation),
+#if CAN_COUNT
 		cmocka_unit_test(packets_in_slots_need_no_allocation),
+#endif
 	};
 
 	return prim_init() == SW_OK ?
