@@ -184,7 +184,7 @@ send_all(struct world *w, unsigned n, size_t len)
 	make_packet(w, pkt, len, 7);
 	while (sent < n) {
 		r = SW_AGAIN;
-		if (sent - (w->got - before) < WINDOW)
+		if (sent < w->got - before + WINDOW)	/* got: older ones too */
 			r = mixtunnel_send(w->tunnel, pkt, len);
 		sent += r == SW_OK;
 		if (r != SW_OK)
