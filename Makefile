@@ -206,16 +206,19 @@ ENGINES := $(B)/libmix.a $(B)/libserve.a $(B)/libstack.a $(MBED_A)
 $(B)/tests/%: tests/%.c $(ENGINES)
 	$(COMPILE) $< $(ENGINES) $(LDHARD) -Wl,--as-needed $(MIX_LIBS) -ldl -o $@
 
+# By as many processors as there are, unless make was told otherwise.
+WIDE = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
 	B=$(B) tests/lib/prove.sh $(T)
 test: deps
-	$(MAKE) check
+	$(WIDE) check
 demo:
 	scripts/deps install demo
-	$(MAKE) all $(TEST_BIN)
+	$(WIDE) all $(TEST_BIN)
 	B=$(B) scripts/demo.sh
 lint: $(LWIP)/.complete $(MBEDTLS)/.complete
-	scripts/lint
+	LWIP=$(LWIP) MBEDTLS=$(MBEDTLS) scripts/lint
 bench: all $(BENCH_BIN) $(TEST_BIN)
 	B=$(B) sh tests/bench/run.sh
 	B=$(B) sh tests/bench/mix_local.sh
