@@ -17,16 +17,16 @@ timed() {
 	tenths=$((($(date +%s%N) - timed_from) / 100000000))
 	return $timed_status
 }
-# A slow download that something interrupts after a second.
+flows() { [ "$(wc -c <"$T/part")" -gt 1000 ]; }
+# A slow download that something interrupts once it has begun.
 # interrupted NAME COMMAND...: COMMAND does it.
 interrupted() {
 	what=$1; shift
-	wrapped curl -sS -m 30 http://www.example.test/slow \
+	: >"$T/part"
+	wrapped curl -sS -m 100 http://www.example.test/slow \
 	    >"$T/part" 2>"$T/err" &
 	job=$!
-	sleep 1.5
-	got=$(wc -c <"$T/part")
-	ok "$what: data flows before" test "$got" -gt 1000
+	ok "$what: data flows before" within 20 flows
 	"$@"
 	timed wait $job
 	status=$?
@@ -88,9 +88,10 @@ like "$(said dead)" "[1-9]*" "with the session killed, it fails"
 diag "$(tail -n 5 "$T/err")"
 
 # A cut that nobody announces: the link goes down.
+: >"$T/part"
 wrapped curl -sS -m 100 http://www.example.test/slow >"$T/part" 2>"$T/err" &
 job=$!
-sleep 1.5
+within 20 flows
 on client ip link set eth0 down
 timed wait $job
 status=$?
@@ -106,7 +107,8 @@ ok "a silent cut is noticed within 40 s ($tenths tenths)" test "$tenths" -lt 400
 : >"$T/serve-log"
 wrapped "$MANY" up $WWW 100000000000 >"$T/out" 2>&1 &
 job=$!
-sleep 1.5
+uploads() { on inet ss -Htn state established | grep -q .; }
+within 20 uploads
 cut_tunnel KILL
 timed wait $job
 status=$?
