@@ -107,7 +107,9 @@ ok "a silent cut is noticed within 40 s ($tenths tenths)" test "$tenths" -lt 400
 : >"$T/serve-log"
 wrapped "$MANY" up $WWW 100000000000 >"$T/out" 2>&1 &
 job=$!
-uploads() { on inet ss -Htn state established | grep -q .; }
+uploads() {
+	on inet ss -Htn state established "( sport = :5003 )" | grep -q .
+}
 within 20 uploads
 cut_tunnel KILL
 timed wait $job
