@@ -258,6 +258,12 @@ lead_names(const struct link_config *c, char why[static ISOLATE_WHY_MAX])
 	return SW_OK;
 }
 
+bool
+isolate_is_here(void)
+{
+	return netdev_is_only(DEVICE);
+}
+
 int
 isolate(int ctl, char why[static ISOLATE_WHY_MAX])
 {

@@ -8,6 +8,8 @@
 #ifndef SW_PRELOAD_ISOLATE_H
 #define SW_PRELOAD_ISOLATE_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 #define ISOLATE_WHY_MAX 256
@@ -23,6 +25,10 @@
  * half moved, and has no network at all; it should end.
  */
 int isolate(int ctl, char why[static ISOLATE_WHY_MAX]) SW_MUST_CHECK;
+
+/* Has it been done, by this process or one that led to it?  The kernel is asked:
+ * an environment may outlive the namespace it tells of. */
+bool isolate_is_here(void);
 
 /* Would it work here?  Tried in a child.  SW_OK, or the reason in `why`. */
 int isolate_try(char why[static ISOLATE_WHY_MAX]) SW_MUST_CHECK;

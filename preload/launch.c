@@ -240,22 +240,24 @@ struct verdict {
 	const char *why;		/* NULL: it would do */
 };
 
-/* Inside a wrapped program, for its session?  Then its namespace serves, too. */
+/* Started by a wrapped program, for its session, as far as we were told? */
 static bool
-is_inside(const struct options *o, bool *isolated)
+is_inside(const struct options *o)
 {
-	const char *policy = getenv("SMOLWRAP_POLICY");
-
-	*isolated = policy != NULL && strstr(policy, "isolated=1") != NULL;
 	return o->name == NULL && getenv("SMOLWRAP_CTL") != NULL;
+}
+
+/* Then its namespace serves, too. */
+static bool
+is_isolated(const struct options *o)
+{
+	return is_inside(o) && isolate_is_here();
 }
 
 /* 0, or the exit status; said. */
 static int
 judge(const struct options *o, struct program *p, struct verdict *v)
 {
-	bool around;
-
 	if (program_find(p, o->argv[0]) != SW_OK) {
 		bool absent = errno == ENOENT;
 
@@ -268,7 +270,7 @@ judge(const struct options *o, struct program *p, struct verdict *v)
 	v->why = program_why_not(p);
 	v->isolated = o->isolate == ISOLATE_ALWAYS ||
 	    (o->isolate == ISOLATE_AUTO && (v->why != NULL || p->is_go ||
-	    (is_inside(o, &around) && around)));
+	    is_isolated(o)));
 	v->preload = !p->is_foreign && !p->is_musl;
 	if (v->isolated)
 		return 0;
@@ -286,13 +288,12 @@ judge(const struct options *o, struct program *p, struct verdict *v)
 static int
 isolate_here(const struct options *o, int ctl, char why[static ISOLATE_WHY_MAX])
 {
-	bool already;
 	int r;
 
-	if (is_inside(o, &already) && already)
+	if (is_isolated(o))
 		return SW_OK;
 	r = isolate(ctl, why);
-	if (r != SW_OK && is_inside(o, &already))
+	if (r != SW_OK && is_inside(o))
 		snprintf(why, ISOLATE_WHY_MAX, "the program that started it is "
 		    "wrapped, but not isolated; start that one with \"smolwrap "
 		    "--isolate always\"");

@@ -71,6 +71,23 @@ ask(int nl, const struct request *q, int fine)
 	return SW_ERR_SYS;
 }
 
+bool
+netdev_is_only(const char *name)
+{
+	struct if_nameindex *list = if_nameindex();
+	bool found = false, others = false;
+
+	if (list == NULL)
+		return false;
+	for (const struct if_nameindex *i = list; i->if_name != NULL; i++)
+		if (strcmp(i->if_name, name) == 0)
+			found = true;
+		else
+			others = others || strcmp(i->if_name, "lo") != 0;
+	if_freenameindex(list);
+	return found && !others;
+}
+
 int
 netdev_up(int nl, int index, uint32_t mtu, uint32_t queue)
 {

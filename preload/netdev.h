@@ -17,6 +17,9 @@
 
 #define NETDEV_LOOPBACK 1	/* the index of `lo`, in every namespace */
 
+/* Is this all that the caller's namespace has, besides `lo`? */
+bool netdev_is_only(const char *name);
+
 /* Switch it on.  mtu, queue (packets): 0 for as they are. */
 int netdev_up(int nl, int index, uint32_t mtu, uint32_t queue) SW_MUST_CHECK;
 

@@ -107,6 +107,12 @@ is "$(cat "$T/published")" "$PAGE" "and serves on the SSH server"
 kill $job
 ok "until it ends" within 15 no_sessions
 
+# An environment that outlived its namespace is not believed.
+# shellcheck disable=SC2086 # VIA is a list of words
+like "$(on client env SMOLWRAP_CTL=99:1 SMOLWRAP_POLICY=isolated=1 \
+    "$B/smolwrap" $VIA -- busybox ip -o link)" "*smol0*" \
+    "it is the kernel who says that a program is isolated"
+
 # interrupted NAME COMMAND...: a slow download while COMMAND does it.
 interrupted() {
 	what=$1; shift
