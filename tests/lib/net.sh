@@ -136,17 +136,6 @@ spawn() {
 	    >>"$T/$net_host-$(basename "$1").log" 2>&1 </dev/null &
 }
 
-# within SECONDS COMMAND...: tries it ten times a second until it succeeds; a
-# slow or busy machine has three times as long.
-within() {
-	net_left=$(($1 * 30)); shift
-	until "$@" >/dev/null 2>&1; do
-		net_left=$((net_left - 1))
-		[ $net_left -gt 0 ] || return 1
-		sleep 0.1
-	done
-}
-
 # hears HOST PORT: something listens there on TCP.
 hears() {
 	on "$1" awk -v p="$(printf ':%04X' "$2")" '

@@ -55,6 +55,16 @@ fails() {
 	diag "$tap_out" | head -n 20
 	return 1
 }
+# within SECONDS COMMAND...: tries it ten times a second until it succeeds; a
+# slow or busy machine has three times as long.
+within() {
+	tap_left=$(($1 * 30)); shift
+	until "$@" >/dev/null 2>&1; do
+		tap_left=$((tap_left - 1))
+		[ $tap_left -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
 # The last line of a test. Without a plan at the top it prints one here.
 tap_end() {
 	[ -n "$tap_plan" ] || echo "1..$tap_n"

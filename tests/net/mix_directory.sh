@@ -14,7 +14,7 @@ trap 'kill $pids 2>/dev/null; rm -rf "$dir"' EXIT
 "$B/smolnode" local -t "$dir/net.json" >"$dir/node" 2>"$dir/node.err" &
 node=$!
 pids=$node
-until grep -q ^topology "$dir/node"; do sleep 0.1; done
+within 20 grep -q ^topology "$dir/node"
 base=$(sed -n 's/^directory //p' "$dir/node")
 exit=$(sed -n 's/^exit //p' "$dir/node")
 entry=$(sed -n 's/^entry //p' "$dir/node")
@@ -80,7 +80,7 @@ http {
 CONF
 nginx -c "$dir/nginx.conf" -e "$dir/nginx.err" &
 pids="$pids $!"
-until curl -sk -o "$dir/up" "https://127.0.0.1:$tls/api/"; do sleep 0.1; done
+within 20 curl -sk -o "$dir/up" "https://127.0.0.1:$tls/api/"
 is "$(said -a "$dir/cert.pem" -u "https://localhost:$tls/api/")" \
     "$want" "over HTTPS"
 ask -u "https://localhost:$tls/api/" >"$dir/out"

@@ -22,12 +22,6 @@ command -v "$PEER" >/dev/null || skip_all "no $PEER: see README"
 command -v "$RELAY" >/dev/null || skip_all "no $RELAY: see README"
 head -c 10000000 /dev/urandom >"$T/data"
 
-within() {
-	n=$(($1 * 10)); shift
-	until "$@" >/dev/null 2>&1; do
-		n=$((n - 1)); [ $n -gt 0 ] || return 1; sleep 0.1
-	done
-}
 # start NAME COMMAND...: in the background until it has printed its id.
 start() {
 	name=$1; shift

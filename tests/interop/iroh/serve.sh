@@ -19,12 +19,6 @@ ip link set lo up
 [ -x "$B/smolserve" ] || skip_all "$B/smolserve is not built"
 command -v "$PEER" >/dev/null || skip_all "no $PEER: see README"
 command -v "$RELAY" >/dev/null || skip_all "no $RELAY: see README"
-within() {
-	n=$(($1 * 10)); shift
-	until "$@" >/dev/null 2>&1; do
-		n=$((n - 1)); [ $n -gt 0 ] || return 1; sleep 0.1
-	done
-}
 "$RELAY" --dev >"$T/relay.log" 2>&1 &
 URL=http://127.0.0.1:3340/
 within 20 curl -s -o "$T/ping" "${URL}ping"
