@@ -22,6 +22,7 @@ target(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
     struct dial_target *out)
 {
 	struct session_ssh *t = arg;
+	int r;
 
 	(void)src;
 	if (addr_is_any(dst) || addr_is_multicast(dst))
@@ -37,7 +38,12 @@ target(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 	 * packets; at the server they would mean the server's own services. */
 	if (addr_is_loopback(dst))
 		return SW_ERR_DENIED;
-	return names_target(t->map, dst, out);
+	/* By name, unless that would lead to the other family's address. */
+	if ((r = names_target(t->map, dst, out)) == SW_OK &&
+	    names_is_virtual(dst))
+		(void)names_service_other(t->t.names, out->host,
+		    addr_is_v4(dst), &out->address);
+	return r;
 }
 
 static struct dialer *

@@ -28,6 +28,10 @@ struct dial_target {
 	 * path of a socket at the exit. */
 	char host[DIAL_HOST_MAX + 1];
 	uint16_t port;
+	/* Unless all zero: an address of the host that the splice is to have
+	 * dialled first, and the host only if that may not be dialled, or
+	 * cannot be reached.  No dialer looks at it. */
+	struct sw_addr address;
 };
 
 struct dialer;		/* an implementation's own */

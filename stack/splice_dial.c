@@ -5,6 +5,8 @@
  * the dialer's memory where that is worth it.  On the hop large segments leave
  * straight from there.
  */
+#include <stdio.h>
+
 #include "stack/arena.h"
 #include "stack/splice_priv.h"
 
@@ -42,8 +44,14 @@ dial_failed(void *arg, int err)
 	struct joint *j = arg;
 
 	j->dial = NULL;
-	j->dial_failed = true;
-	j->dial_error = err == SW_OK ? SW_ERR_RESET : err;
+	if (j->by_address && (err == SW_ERR_DENIED ||
+	    err == SW_ERR_UNREACH_HOST || err == SW_ERR_UNREACH_NET)) {
+		j->by_address = false;
+		j->by_host = true;		/* joint_work() dials again */
+	} else {
+		j->dial_failed = true;
+		j->dial_error = err == SW_OK ? SW_ERR_RESET : err;
+	}
 	joint_touch(j);
 }
 
@@ -202,9 +210,10 @@ const struct dial_events joint_dial_events = {
 static int
 choose_target(struct splice *s, struct joint *j, struct dial_target *t)
 {
-	int r = s->ops->target(s->arg, &j->src, &j->dst, t);
+	int r;
 
-	if (r != SW_OK)
+	*t = (struct dial_target){ .port = 0 };
+	if ((r = s->ops->target(s->arg, &j->src, &j->dst, t)) != SW_OK)
 		return r;
 	j->dialer = NULL;
 	if (s->ops->local != NULL)
@@ -250,6 +259,13 @@ joint_dial(struct joint *j)
 	int err = stack_is_broken() ? SW_ERR_UNREACH_NET :
 	    choose_target(j->splice, j, &t);
 
+	if (err == SW_OK && !j->by_host && !addr_is_any(&t.address)) {
+		char text[SW_ADDR_TEXT_LEN];
+
+		j->by_address = true;
+		snprintf(t.host, sizeof(t.host), "%s",
+		    addr_ip_text(&t.address, text));
+	}
 	if (err == SW_OK) {
 		err = SW_ERR_UNREACH_NET;
 		j->dial = j->ops->open(j->dialer, &t, &joint_dial_events, j, &err);

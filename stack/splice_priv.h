@@ -46,6 +46,7 @@ struct joint {
 	struct dial *dial;		/* NULL: gone */
 	int dial_error;			/* why it failed or closed */
 	bool dial_opened, dial_failed, dial_closed, dial_eof;
+	bool by_address, by_host;	/* what is dialled of a target with both */
 	bool write_full;		/* it took less than it was given */
 	bool data_full;			/* we took less; resume() is due */
 	struct lent *lent, *lent_last;	/* lwIP refers to it: see joint_acked */

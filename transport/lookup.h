@@ -18,6 +18,7 @@ struct lookup {
 	int err;
 	bool v4, v6;			/* it has addresses of that family */
 	bool v6_first;			/* the exit would dial one first */
+	struct sw_addr other;		/* one of those it would not, or 0 */
 	/* The addresses themselves, where the exit tells; borrowed. */
 	const struct sw_addr *addrs;
 	size_t n;

@@ -97,7 +97,7 @@ known_free(struct known *k)
 }
 
 static struct known *
-known_find(struct names_service *s, const char *name)
+known_find(const struct names_service *s, const char *name)
 {
 	struct known *k;
 
@@ -162,6 +162,7 @@ on_lookup(void *arg, const struct lookup *what)
 	k->err = copy.err;
 	k->has_v6 = what->err == SW_OK && what->v6;
 	k->v6_first = what->err == SW_OK && what->v6_first;
+	k->other = what->other;
 	k->until_ms = k->s->l->now_ms + (int64_t)ttl_of(&copy) * 1000;
 	keep_addrs(k, &copy);
 	find(&f, k);
@@ -225,6 +226,19 @@ known_find_out(struct waiter *w, const char *name)
 		return;
 	}
 	LIST_APPEND(&k->waiters, w, link);
+}
+
+bool
+names_service_other(const struct names_service *s, const char *name, bool v4,
+    struct sw_addr *out)
+{
+	const struct known *k = known_find(s, name);
+
+	if (k == NULL || k->until_ms <= s->l->now_ms ||
+	    addr_is_any(&k->other) || addr_is_v4(&k->other) != v4)
+		return false;
+	*out = k->other;
+	return true;
 }
 
 void

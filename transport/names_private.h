@@ -63,6 +63,7 @@ struct known {
 	bool has_v6, v6_first;
 	int err;			/* SW_OK: it exists */
 	int64_t until_ms;
+	struct sw_addr other;		/* as in struct lookup */
 	struct sw_addr *addrs;		/* real ones */
 	size_t n;
 	char name[DIAL_HOST_MAX + 1];

@@ -103,6 +103,14 @@ void names_service_query(struct names_service *s, const struct sw_addr *to,
 /* Take back every question asked with this arg. */
 void names_service_cancel(struct names_service *s, const void *arg);
 
+/*
+ * Who dials an exit by name gets the family that the exit prefers.  An address
+ * of the name, when it has both, for a flow that asks for the other one; false:
+ * it has none, or none is known (any more).  *out's port is 0.
+ */
+bool names_service_other(const struct names_service *s, const char *name,
+    bool v4, struct sw_addr *out);
+
 /* Names that it knows now. */
 size_t names_service_count(const struct names_service *s);
 

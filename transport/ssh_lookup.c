@@ -174,7 +174,7 @@ static void
 on_answer(struct ssh_lookups *k, const struct ssh_text_line *l)
 {
 	struct lookup what = { .v4 = l->v4, .v6 = l->v6,
-		.v6_first = l->v6_first };
+		.v6_first = l->v6_first, .other = l->other };
 	struct question *q;
 
 	LIST_EACH(q, &k->asked, link)
@@ -294,7 +294,8 @@ static const struct dial_events events = {
 static struct dial *
 open_service(struct ssh_lookups *k, int *err)
 {
-	static const struct dial_target to = { "smolwrap-names", 1 };
+	static const struct dial_target to = { .host = "smolwrap-names",
+		.port = 1 };
 
 	snprintf(k->token, sizeof(k->token), "smolserve");
 	return ssh_tunnel_dialer_ops.open(ssh_tunnel_dialer(k->t), &to, &events,

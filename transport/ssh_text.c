@@ -145,10 +145,12 @@ parse_answer(const char *p, struct ssh_text_line *out)
 		p += strspn(p, " \t");
 		out->unknown = out->unknown || strcmp(p, "?") == 0;
 		if (take_address(p, &a) != NULL) {
-			out->v6_first = out->v6_first ||
-			    (!out->v4 && !addr_is_v4(&a));
-			out->v4 = out->v4 || addr_is_v4(&a);
-			out->v6 = out->v6 || !addr_is_v4(&a);
+			bool *seen = addr_is_v4(&a) ? &out->v4 : &out->v6;
+
+			if (!*seen && (out->v4 || out->v6))
+				out->other = a;
+			*seen = true;
+			out->v6_first = out->v6_first || !out->v4;
 		}
 		p += strcspn(p, " \t");
 	}

@@ -235,7 +235,8 @@ static struct datagram_port *
 op_open(struct datagrams *d, const struct datagram_events *ev, void *arg,
     int *err)
 {
-	static const struct dial_target to = { UDP_CHANNEL_HOST, 1 };
+	static const struct dial_target to = { .host = UDP_CHANNEL_HOST,
+		.port = 1 };
 	struct ssh_tunnel *t = (struct ssh_tunnel *)(void *)d;
 	struct datagram_port *p;
 

@@ -51,6 +51,12 @@ sshd_with "AllowTcpForwarding no"
 on client timeout 60 "$SW" $VIA -- curl -sS -m 20 http://$WWW/ >"$T/out" 2>&1
 fails "a server that does not forward gives nothing" grep -q "page" "$T/out"
 
+# The server prefers IPv6, and may be let to dial by name alone.
+sshd_with "PermitOpen www.example.test:80"
+# shellcheck disable=SC2086
+is "$(on client timeout 60 "$SW" $VIA -- curl -4 -sS -m 30 $U/where)" \
+    2001:db8::1 "a server that allows names alone is asked by name"
+
 sshd_with "AuthenticationMethods publickey,publickey"
 # shellcheck disable=SC2086
 on client timeout 60 "$SW" $VIA true >"$T/out" 2>&1

@@ -43,10 +43,12 @@ row "git push ssh" git - 'second' \
 row "curl ftp" curl 21 '*the page of*' 'curl -sS ftp://$H:$P/index.html'
 row "curl ftp upload" curl - '*a file in a folder*' \
     'curl -sS -T $T/www/sub/file.txt ftp://$H/up$$.txt && curl -sS ftp://$H/up$$.txt'
-# FTP has other words for each family: the program has to meet the one that the
-# SSH server dials.
+# FTP has other words for each family: the program has to meet the one that it
+# asked for, or the one that the server dials.
 row "wget ftp" wget 21 '*the page of*' 'wget -q -t 1 -T 10 -O- ftp://$H:$P/index.html'
 row "wget ftp, IPv4 alone" wget - '*the page of*' 'wget -q -t 1 -T 10 -O- ftp://v4.example.test/index.html'
+row "wget ftp, IPv4 of both" wget 21 '*the page of*' 'wget -4 -q -t 1 -T 10 -O- ftp://$H:$P/index.html'
+row "curl ftp, PASV" curl 21 '*the page of*' 'curl -4 -sS --disable-epsv --no-ftp-skip-pasv-ip ftp://$H:$P/index.html'
 row "lftp" lftp 21 '*the page of*' \
     'lftp -c "set net:max-retries 1; set net:timeout 8; set ftp:passive-mode on; open -p $P $H; cat index.html"'
 row "tnftp" tnftp 21 '*the page of*' 'tnftp -V -o - ftp://$H:$P/index.html'

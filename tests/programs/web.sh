@@ -18,6 +18,8 @@ row "curl" curl 80 "$PAGE" 'curl -sS http://$H:$P/'
 row "curl https" curl 443 "$PAGE" 'curl -sS --cacert $CA https://$H:$P/'
 row "curl -4" curl 80 "$PAGE" 'curl -4 -sS http://$H:$P/'
 row "curl -6" curl 80 "$PAGE" 'curl -6 -sS http://$H:$P/'
+row "curl -4, curl -6, who asks" curl 80 '203.0.113.1
+2001:db8::1' 'curl -4 -sS http://$H:$P/where && curl -6 -sS http://$H:$P/where'
 row "curl happy eyeballs" curl 443 "$PAGE" \
     'curl -sS --happy-eyeballs-timeout-ms 50 --cacert $CA https://$H:$P/'
 row "curl --http2 -Z" curl 443 '*1048576*1048576*' \

@@ -113,8 +113,10 @@ begin(void **state)
 		.datagrams = (struct datagrams *)(void *)&fake,
 		.datagram_ops = &port_ops,
 	};
-	const struct dial_target servers[2] = { { "10.0.0.1", 53 },
-		{ "9.9.9.9", 53 } };
+	const struct dial_target servers[2] = {
+		{ .host = "10.0.0.1", .port = 53 },
+		{ .host = "9.9.9.9", .port = 53 },
+	};
 
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
@@ -402,7 +404,7 @@ a_dial_by_name_tries_the_addresses_in_turn(void **state)
 {
 	struct names_dialer *n = names_dialer_new(&fake.l, fake.s,
 	    (struct dialer *)(void *)&fake, &below_ops);
-	struct dial_target to = { "web.example", 443 };
+	struct dial_target to = { .host = "web.example", .port = 443 };
 	struct dialled d = { .opened = 0 };
 	struct dial *dial;
 	int err;
@@ -431,7 +433,7 @@ a_dial_to_no_name_fails_and_an_aborted_one_is_silent(void **state)
 {
 	struct names_dialer *n = names_dialer_new(&fake.l, fake.s,
 	    (struct dialer *)(void *)&fake, &below_ops);
-	struct dial_target to = { "none.example", 443 };
+	struct dial_target to = { .host = "none.example", .port = 443 };
 	struct dialled d = { .opened = 0 }, e = { .opened = 0 };
 	struct dial *dial;
 	int err;

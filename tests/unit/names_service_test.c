@@ -314,6 +314,34 @@ who_asks_for_any_family_gets_v6_only_where_the_name_has_it(void **state)
 }
 
 static void
+the_family_that_the_exit_would_not_dial_has_an_address(void **state)
+{
+	const struct lookup six = { .v4 = true, .v6 = true, .v6_first = true,
+		.other = addr_v4(0xc0000201, 0) };
+	struct sw_addr got, zero = { .port = 0 };
+	struct fake f;
+	struct heard h;
+
+	(void)state;
+	begin(&f);
+	assert_false(names_service_other(f.s, "six.example", true, &got));
+	resolve(&f, "six.example", AF_INET, &h);
+	exit_tells(&six);
+	assert_true(names_service_other(f.s, "six.example", true, &got));
+	assert_memory_equal(&got, &six.other, sizeof(got));
+	got = zero;
+	assert_false(names_service_other(f.s, "six.example", false, &got));
+	assert_memory_equal(&got, &zero, sizeof(got));
+	f.l.now_ms += 61 * 1000;		/* and for a minute */
+	assert_false(names_service_other(f.s, "six.example", true, &got));
+	resolve(&f, "old.example", AF_INET, &h);
+	exit_says(SW_OK);
+	assert_false(names_service_other(f.s, "old.example", true, &got));
+	assert_false(names_service_other(f.s, "old.example", false, &got));
+	finish(&f);
+}
+
+static void
 failures_are_told_apart_and_only_absence_is_kept(void **state)
 {
 	struct fake f;
@@ -717,6 +745,7 @@ main(void)
 		cmocka_unit_test(name_becomes_a_virtual_address_once_the_exit_knows_it),
 		cmocka_unit_test(
 		    who_asks_for_any_family_gets_v6_only_where_the_name_has_it),
+		cmocka_unit_test(the_family_that_the_exit_would_not_dial_has_an_address),
 		cmocka_unit_test(failures_are_told_apart_and_only_absence_is_kept),
 		cmocka_unit_test(local_and_private_names_never_leave),
 		cmocka_unit_test(hosts_file_comes_first),

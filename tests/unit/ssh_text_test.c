@@ -88,6 +88,7 @@ static void
 resolver_lines_are_read(void **state)
 {
 	struct ssh_text_line l;
+	struct sw_addr expected;
 
 	(void)state;
 	ssh_text_parse_line("smolwrap-names 1 0123abcd", &l);
@@ -110,8 +111,15 @@ resolver_lines_are_read(void **state)
 	assert_int_equal(l.id, 7);
 	assert_true(l.v4);
 	assert_false(l.v6 || l.v6_first);
-	ssh_text_parse_line("8 2001:db8::1 STREAM x 192.0.2.1 STREAM", &l);
+	assert_true(addr_is_any(&l.other));
+	ssh_text_parse_line("8 2001:db8::1 STREAM x 192.0.2.1 STREAM 192.0.2.2",
+	    &l);
 	assert_true(l.v4 && l.v6 && l.v6_first);
+	expected = addr_v4(0xc0000201, 0);
+	assert_memory_equal(&l.other, &expected, sizeof(expected));
+	ssh_text_parse_line("8 192.0.2.1 2001:db8::1 192.0.2.2 2001:db8::2", &l);
+	assert_int_equal(addr_parse_ip(&expected, "2001:db8::1"), SW_OK);
+	assert_memory_equal(&l.other, &expected, sizeof(expected));
 	ssh_text_parse_line("8 0.0.0.0 ::", &l);
 	assert_true(l.v4 && l.v6 && !l.v6_first);
 	ssh_text_parse_line("9", &l);

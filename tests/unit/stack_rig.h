@@ -77,6 +77,9 @@ struct rig {
 	void (*meddle_in)(struct link_frame *f);
 	int (*meddle_out)(const struct iovec *iov, int n);
 	bool foreign;			/* the owner is no owner of ours */
+	/* An address of all hosts, and which service answers there. */
+	struct sw_addr address;
+	uint16_t address_port;
 	struct sw_addr listening;
 	struct link_config config;
 };
@@ -231,12 +234,14 @@ rig_open(struct dialer *er, const struct dial_target *t,
     const struct dial_events *ev, void *arg, int *err)
 {
 	struct dial *d = calloc(1, sizeof(*d));
+	char text[SW_ADDR_TEXT_LEN];
 
 	(void)er;
 	(void)err;
 	d->ev = ev;
 	d->arg = arg;
-	d->port = t->port;
+	d->port = strcmp(t->host, addr_ip_text(&rig.address, text)) == 0 ?
+	    rig.address_port : t->port;
 	d->timer.fire = dial_answer;
 	d->next = rig.dials;
 	rig.dials = d;
@@ -332,6 +337,7 @@ rig_target(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 	(void)src;
 	addr_ip_text(dst, out->host);
 	out->port = dst->port;
+	out->address = rig.address;
 	return SW_OK;
 }
 

@@ -304,6 +304,57 @@ many_flows_are_told_apart(void **state)
 	rig_until(splice_count_flows(rig.splice) == 0);
 }
 
+/* Connects to `port` of a host whose address is also known, where `there`
+ * answers; the errno, and what the exit was asked for, in order, in got[]. */
+static int
+dial_both(uint16_t port, uint16_t there, uint16_t got[static 2])
+{
+	struct dial *before = rig.dials;
+	int fd = rig_socket(false), error;
+	size_t n = 0;
+
+	rig.address = addr_v4(0xc0000201, 0);
+	rig.address_port = there;
+	rig_connect_addr(fd, rig_dst(port), true);
+	rig_until(rig_poll(fd) != 0);
+	error = rig_state(fd, false).error;
+	close(fd);
+	for (struct dial *d = rig.dials; d != before; d = d->next)
+		n++;
+	assert_in_range(n, 1, 2);
+	got[0] = n == 1 ? rig.dials->port : rig.dials->next->port;
+	got[1] = n == 1 ? 0 : rig.dials->port;
+	return error;
+}
+
+static void
+an_address_is_dialled_before_its_host(void **state)
+{
+	static const struct {
+		uint16_t host, address;
+		int error;
+		uint16_t dialled[2];
+	} t[] = {
+		{ 7, 9, 0, { 9, 0 } },
+		{ 7, 1, ECONNREFUSED, { 1, 0 } },
+		{ 7, 4, ETIMEDOUT, { 4, 0 } },
+		{ 7, 2, 0, { 2, 7 } },
+		{ 7, 3, 0, { 3, 7 } },
+		{ 7, 5, 0, { 5, 7 } },
+		{ 3, 2, ENETUNREACH, { 2, 3 } },
+	};
+	uint16_t got[2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		assert_int_equal(dial_both(t[i].host, t[i].address, got),
+		    t[i].error);
+		assert_int_equal(got[0], t[i].dialled[0]);
+		assert_int_equal(got[1], t[i].dialled[1]);
+	}
+	rig_until(owner_count_flows(rig.owner) == 0);
+}
+
 static void
 a_tunnel_that_is_down_is_unreachable(void **state)
 {
@@ -649,6 +700,7 @@ main(void)
 		T(errors_come_through),
 		T(many_flows_are_told_apart),
 		T(a_stream_that_ends_at_once_was_open),
+		T(an_address_is_dialled_before_its_host),
 		T(a_tunnel_that_is_down_is_unreachable),
 		T(multicast_is_unreachable),
 		T(a_pending_connect_is_not_writable),
