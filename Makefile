@@ -1,5 +1,6 @@
 # smolwrap.  `make demo` and `make test` are all a newcomer needs.
-#   make            the programs and the library, in $(B); V=1 shows commands
+#   make            the programs and the library, in $(B); V=1 shows commands,
+#                   -s nothing but warnings
 #   make lint       static checks      make bench    paired ratios
 #   make asan|tsan|valgrind  the unit tests under each of them
 #   make fuzz       FUZZ_SECONDS a target     make soak    sizes and numbers
@@ -27,7 +28,8 @@ LWIP_INC = -Istack/lwip -isystem $(LWIP)/src/include
 LDHARD   = -Wl,-z,relro,-z,now,-z,noexecstack $(SAN)
 
 Q       := $(if $(V),,@)
-say      = $(if $(V),,printf '  %-3s %s\n' $(1) $@ &&) mkdir -p $(@D) &&
+quiet    = $(V)$(findstring s,$(firstword -$(MAKEFLAGS)))
+say      = $(if $(quiet),,printf '  %-3s %s\n' $(1) $@ &&) mkdir -p $(@D) &&
 COMPILE  = $(Q)$(call say,CC) $(CC) $(BASIC) $(WARN) $(CFLAGS)
 LINK     = $(Q)$(call say,LD) $(CC)
 ARCHIVE  = $(Q)$(call say,AR) rm -f $@ && $(AR) rcs $@ $^
@@ -210,7 +212,7 @@ $(B)/tests/%: tests/%.c $(ENGINES)
 WIDE = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
-	B=$(B) tests/lib/prove.sh $(T)
+	$(Q)B=$(B) tests/lib/prove.sh $(T)
 test: deps
 	$(WIDE) check
 demo:
