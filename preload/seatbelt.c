@@ -4,9 +4,9 @@
  * Each instruction stands at its number, and jumps name the place they go to,
  * so the table can be reordered without counting.
  *
- * Only `socket`, `socketpair` and `setsockopt` look at arguments.  They are C
- * ints: the kernel ignores the upper halves, and so does the filter.  Numbers
- * are compared before any argument is loaded, which lets the kernel (5.11 and
+ * The calls below alone have arguments looked at.  C ints: the kernel ignores
+ * the upper halves, and so does the filter; a pointer has both.  Numbers are
+ * compared before any argument is loaded, which lets the kernel (5.11 and
  * later) skip the program for every other system call.  To learn which, it
  * runs the program once for every number of both entries: that is most of what
  * fastening costs, so ordinary numbers take a short way.
@@ -15,6 +15,13 @@
  * they reach nothing.  A TIPC pair could send anywhere, other pairs cannot.
  * Streams that the session grants are pinned to the loopback device; only root
  * could move them elsewhere, and may not.  Datagram sockets it keeps.
+ *
+ * request_key() with a text for the helper: the kernel starts /sbin/request-key
+ * outside every namespace of the program's, and for keys of type dns_resolver
+ * that looks the name up by the machine's own network.
+ *
+ * setns(): root, who is isolated without a user namespace, could go back to the
+ * machine's network with a socket of any kind, as `ip netns exec` does.
  */
 #include "preload/seatbelt.h"
 
@@ -22,6 +29,7 @@
 #include <linux/audit.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -45,41 +53,52 @@
 #define SOCKET_1 41
 #define PAIR_1 53
 #define SETOPT_1 54
+#define KEY_1 249
+#define SETNS_1 308
 #define X32_1 0x40000000u	/* set in every number of the x32 entry */
 #define ARCH_2 AUDIT_ARCH_I386
 #define SOCKET_2 359
 #define PAIR_2 360
 #define SETOPT_2 366
+#define KEY_2 287
+#define SETNS_2 346
 #define SOCKETCALL_2 102	/* its arguments lie in memory */
 #elif defined(__aarch64__)
 #define ARCH_1 AUDIT_ARCH_AARCH64
 #define SOCKET_1 198
 #define PAIR_1 199
 #define SETOPT_1 208
+#define KEY_1 218
+#define SETNS_1 268
 #define X32_1 NONE
 #define ARCH_2 AUDIT_ARCH_ARM
 #define SOCKET_2 281
 #define PAIR_2 288
 #define SETOPT_2 294
+#define KEY_2 310
+#define SETNS_2 375
 #define SOCKETCALL_2 102
 #endif
 /* io_uring_setup, _enter and _register share their numbers everywhere. */
 #define URING_FIRST 425
 #define URING_LAST 427
-_Static_assert(SOCKET_1 < PAIR_1 && PAIR_1 < SETOPT_1 &&
-    SETOPT_1 < URING_FIRST, "the first entry's numbers are searched by order");
+_Static_assert(SOCKET_1 < PAIR_1 && PAIR_1 < SETOPT_1 && SETOPT_1 < KEY_1 &&
+    SETNS_1 < URING_FIRST, "the first entry's numbers are searched by order");
 _Static_assert(SOCKETCALL_2 < SOCKET_2 && SOCKET_2 < PAIR_2 &&
     PAIR_2 < SETOPT_2 && SETOPT_2 < URING_FIRST, "and the second's");
 
 enum place {
 	START = 0,
-	FIRST = 4, LOW_1 = 9, HIGH_1 = 11, ABSENT_1 = 14, ALLOW_1,
-	SECOND = 16, HIGH_2 = 19, URING_2 = 23, ABSENT_2 = 25, ALLOW_2,
-	SOCKET = 27,
-	PAIR = 33,
-	SETOPT = 35,
-	REFUSE = 40, FORBID, ALLOW,
-	OWN_NET = 43
+	FIRST = 4, LOW_1 = 9, HIGH_1 = 11, RARE_1 = 14, ABSENT_1 = 16, ALLOW_1,
+	SECOND = 18, BY_ORDER_2 = 21, HIGH_2 = 23, URING_2 = 27, ABSENT_2 = 29,
+	ALLOW_2,
+	SOCKET = 31, FAMILY = 34,
+	PAIR = 37,
+	SETOPT = 39,
+	KEY = 44,
+	JOIN = 48,
+	REFUSE = 51, FORBID, NO_KEY, ALLOW,
+	OWN_NET = 55
 };
 
 #define LOAD(at) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (at))
@@ -89,6 +108,8 @@ enum place {
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), TO(here, yes), TO(here, no))
 #define IF_GE(here, k, yes, no) \
 	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (k), TO(here, yes), TO(here, no))
+#define IF_ANY(here, k, yes, no) \
+	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (k), TO(here, yes), TO(here, no))
 
 static const struct sock_filter program[SEATBELT_LEN] = {
 	[0] = LOAD(AT_ARCH),
@@ -103,57 +124,75 @@ static const struct sock_filter program[SEATBELT_LEN] = {
 	[8] = RETURN(SECCOMP_RET_ALLOW),
 	[LOW_1] = IF_EQ(LOW_1, SETOPT_1, SETOPT, 10),
 	[10] = IF_EQ(10, PAIR_1, PAIR, ALLOW_1),
-	[HIGH_1] = IF_GE(HIGH_1, URING_FIRST, 12, ALLOW_1),
+	[HIGH_1] = IF_GE(HIGH_1, URING_FIRST, 12, RARE_1),
 	[12] = IF_GE(12, X32_1, ABSENT_1, 13),
 	[13] = IF_GE(13, URING_LAST + 1, ALLOW_1, ABSENT_1),
+	[RARE_1] = IF_EQ(RARE_1, KEY_1, KEY, 15),
+	[15] = IF_EQ(15, SETNS_1, JOIN, ALLOW_1),
 	[ABSENT_1] = RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 	[ALLOW_1] = RETURN(SECCOMP_RET_ALLOW),
 
 	[SECOND] = LOAD(AT_NR),
-	[17] = IF_GE(17, SOCKET_2, HIGH_2, 18),
-	[18] = IF_EQ(18, SOCKETCALL_2, ABSENT_2, ALLOW_2),
-	[HIGH_2] = IF_GE(HIGH_2, SETOPT_2 + 1, URING_2, 20),
-	[20] = IF_EQ(20, SOCKET_2, SOCKET, 21),
-	[21] = IF_EQ(21, PAIR_2, PAIR, 22),
-	[22] = IF_EQ(22, SETOPT_2, SETOPT, ALLOW_2),
-	[URING_2] = IF_GE(URING_2, URING_FIRST, 24, ALLOW_2),
-	[24] = IF_GE(24, URING_LAST + 1, ALLOW_2, ABSENT_2),
+	[19] = IF_EQ(19, KEY_2, KEY, 20),
+	[20] = IF_EQ(20, SETNS_2, JOIN, BY_ORDER_2),
+	[BY_ORDER_2] = IF_GE(BY_ORDER_2, SOCKET_2, HIGH_2, 22),
+	[22] = IF_EQ(22, SOCKETCALL_2, ABSENT_2, ALLOW_2),
+	[HIGH_2] = IF_GE(HIGH_2, SETOPT_2 + 1, URING_2, 24),
+	[24] = IF_EQ(24, SOCKET_2, SOCKET, 25),
+	[25] = IF_EQ(25, PAIR_2, PAIR, 26),
+	[26] = IF_EQ(26, SETOPT_2, SETOPT, ALLOW_2),
+	[URING_2] = IF_GE(URING_2, URING_FIRST, 28, ALLOW_2),
+	[28] = IF_GE(28, URING_LAST + 1, ALLOW_2, ABSENT_2),
 	[ABSENT_2] = RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 	[ALLOW_2] = RETURN(SECCOMP_RET_ALLOW),
 
 	[SOCKET] = LOAD(AT_ARG(0)),
-	[28] = IF_EQ(28, AF_UNIX, ALLOW, 29),
-	[29] = IF_EQ(29, AF_ALG, ALLOW, 30),
-	[30] = IF_EQ(30, AF_NETLINK, 31, REFUSE),
-	[31] = LOAD(AT_ARG(2)),
-	[32] = IF_EQ(32, NETLINK_ROUTE, ALLOW, REFUSE),
+	[32] = IF_EQ(32, AF_UNIX, ALLOW, 33),
+	[33] = IF_EQ(33, AF_ALG, ALLOW, FAMILY),
+	[FAMILY] = IF_EQ(FAMILY, AF_NETLINK, 35, REFUSE),
+	[35] = LOAD(AT_ARG(2)),
+	[36] = IF_EQ(36, NETLINK_ROUTE, ALLOW, REFUSE),
 
 	[PAIR] = LOAD(AT_ARG(0)),
-	[34] = IF_EQ(34, AF_TIPC, REFUSE, ALLOW),
+	[38] = IF_EQ(38, AF_TIPC, REFUSE, ALLOW),
 
 	[SETOPT] = LOAD(AT_ARG(1)),
-	[36] = IF_EQ(36, SOL_SOCKET, 37, ALLOW),
-	[37] = LOAD(AT_ARG(2)),
-	[38] = IF_EQ(38, SO_BINDTODEVICE, FORBID, 39),
-	[39] = IF_EQ(39, SO_BINDTOIFINDEX, FORBID, ALLOW),
+	[40] = IF_EQ(40, SOL_SOCKET, 41, ALLOW),
+	[41] = LOAD(AT_ARG(2)),
+	[42] = IF_EQ(42, SO_BINDTODEVICE, FORBID, 43),
+	[43] = IF_EQ(43, SO_BINDTOIFINDEX, FORBID, ALLOW),
+
+	[KEY] = LOAD(AT_ARG(2)),
+	[45] = IF_EQ(45, 0, 46, NO_KEY),
+	[46] = LOAD(AT_ARG(2) + 4),
+	[47] = IF_EQ(47, 0, ALLOW, NO_KEY),
+
+	/* Without a network to come back to, anywhere; the isolated filter
+	 * looks at the kinds asked for, 0 being any. */
+	[JOIN] = RETURN(SECCOMP_RET_ALLOW),
+	[49] = IF_EQ(49, 0, FORBID, 50),
+	[50] = IF_ANY(50, CLONE_NEWNET, FORBID, ALLOW),
 
 	[REFUSE] = RETURN(SECCOMP_RET_ERRNO | EAFNOSUPPORT),
 	[FORBID] = RETURN(SECCOMP_RET_ERRNO | EPERM),
+	[NO_KEY] = RETURN(SECCOMP_RET_ERRNO | ENOKEY),
 	[ALLOW] = RETURN(SECCOMP_RET_ALLOW),
 
-	/* The isolated filter comes here from instruction 30. */
-	[OWN_NET] = IF_EQ(OWN_NET, AF_INET, 45, 44),
-	[44] = IF_EQ(44, AF_INET6, 45, 46),
-	[45] = RETURN(SECCOMP_RET_ALLOW),
-	[46] = RETURN(SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+	/* The isolated filter comes here from FAMILY. */
+	[OWN_NET] = IF_EQ(OWN_NET, AF_INET, 57, 56),
+	[56] = IF_EQ(56, AF_INET6, 57, 58),
+	[57] = RETURN(SECCOMP_RET_ALLOW),
+	[58] = RETURN(SECCOMP_RET_ERRNO | EAFNOSUPPORT),
 };
 
 void
 seatbelt_program(struct sock_filter out[static SEATBELT_LEN], bool isolated)
 {
 	memcpy(out, program, sizeof(program));
-	if (isolated)
-		out[30] = (struct sock_filter)IF_EQ(30, AF_NETLINK, 31, OWN_NET);
+	if (!isolated)
+		return;
+	out[FAMILY] = (struct sock_filter)IF_EQ(FAMILY, AF_NETLINK, 35, OWN_NET);
+	out[JOIN] = (struct sock_filter)LOAD(AT_ARG(1));
 }
 
 int

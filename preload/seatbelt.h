@@ -3,9 +3,9 @@
  *
  * What the library misses must fail, not leak: under this filter the kernel
  * makes no socket but AF_UNIX, AF_ALG and NETLINK_ROUTE ones and no io_uring,
- * whichever entry (64-bit, i386, x32) asks, and unties none from its device.
- * It binds every descendant for
- * ever, and no set-ID program gains privilege.
+ * whichever entry (64-bit, i386, x32) asks, unties none from its device, and
+ * starts no helper that looks for a key.  It binds every descendant for ever,
+ * and no set-ID program gains privilege.
  */
 #ifndef SW_PRELOAD_SEATBELT_H
 #define SW_PRELOAD_SEATBELT_H
@@ -16,12 +16,12 @@
 
 #include "base/err.h"
 
-#define SEATBELT_LEN 47		/* instructions of the filter */
+#define SEATBELT_LEN 59		/* instructions of the filter */
 
 /*
  * Bind the calling process.  isolated: it is in a network namespace whose only
  * way out is the tunnel, so internet sockets may be made; other families, of
- * which some know no namespaces, may not.  SW_OK, or SW_ERR_SYS with errno set.
+ * which some know no namespaces, may not, and it joins no other network.  SW_OK, or SW_ERR_SYS with errno set.
  */
 int seatbelt_fasten(bool isolated) SW_MUST_CHECK;
 

@@ -862,6 +862,10 @@ u_pktinfo(void)
 
 #include "granted.h"
 
+/* --- out of the wrap ----------------------------------------------------- */
+
+#include "outside.h"
+
 /* --- other families ------------------------------------------------------ */
 
 static void
@@ -1075,6 +1079,9 @@ static const struct probe {
 	{ "listen", "inbound", o_listen },
 	{ "listen-v6", "inbound", o_listen_v6 },
 	{ "stub-resolver", "lo", o_stub },
+	{ "setns", "port", w_setns_net },
+	{ "setns-any", "port", w_setns_any },
+	{ "request-key", "output", w_request_key },
 };
 
 int

@@ -11,6 +11,7 @@
 #include <linux/audit.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -48,6 +49,9 @@ run(bool isolated, uint32_t arch, uint32_t nr, uint64_t a0, uint64_t a1,
 		case BPF_JMP | BPF_JGE | BPF_K:
 			pc += acc >= i->k ? i->jt : i->jf;
 			break;
+		case BPF_JMP | BPF_JSET | BPF_K:
+			pc += acc & i->k ? i->jt : i->jf;
+			break;
 		case BPF_RET | BPF_K:
 			return i->k;
 		default:
@@ -67,14 +71,15 @@ judge(uint32_t arch, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 
 static const struct entry {
 	const char *name;
-	uint32_t arch, socket, pair, setsockopt, socketcall;
+	uint32_t arch, socket, pair, setsockopt, socketcall, request_key, setns;
 } entries[] = {
 #if defined(__x86_64__)
-	{ "x86-64", AUDIT_ARCH_X86_64, 41, 53, 54, 0 },
-	{ "i386", AUDIT_ARCH_I386, 359, 360, 366, 102 },
+	{ "x86-64", AUDIT_ARCH_X86_64, 41, 53, 54, 0, 249, 308 },
+	{ "i386", AUDIT_ARCH_I386, 359, 360, 366, 102, 287,
+	    346 },
 #elif defined(__aarch64__)
-	{ "aarch64", AUDIT_ARCH_AARCH64, 198, 199, 208, 0 },
-	{ "arm", AUDIT_ARCH_ARM, 281, 288, 294, 102 },
+	{ "aarch64", AUDIT_ARCH_AARCH64, 198, 199, 208, 0, 218, 268 },
+	{ "arm", AUDIT_ARCH_ARM, 281, 288, 294, 102, 310, 375 },
 #endif
 };
 #define ENTRIES (sizeof(entries) / sizeof(entries[0]))
@@ -179,6 +184,49 @@ devices_stay_as_they_are(void **state)
 			}
 }
 
+/* A helper is started only for who gives it a text. */
+static void
+no_key_is_looked_for(void **state)
+{
+	(void)state;
+	for (size_t e = 0; e < ENTRIES; e++)
+		for (int isolated = 0; isolated < 2; isolated++) {
+			const struct entry *x = &entries[e];
+
+			assert_int_equal(run(isolated, x->arch, x->request_key,
+			    1, 1, 0), SECCOMP_RET_ALLOW);
+			assert_int_equal(run(isolated, x->arch, x->request_key,
+			    1, 1, 0x1000), SECCOMP_RET_ERRNO | ENOKEY);
+			assert_int_equal(run(isolated, x->arch, x->request_key,
+			    1, 1, 0x7f0000000000u), SECCOMP_RET_ERRNO | ENOKEY);
+		}
+}
+
+static void
+isolated_no_network_is_joined(void **state)
+{
+	static const struct {
+		uint64_t kinds;
+		bool network;
+	} kinds[] = {
+		{ 0, true }, { CLONE_NEWNET, true }, { CLONE_NEWNS, false },
+		{ CLONE_NEWNET | CLONE_NEWNS, true }, { CLONE_NEWPID, false },
+		{ 0x100000000u, true },	/* an int, so 0 */
+	};
+
+	(void)state;
+	for (size_t e = 0; e < ENTRIES; e++)
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+			const struct entry *x = &entries[e];
+
+			assert_int_equal(run(true, x->arch, x->setns, 3,
+			    kinds[i].kinds, 0), kinds[i].network ?
+			    SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW);
+			assert_int_equal(judge(x->arch, x->setns, 3,
+			    kinds[i].kinds, 0), SECCOMP_RET_ALLOW);
+		}
+}
+
 static void
 other_entries_do_not_exist(void **state)
 {
@@ -234,6 +282,9 @@ probe(void)
 	if (setsockopt(socket(AF_UNIX, SOCK_DGRAM, 0), SOL_SOCKET,
 	    SO_BINDTODEVICE, "", 0) == 0 || errno != EPERM)
 		return 8;
+	if (syscall(SYS_request_key, "dns_resolver", "www.example.test", "", -2) !=
+	    -1 || errno != ENOKEY)
+		return 9;
 	if (attempt(425, 8, 0, 0) != -ENOSYS || attempt(426, 0, 0, 0) != -ENOSYS)
 		return 4;
 #if defined(__x86_64__)
@@ -274,6 +325,8 @@ main(void)
 		cmocka_unit_test(only_routing_netlink_is_allowed),
 		cmocka_unit_test(pairs_but_tipc_and_other_calls_pass),
 		cmocka_unit_test(devices_stay_as_they_are),
+		cmocka_unit_test(no_key_is_looked_for),
+		cmocka_unit_test(isolated_no_network_is_joined),
 		cmocka_unit_test(other_entries_do_not_exist),
 		cmocka_unit_test(the_kernel_agrees),
 	};
