@@ -116,8 +116,9 @@ $(B)/preload/shim_%.o: override CFLAGS += -U_FORTIFY_SOURCE
 # that `make` and `make install PREFIX=...` agree.
 WHERE    := -DSW_LIBDIR='"$(LIBDIR)/smolwrap"' \
 	    -DSW_LIBEXECDIR='"$(LIBEXECDIR)"' -DSW_BINDIR='"$(PREFIX)/bin"'
-$(B)/preload/launch.o $(B)/preload/session_mix_local.o: BASIC += $(WHERE)
-$(B)/preload/launch.o $(B)/preload/session_mix_local.o: $(B)/.dirs
+PLACED   := $(call objects,$(addprefix preload/,launch.c launch_session.c session_mix_local.c))
+$(PLACED): BASIC += $(WHERE)
+$(PLACED): $(B)/.dirs
 $(B)/.dirs: FORCE
 	@mkdir -p $(@D)
 	@echo "$(WHERE)" | cmp -s - $@ || echo "$(WHERE)" >$@

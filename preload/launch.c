@@ -5,7 +5,7 @@
  *
  *   1. find the program; can the preload catch it?
  *   2. refuse live internet sockets among the inherited descriptors
- *   3. reach a session: a named one that is up, or a new one
+ *   3. reach a session: a named one that is up, or a new one (launch_session.c)
  *   4. environment, control channel at a high number; for what the preload
  *      cannot catch, a network namespace; seat belt, exec
  *
@@ -14,7 +14,6 @@
  */
 #include "preload/launch.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,143 +28,18 @@
 #include "preload/environ.h"
 #include "preload/inherit.h"
 #include "preload/isolate.h"
-#include "preload/orders.h"
+#include "preload/launch_session.h"
 #include "preload/parts.h"
 #include "preload/program.h"
-#include "preload/rendezvous.h"
 #include "preload/say.h"
 #include "preload/seatbelt.h"
-#include "preload/spawn.h"
 
 #ifndef SW_LIBDIR
 #define SW_LIBDIR "/usr/local/lib/smolwrap"
 #endif
-#ifndef SW_LIBEXECDIR
-#define SW_LIBEXECDIR "/usr/local/libexec"
-#endif
 
 #define CTL_FD_WANTED 1000
 #define CTL_FD_MOST 8192
-
-static void
-explain_no_tunnel(void)
-{
-	say("no tunnel is given, and nothing may leave without one");
-	fputs("  --via ssh://USER@HOST  any SSH server: quick, and it sees "
-	    "where you go\n"
-	    "  --via mix:             the Nym mixnet: nobody sees who goes "
-	    "where, slower\n"
-	    "  --via mix:local        a mixnet on this machine, to try it\n"
-	    "A line \"via ssh://USER@HOST\" in ~/.config/smolwrap/config makes "
-	    "one the default;\n"
-	    "\"smolwrap up --via ...\" keeps one ready.\n", stderr);
-}
-
-/* A session from its name.  SW_ERR_REFUSED when it is not up (not said). */
-static int
-reach_named(const char *name, int *ctl, char path[static RENDEZVOUS_MAX])
-{
-	int r = rendezvous_path(path, name, false);
-
-	if (r == SW_OK)
-		r = rendezvous_connect(path, ctl);
-	else if (r == SW_ERR_SYS && errno == ENOENT)
-		return SW_ERR_REFUSED;
-	if (r == SW_ERR_DENIED)
-		say("cannot trust \"%s\": it must be this user's alone, and its "
-		    "folder's mode 0700", path);
-	else if (r != SW_OK && r != SW_ERR_REFUSED)
-		say("could not reach the session \"%s\": %s", name,
-		    strerror(errno));
-	return r;
-}
-
-static bool
-is_socket_ino(int fd, unsigned long long ino)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == ino;
-}
-
-/* Inside a wrapped program already: the same session serves.  *ctl is -1 when
- * there is none around us. */
-static int
-reach_outer(int *ctl, char path[static RENDEZVOUS_MAX])
-{
-	const char *where = getenv("SMOLWRAP_PATH");
-	const char *word = getenv("SMOLWRAP_CTL");
-	unsigned long long ino;
-	char *end;
-	long fd;
-
-	*ctl = -1;
-	if (word == NULL || where == NULL || strlen(where) >= RENDEZVOUS_MAX)
-		return SW_ERR_REFUSED;
-	fd = strtol(word, &end, 10);
-	if (fd < 0 || fd > INT_MAX || *end != ':')
-		return SW_ERR_REFUSED;
-	ino = strtoull(end + 1, NULL, 10);
-	memcpy(path, where, strlen(where) + 1);
-	if (is_socket_ino((int)fd, ino)) {
-		*ctl = (int)fd;
-		return SW_OK;
-	}
-	return rendezvous_connect(path, ctl);
-}
-
-/* The libraries of iroh and of the mixnet's directory service take 2 ms to load,
- * so the session that has them is a program of its own. */
-static bool
-find_session(char *buf, size_t len, const struct start *s)
-{
-	const char *name = "smolwrap-session";
-
-	for (size_t i = 0; i < s->via_n; i++)
-		if (s->url[i].kind == TUNNEL_SSH_IROH ||
-		    s->url[i].kind == TUNNEL_MIX)
-			name = "smolwrap-session-full";
-	return parts_find(buf, len, name, SW_LIBEXECDIR);
-}
-
-static int
-reach_new(const struct options *o, int *ctl, char path[static RENDEZVOUS_MAX])
-{
-	char exe[PATH_MAX];
-	struct start s;
-
-	if (!orders_fill(&s, o))
-		return SW_ERR_CONFIG;
-	s.pid = getpid();
-	if (!find_session(exe, sizeof(exe), &s))
-		return SW_ERR_TOO_LONG;
-	return spawn_session(exe, &s, ctl, path);
-}
-
-/* SW_ERR_REFUSED: none is there, so a new one is to be made. */
-static int
-reach_session(const struct options *o, int *ctl,
-    char path[static RENDEZVOUS_MAX])
-{
-	bool explicit = o->via_n > 0 && !o->via_is_default;
-	int r;
-
-	if (o->name != NULL) {
-		r = reach_named(o->name, ctl, path);
-		if (r == SW_ERR_REFUSED)
-			say("session \"%s\" is not up; start it with "
-			    "\"smolwrap up -s %s --via ...\"", o->name, o->name);
-		return r;
-	}
-	if (reach_outer(ctl, path) == SW_OK) {
-		if (!explicit)
-			return SW_OK;
-		say("cannot make another tunnel from inside a wrapped program");
-		return SW_ERR_DENIED;
-	}
-	return explicit ? SW_ERR_REFUSED :
-	    reach_named(RENDEZVOUS_DEFAULT, ctl, path);
-}
 
 /* One more descriptor number than a program may have, if it can be had: those
  * that list, count or close the numbers below their limit never meet it. */
@@ -334,64 +208,60 @@ check_inherited(const struct options *o)
 	return LAUNCH_FAILED;
 }
 
-int
-launch_run(const struct options *o)
+/* The library's path, in a place that LD_PRELOAD can name.  0, or the exit
+ * status; said. */
+static int
+find_library(char path[static PATH_MAX])
 {
-	char library[PATH_MAX], path[RENDEZVOUS_MAX];
-	struct environ_facts facts = { .options = o };
-	struct program program;
-	struct verdict verdict;
-	struct stat st;
-	char **envp;
-	int ctl = -1, r;
-
-	if ((r = judge(o, &program, &verdict)) != 0 ||
-	    (r = check_inherited(o)) != 0)
-		return r;
-	if (!parts_find(library, sizeof(library), "libsmolwrap.so",
-	    SW_LIBDIR) || access(library, R_OK) != 0) {
-		say("could not find the library \"%s\": %s", library,
+	if (!parts_find(path, PATH_MAX, "libsmolwrap.so", SW_LIBDIR) ||
+	    access(path, R_OK) != 0) {
+		say("could not find the library \"%s\": %s", path,
 		    strerror(errno));
 		return LAUNCH_FAILED;
 	}
-	if (!environ_may_preload(library)) {
+	if (!environ_may_preload(path)) {
 		say("cannot preload \"%s\": the path holds a space, colon or "
-		    "dollar sign", library);
+		    "dollar sign", path);
 		return LAUNCH_FAILED;
 	}
-	r = reach_session(o, &ctl, path);
-	if (r == SW_OK && (o->publish_n > 0 || options_has_services(o))) {
-		say("cannot add %s to a session that is up already; give it to "
-		    "\"smolwrap up\", or --via as well", o->publish_n > 0 ?
-		    "--publish" : "--socks, -L or -R");
-		return LAUNCH_FAILED;
-	}
-	if (r == SW_OK && o->session_only != NULL) {
-		say("cannot give --%s to a session that is up already; leave it "
-		    "out, or make a session of its own with --via",
-		    o->session_only);
-		return LAUNCH_FAILED;
-	}
-	if (r == SW_ERR_REFUSED && o->name == NULL) {
-		if (o->via_n == 0) {
-			explain_no_tunnel();
-			return LAUNCH_FAILED;
-		}
-		r = reach_new(o, &ctl, path);
-	}
-	if (r != SW_OK)
-		return LAUNCH_FAILED;
+	return 0;
+}
 
-	facts.library = verdict.preload ? library : NULL;
-	facts.isolated = verdict.isolated;
-	facts.path = path;
-	facts.ctl_fd = move_high(ctl);
-	if (facts.ctl_fd < 0 || fstat(facts.ctl_fd, &st) != 0) {
+/* Keep `ctl`, which is closed, at a high number, as *f tells the program.  0,
+ * or the exit status; said. */
+static int
+keep_channel(int ctl, struct environ_facts *f)
+{
+	struct stat st;
+
+	f->ctl_fd = move_high(ctl);
+	if (f->ctl_fd < 0 || fstat(f->ctl_fd, &st) != 0) {
 		say("could not keep the control channel: %s", strerror(errno));
 		return LAUNCH_FAILED;
 	}
 	close(ctl);
-	facts.ctl_ino = st.st_ino;
+	f->ctl_ino = st.st_ino;
+	return 0;
+}
+
+int
+launch_run(const struct options *o)
+{
+	char library[PATH_MAX], path[RENDEZVOUS_MAX];
+	struct environ_facts facts = { .options = o, .path = path };
+	struct program program;
+	struct verdict verdict;
+	char **envp;
+	int ctl = -1, r;
+
+	if ((r = judge(o, &program, &verdict)) != 0 ||
+	    (r = check_inherited(o)) != 0 ||
+	    (r = find_library(library)) != 0 ||
+	    (r = launch_join(o, &ctl, path)) != 0 ||
+	    (r = keep_channel(ctl, &facts)) != 0)
+		return r;
+	facts.library = verdict.preload ? library : NULL;
+	facts.isolated = verdict.isolated;
 	if ((envp = environ_build(environ, &facts)) == NULL) {
 		say("out of memory");
 		return LAUNCH_FAILED;
@@ -407,38 +277,10 @@ launch_run(const struct options *o)
 	return r;
 }
 
-/* A session without a program: one that stays (ctl NULL), or one that ends
- * with this process, which gets a control channel. */
-static int
-start_apart(const struct options *o, int *ctl)
-{
-	static struct start s;
-	char exe[PATH_MAX], path[RENDEZVOUS_MAX];
-	int outer;
-
-	if (o->via_n == 0) {
-		explain_no_tunnel();
-		return SW_ERR_CONFIG;
-	}
-	if (reach_outer(&outer, path) == SW_OK) {
-		say("cannot make another tunnel from inside a wrapped program");
-		return SW_ERR_DENIED;
-	}
-	if (!orders_fill(&s, o) || !find_session(exe, sizeof(exe), &s))
-		return SW_ERR_CONFIG;
-	s.stay = ctl == NULL;
-	if (s.stay)
-		snprintf(s.name, sizeof(s.name), "%s",
-		    o->name != NULL ? o->name : RENDEZVOUS_DEFAULT);
-	else
-		s.pid = getpid();
-	return spawn_session(exe, &s, ctl, path);
-}
-
 int
 launch_up(const struct options *o)
 {
-	return start_apart(o, NULL) == SW_OK ? 0 : LAUNCH_FAILED;
+	return launch_start(o, NULL) == SW_OK ? 0 : LAUNCH_FAILED;
 }
 
 int
@@ -451,7 +293,7 @@ launch_serve(const struct options *o)
 		    "already; give them to \"smolwrap up\"");
 		return LAUNCH_FAILED;
 	}
-	if (start_apart(o, &p.fd) != SW_OK)
+	if (launch_start(o, &p.fd) != SW_OK)
 		return LAUNCH_FAILED;
 	say("ready");
 	/* The session ends with this process, and this process with it: an

@@ -1,5 +1,6 @@
 /*
- * launch.h - from parsed options to the program running in this process.
+ * launch.h - from parsed options to the program running in this process, or
+ * to a session without one.
  */
 #ifndef SW_PRELOAD_LAUNCH_H
 #define SW_PRELOAD_LAUNCH_H
