@@ -7,31 +7,36 @@
 
 #define FILE_MAX 16384
 
+/* A line of `len` bytes; nothing comes of one that is not for us. */
+static void
+take_line(struct resolv *r, const char *line, size_t len)
+{
+	static const char word[] = "nameserver";
+	const char *p = line + sizeof(word) - 1;
+	char value[SW_ADDR_TEXT_LEN];
+	size_t n;
+
+	if (len <= sizeof(word) || memcmp(line, word, sizeof(word) - 1) != 0 ||
+	    (*p != ' ' && *p != '\t'))
+		return;
+	p += strspn(p, " \t");
+	n = strcspn(p, " \t\r\n%#;");		/* '%': a zone */
+	if (n == 0 || n >= sizeof(value) || r->n == RESOLV_SERVERS_MAX)
+		return;
+	memcpy(value, p, n);
+	value[n] = '\0';
+	if (addr_parse_ip(&r->servers[r->n], value) == SW_OK)
+		r->n++;
+}
+
 void
 resolv_parse(struct resolv *r, const char *text)
 {
-	static const char word[] = "nameserver";
-
 	r->n = 0;
 	while (*text != '\0') {
 		size_t len = strcspn(text, "\n");
-		const char *p = text + sizeof(word) - 1;
-		char value[SW_ADDR_TEXT_LEN];
-		size_t n;
 
-		if (len > sizeof(word) && strncmp(text, word,
-		    sizeof(word) - 1) == 0 && (*p == ' ' || *p == '\t')) {
-			p += strspn(p, " \t");
-			n = strcspn(p, " \t\r\n%#;");	/* '%': a zone */
-			if (n > 0 && n < sizeof(value) &&
-			    r->n < RESOLV_SERVERS_MAX) {
-				memcpy(value, p, n);
-				value[n] = '\0';
-				if (addr_parse_ip(&r->servers[r->n], value) ==
-				    SW_OK)
-					r->n++;
-			}
-		}
+		take_line(r, text, len);
 		text += len;
 		text += *text == '\n';
 	}
