@@ -23,7 +23,7 @@
 #define IDLE_MS 2000		/* after which a thread ends */
 
 struct batch {
-	unsigned left;			/* requests not finished */
+	unsigned left;			/* requests not finished; its maker */
 	bool notify;
 	struct sigevent event;
 };
@@ -102,19 +102,27 @@ notify(const struct sigevent *ev)
 		free(copy);
 }
 
-/* Under the lock.  The batch's end may be announced after unlocking: then
- * *ev is filled in and true returned. */
+/* Under the lock: one less is left of the batch, which goes with its last.
+ * True when that is to be announced, after unlocking: *ev says how. */
 static bool
-finish(struct request *r, int result, struct sigevent *ev)
+leave(struct batch *b, struct sigevent *ev)
 {
-	struct batch *b = r->batch;
 	bool last = --b->left == 0, tell = last && b->notify;
 
-	__atomic_store_n(&r->cb->__return, result, __ATOMIC_RELEASE);
 	if (tell)
 		*ev = b->event;
 	if (last)
 		free(b);
+	return tell;
+}
+
+/* Under the lock.  As leave(), for r's batch. */
+static bool
+finish(struct request *r, int result, struct sigevent *ev)
+{
+	bool tell = leave(r->batch, ev);
+
+	__atomic_store_n(&r->cb->__return, result, __ATOMIC_RELEASE);
 	free(r);
 	__atomic_fetch_add(&queue.finished, 1, __ATOMIC_SEQ_CST);
 	sys_call6(SYS_futex, (long)&queue.finished, FUTEX_WAKE_PRIVATE,
@@ -224,18 +232,22 @@ forget_parent(void)
 static int
 enqueue(struct gaicb *cb, struct batch *b)
 {
-	struct request *r;
+	struct request *r, **at = queue.last;
 
 	if ((r = malloc(sizeof(*r))) == NULL)
 		return EAI_MEMORY;
 	*r = (struct request){ .cb = cb, .batch = b };
 	__atomic_store_n(&cb->__return, EAI_INPROGRESS, __ATOMIC_RELEASE);
 	cb->ar_result = NULL;
-	*queue.last = r;
+	*at = r;
 	queue.last = &r->next;
 	queue.waiting++;
 	b->left++;
-	return post() ? 0 : EAI_AGAIN;
+	if (post())
+		return 0;
+	free(take(at));
+	b->left--;
+	return EAI_AGAIN;
 }
 
 static int
@@ -262,13 +274,43 @@ wait_for_one(uint32_t seen, const struct timespec *until)
 	return r == -EINTR || r == -ETIMEDOUT ? (int)r : 0;
 }
 
+/* Under the lock: the requests of `list` that are no NULL become batch b's.
+ * 0, or EAI_AGAIN: some could not, and their __return says why. */
+static int
+enqueue_all(struct gaicb *list[], int n, struct batch *b)
+{
+	int error, result = 0;
+
+	for (int i = 0; i < n; i++)
+		if (list[i] != NULL && (error = enqueue(list[i], b)) != 0) {
+			list[i]->__return = error;
+			result = EAI_AGAIN;
+		}
+	return result;
+}
+
+static void
+wait_for_all(struct gaicb *list[], int n)
+{
+	for (;;) {
+		uint32_t seen = __atomic_load_n(&queue.finished,
+		    __ATOMIC_ACQUIRE);
+
+		if (count_unfinished((const struct gaicb *const *)list,
+		    n) == 0)
+			return;
+		(void)wait_for_one(seen, NULL);
+	}
+}
+
 SW_EXPORT int
 getaddrinfo_a(int mode, struct gaicb *list[], int n, struct sigevent *event)
 {
 	struct shim_guard g;
+	struct sigevent ev;
 	struct batch *b;
-	unsigned queued = 0;
-	int saved = errno, result = 0;
+	int saved = errno, result;
+	bool tell;
 
 	if (mode != GAI_WAIT && mode != GAI_NOWAIT) {
 		errno = EINVAL;
@@ -276,50 +318,20 @@ getaddrinfo_a(int mode, struct gaicb *list[], int n, struct sigevent *event)
 	}
 	if ((b = calloc(1, sizeof(*b))) == NULL)
 		return EAI_MEMORY;
+	b->left = 1;			/* until it has all its requests */
 	if (event != NULL && mode == GAI_NOWAIT) {
 		b->notify = event->sigev_notify != SIGEV_NONE;
 		b->event = *event;
 	}
 	shim_lock(&g, &queue.lock);
 	forget_parent();
-	for (int i = 0; i < n; i++) {
-		struct request *r;
-		int error;
-
-		if (list[i] == NULL)
-			continue;
-		if ((error = enqueue(list[i], b)) == 0) {
-			queued++;
-			continue;
-		}
-		if ((r = take(find(list[i]))) != NULL) {
-			b->left--;
-			free(r);
-		}
-		list[i]->__return = error;
-		result = EAI_AGAIN;
-	}
-	if (queued == 0) {
-		struct sigevent ev = b->event;
-		bool tell = b->notify;
-
-		shim_unlock(&g, &queue.lock);
-		free(b);
-		if (tell)
-			notify(&ev);
-		errno = saved;
-		return result;
-	}
+	result = enqueue_all(list, n, b);
+	tell = leave(b, &ev);
 	shim_unlock(&g, &queue.lock);
-	while (mode == GAI_WAIT) {
-		uint32_t seen = __atomic_load_n(&queue.finished,
-		    __ATOMIC_ACQUIRE);
-
-		if (count_unfinished((const struct gaicb *const *)list,
-		    n) == 0)
-			break;
-		(void)wait_for_one(seen, NULL);
-	}
+	if (tell)
+		notify(&ev);
+	if (mode == GAI_WAIT)
+		wait_for_all(list, n);
 	errno = saved;
 	return result;
 }
