@@ -204,6 +204,9 @@ $(B)/tests/lib/iroh_pipe $(B)/tests/lib/netdir_ask: $(B)/tests/%: tests/%.c $(OU
 	$(COMPILE) $< $(OURS) $(LDHARD) $(OUR_LIBS) -o $@
 $(B)/tests/leak/static: tests/leak/static.c
 	$(COMPILE) $< -static -o $@
+LEAKS := $(call objects,$(wildcard tests/leak/ways/*.c))
+$(B)/tests/leak/probe: tests/leak/probe.c $(LEAKS)
+	$(COMPILE) $< $(LEAKS) $(LDHARD) -ldl -o $@
 # Programs to be wrapped, servers, benchmarks: nothing of ours but the engines.
 ENGINES := $(B)/libmix.a $(B)/libserve.a $(B)/libstack.a $(MBED_A)
 $(B)/tests/%: tests/%.c $(ENGINES)

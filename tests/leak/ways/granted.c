@@ -1,10 +1,19 @@
 /*
- * granted.h - probes that send a loopback socket astray; for probe.c alone.
+ * A loopback socket sent astray.
  *
  * Each makes a socket of this machine's loopback by libc's calls, so that a
  * wrapped program gets what it would be granted, and then tries the kernel's
  * ways past that by the instruction itself.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tests/leak/ways/ways.h"
 
 #define DEVICES 40
 
@@ -72,7 +81,7 @@ send_astray(long fd)
 		struct in_pktinfo via = { .ipi_ifindex = i };
 		long r;
 
-		astray_init(&a, &msg4, IPPROTO_IP, IP_PKTINFO, &via,
+		astray_init(&a, &at.msg, IPPROTO_IP, IP_PKTINFO, &via,
 		    sizeof(via));
 		r = raw(SYS_sendmsg, fd, (long)&a.m, 0, 0, 0, 0);
 		if (r >= 0 || i == 2)
@@ -108,7 +117,7 @@ g_pktinfo_mmsg(void)
 		struct mmsghdr mm = { .msg_len = 0 };
 		struct astray a;
 
-		astray_init(&a, &msg4, IPPROTO_IP, IP_PKTINFO, &via,
+		astray_init(&a, &at.msg, IPPROTO_IP, IP_PKTINFO, &via,
 		    sizeof(via));
 		mm.msg_hdr = a.m;
 		(void)raw(SYS_sendmmsg, fd, (long)&mm, 1, 0, 0, 0);
@@ -119,7 +128,7 @@ g_pktinfo_mmsg(void)
 static void
 g_pktinfo_passed(void)
 {
-	struct msghdr plain = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr plain = { .msg_iov = &at.iov, .msg_iovlen = 1 };
 	int fd = bound4(), pair[2], got = -1;
 	struct astray a;
 
@@ -138,13 +147,13 @@ g_pktinfo_mapped(void)
 {
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6 }, to = any;
 	struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof(to),
-		.msg_iov = &iov, .msg_iovlen = 1 };
+		.msg_iov = &at.iov, .msg_iovlen = 1 };
 	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
 
 	say("bind", bind(fd, SA(any), sizeof(any)));
-	to.sin6_port = sin4.sin_port;
+	to.sin6_port = at.sin4.sin_port;
 	to.sin6_addr.s6_addr[10] = to.sin6_addr.s6_addr[11] = 0xff;
-	memcpy(to.sin6_addr.s6_addr + 12, &sin4.sin_addr, 4);
+	memcpy(to.sin6_addr.s6_addr + 12, &at.sin4.sin_addr, 4);
 	for (unsigned i = 2; i < DEVICES; i++) {
 		struct in6_pktinfo via = { .ipi6_ifindex = i };
 		struct astray a;
@@ -166,7 +175,7 @@ g_scope(void)
 
 	say("bind", bind(fd, SA(lo), sizeof(lo)));
 	(void)inet_pton(AF_INET6, "ff02::1", &all.sin6_addr);
-	all.sin6_port = sin6.sin6_port;
+	all.sin6_port = at.sin6.sin6_port;
 	for (unsigned i = 2; i < DEVICES; i++) {
 		all.sin6_scope_id = i;
 		(void)raw(SYS_sendto, fd, (long)payload, 4, 0, (long)&all,
@@ -191,7 +200,7 @@ g_unspec(void)
 
 	forget_peer(fd);
 	(void)printf("sendto: %ld\n", raw(SYS_sendto, fd, (long)payload, 4, 0,
-	    (long)&sin4, sizeof(sin4)));
+	    (long)&at.sin4, sizeof(at.sin4)));
 }
 
 static void
@@ -204,7 +213,7 @@ g_device(void)
 	(void)printf("device: %ld\n", raw(SYS_setsockopt, fd, SOL_SOCKET,
 	    SO_BINDTODEVICE, (long)"eth0", 5, 0));
 	(void)printf("sendto: %ld\n", raw(SYS_sendto, fd, (long)payload, 4, 0,
-	    (long)&sin4, sizeof(sin4)));
+	    (long)&at.sin4, sizeof(at.sin4)));
 }
 
 static void
@@ -215,8 +224,8 @@ g_resolver(void)
 	int fd = bound4();
 
 	(void)inet_pton(AF_INET, "127.0.0.53", &stub.sin_addr);
-	(void)printf("sendto: %ld\n", raw(SYS_sendto, fd, (long)name,
-	    (long)strlen(name), 0, (long)&stub, sizeof(stub)));
+	(void)printf("sendto: %ld\n", raw(SYS_sendto, fd, (long)at.name,
+	    (long)strlen(at.name), 0, (long)&stub, sizeof(stub)));
 }
 
 /* A stream that was refused here, and so is the kernel's. */
@@ -233,8 +242,8 @@ refused4(void)
 static void
 connect_astray(int fd)
 {
-	(void)printf("connect: %ld\n", raw(SYS_connect, fd, (long)&sin4,
-	    sizeof(sin4), 0, 0, 0));
+	(void)printf("connect: %ld\n", raw(SYS_connect, fd, (long)&at.sin4,
+	    sizeof(at.sin4), 0, 0, 0));
 }
 
 static void
@@ -273,5 +282,23 @@ static void
 g_stream_fastopen(void)
 {
 	(void)printf("sendto: %ld\n", raw(SYS_sendto, refused4(),
-	    (long)payload, 4, MSG_FASTOPEN, (long)&sin4, sizeof(sin4)));
+	    (long)payload, 4, MSG_FASTOPEN, (long)&at.sin4, sizeof(at.sin4)));
 }
+
+const struct probe ways_granted[] = {
+	{ "lo-pktinfo", "port", g_pktinfo },
+	{ "lo-pktinfo-connected", "port", g_pktinfo_connected },
+	{ "lo-pktinfo-dup", "port", g_pktinfo_dup },
+	{ "lo-pktinfo-mmsg", "port", g_pktinfo_mmsg },
+	{ "lo-pktinfo-passed", "port", g_pktinfo_passed },
+	{ "lo-pktinfo-mapped", "port", g_pktinfo_mapped },
+	{ "lo-scope", "port", g_scope },
+	{ "lo-unspec", "port", g_unspec },
+	{ "lo-device", "port", g_device },
+	{ "lo-resolver", "lo", g_resolver },
+	{ "lo-stream", "port", g_stream },
+	{ "lo-stream-unspec", "port", g_stream_unspec },
+	{ "lo-stream-device", "port", g_stream_device },
+	{ "lo-stream-fastopen", "port", g_stream_fastopen },
+	{ .name = NULL },
+};

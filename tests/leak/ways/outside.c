@@ -1,7 +1,15 @@
 /*
- * outside.h - probes that leave the wrap, or have somebody outside it do the
- * work; for probe.c alone.
+ * Leaving the wrap, or having somebody outside it do the work.
  */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tests/leak/ways/ways.h"
 
 /* Back into the machine's network, as `ip netns exec` goes.  The test says
  * where that is. */
@@ -12,7 +20,7 @@ w_setns(int kinds)
 	int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 
 	say("setns", setns(fd, kinds));
-	t_inline();
+	probe_connect_raw();
 }
 
 static void
@@ -28,19 +36,26 @@ w_setns_any(void)
 }
 
 /* The kernel starts /sbin/request-key, in none of the program's namespaces, to
- * look the name up; whether that is installed or not, it leaves a note. */
+ * look the at.name up; whether that is installed or not, it leaves a note. */
 static void
 w_request_key(void)
 {
 	char line[512];
 	FILE *keys;
 
-	say("request_key", syscall(SYS_request_key, "dns_resolver", name, "",
+	say("request_key", syscall(SYS_request_key, "dns_resolver", at.name, "",
 	    -2 /* the process's keyring */));
 	keys = fopen("/proc/keys", "re");
 	while (keys != NULL && fgets(line, sizeof(line), keys) != NULL)
-		if (strstr(line, name) != NULL)
+		if (strstr(line, at.name) != NULL)
 			(void)printf("open\n");
 	if (keys != NULL)
 		(void)fclose(keys);
 }
+
+const struct probe ways_outside[] = {
+	{ "setns", "port", w_setns_net },
+	{ "setns-any", "port", w_setns_any },
+	{ "request-key", "output", w_request_key },
+	{ .name = NULL },
+};
