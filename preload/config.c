@@ -32,6 +32,7 @@ pass(struct options *o, char **lines, size_t n, const char *section,
 	for (size_t i = 0; i < n; i++) {
 		char *key = lines[i], *value;
 		char bad[256];
+		bool had_equals;
 
 		if (*key == '\0' || *key == '#')
 			continue;
@@ -53,10 +54,13 @@ pass(struct options *o, char **lines, size_t n, const char *section,
 			continue;
 		/* An earlier pass may have cut the line already, never this
 		 * one: each line belongs to one section. */
-		value = key + strcspn(key, " \t");
+		value = key + strcspn(key, " \t=");
+		had_equals = *value == '=';
 		if (*value != '\0')
 			*value++ = '\0';
 		value = trim(value);
+		if (*value == '=' && !had_equals)
+			value = trim(value + 1);
 		if (*value == '\0') {
 			snprintf(why, 256, "line %zu: key without a value",
 			    i + 1);
@@ -88,6 +92,7 @@ config_parse(struct options *o, char *text, char why[static 256])
 		lines[n++] = trim(line);
 	}
 	if (o->profile != NULL) {
+		o->reading = FROM_SECTION;
 		if ((r = pass(o, lines, n, o->profile, &found, why)) != SW_OK)
 			return r;
 		if (!found) {
@@ -97,6 +102,7 @@ config_parse(struct options *o, char *text, char why[static 256])
 		/* Several lines of one part nest; parts do not mix. */
 		o->via_is_closed |= o->via_n > 0;
 	}
+	o->reading = FROM_FILE;
 	return pass(o, lines, n, NULL, &found, why);
 }
 

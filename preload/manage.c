@@ -29,29 +29,32 @@ ask(int ctl, enum session_op op, char *buf, size_t cap)
 	return r;
 }
 
-static int
-reach(const struct options *o, const char **name, int *ctl)
+static const char *
+name_of(const struct options *o)
 {
-	char path[RENDEZVOUS_MAX];
-	int r;
+	return o->name != NULL ? o->name : RENDEZVOUS_DEFAULT;
+}
 
-	*name = o->name != NULL ? o->name : RENDEZVOUS_DEFAULT;
-	r = rendezvous_path(path, *name, false);
+static int
+reach(const struct options *o, int *ctl, char path[static RENDEZVOUS_MAX])
+{
+	int r = rendezvous_path(path, name_of(o), false);
+
 	if (r == SW_ERR_SYS && errno == ENOENT)
 		return SW_ERR_REFUSED;
 	return r == SW_OK ? rendezvous_connect(path, ctl) : r;
 }
 
 static int
-not_up(const char *name, int r)
+not_up(const struct options *o, const char *path, int r)
 {
 	if (r == SW_ERR_REFUSED)
-		say("session \"%s\" is not up", name);
+		say("session \"%s\" is not up", name_of(o));
 	else if (r == SW_ERR_DENIED)
-		say("cannot trust the session folder: it is not this user's "
-		    "alone");
+		say("cannot trust \"%s\": it must be this user's alone, and its "
+		    "folder's mode 0700", path);
 	else
-		say("could not reach the session \"%s\": %s", name,
+		say("could not reach the session \"%s\": %s", name_of(o),
 		    sw_strerror(r));
 	return 1;
 }
@@ -59,11 +62,10 @@ not_up(const char *name, int r)
 int
 manage_status(const struct options *o)
 {
-	char text[SESSION_MSG_MAX];
-	const char *name;
+	char text[SESSION_MSG_MAX], path[RENDEZVOUS_MAX];
 	int ctl, r;
 
-	if ((r = reach(o, &name, &ctl)) == SW_ERR_REFUSED) {
+	if ((r = reach(o, &ctl, path)) == SW_ERR_REFUSED) {
 		puts("state none");
 		return 1;
 	}
@@ -72,7 +74,7 @@ manage_status(const struct options *o)
 		close(ctl);
 	}
 	if (r != SW_OK)
-		return not_up(name, r);
+		return not_up(o, path, r);
 	fputs(text, stdout);
 	return 0;
 }
@@ -80,15 +82,14 @@ manage_status(const struct options *o)
 int
 manage_down(const struct options *o)
 {
-	char text[256];
-	const char *name;
+	char text[256], path[RENDEZVOUS_MAX];
 	struct pollfd p = { .events = POLLIN };
 	int ctl, r;
 
-	if ((r = reach(o, &name, &ctl)) == SW_OK)
+	if ((r = reach(o, &ctl, path)) == SW_OK)
 		r = ask(ctl, SESSION_STOP, text, sizeof(text));
 	if (r != SW_OK)
-		return not_up(name, r);
+		return not_up(o, path, r);
 	/* It is gone when its end of the connection is. */
 	p.fd = ctl;
 	(void)poll(&p, 1, DOWN_MS);

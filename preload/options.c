@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "preload/forward_spec.h"
+#include "preload/tunnel_url.h"
 
 const struct options_text_fact options_texts[OPTIONS_TEXTS] = {
 	[TEXT_IDENTITY] = { "identity", TEXT_FILE, "key file" },
@@ -33,7 +34,7 @@ enum {
 	OPT_TEXT = 256,
 	OPT_VIA = OPT_TEXT + OPTIONS_TEXTS, OPT_PUBLISH, OPT_LISTEN, OPT_STACK, OPT_ISOLATE,
 	OPT_NO_SEATBELT, OPT_NO_DRAIN, OPT_NO_LOOPBACK, OPT_STRICT, OPT_INHERIT,
-	OPT_INSECURE, OPT_WAIT, OPT_HELP, OPT_VERSION,
+	OPT_INSECURE, OPT_WAIT,
 };
 
 static const struct option longs_but_texts[] = {
@@ -52,8 +53,8 @@ static const struct option longs_but_texts[] = {
 	{ "insecure", no_argument, NULL, OPT_INSECURE },
 	{ "wait", no_argument, NULL, OPT_WAIT },
 	{ "verbose", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
 };
 #define LONGS_BUT_TEXTS (sizeof(longs_but_texts) / sizeof(longs_but_texts[0]))
 
@@ -69,13 +70,18 @@ list_longs(struct option longs[static LONGS_BUT_TEXTS + OPTIONS_TEXTS + 1])
 }
 
 static int
+given_twice(char why[static 256], const char *what)
+{
+	snprintf(why, 256, "%s is given twice", what);
+	return SW_ERR_CONFIG;
+}
+
+static int
 set_once(const char **slot, const char *value, const char *what,
     char why[static 256])
 {
-	if (*slot != NULL) {
-		snprintf(why, 256, "%s is given twice", what);
-		return SW_ERR_CONFIG;
-	}
+	if (*slot != NULL)
+		return given_twice(why, what);
 	*slot = value;
 	return SW_OK;
 }
@@ -200,9 +206,17 @@ bad_value(char why[static 256], const char *what, const char *value,
 static int
 add_via(struct options *o, const char *via, char why[static 256])
 {
+	struct tunnel_url url;
+	char bad[128];
+
 	if (o->via_n == OPTIONS_VIA_MAX) {
 		snprintf(why, 256, "more than %d tunnels, one through the other",
 		    OPTIONS_VIA_MAX);
+		return SW_ERR_CONFIG;
+	}
+	/* Not quoted: who put a password there shall not see it again. */
+	if (tunnel_url_parse(&url, via, bad) != SW_OK) {
+		snprintf(why, 256, "cannot use this tunnel: %s", bad);
 		return SW_ERR_CONFIG;
 	}
 	o->via[o->via_n++] = via;
@@ -274,6 +288,8 @@ take(struct options *o, int opt, const char *arg, char why[static 256])
 	switch (opt) {
 	case OPT_VIA:
 		return add_via(o, arg, why);
+	case 'D':
+		return take_text(o, TEXT_SOCKS, arg, why);
 	case 'i':
 		return take_text(o, TEXT_IDENTITY, arg, why);
 	case 'L':
@@ -299,18 +315,24 @@ take(struct options *o, int opt, const char *arg, char why[static 256])
 		o->publish_n++;
 		return SW_OK;
 	case OPT_LISTEN:
+		if (o->has_listen)
+			return given_twice(why, "--listen");
 		o->has_listen = true;
 		if (!parse_listen(arg, &o->listen))
 			return bad_value(why, "--listen", arg,
 			    "loopback, deny, tunnel or open");
 		return SW_OK;
 	case OPT_STACK:
+		if (o->has_stack)
+			return given_twice(why, "--stack");
 		o->has_stack = true;
 		if (!parse_stack(arg, &o->stack))
 			return bad_value(why, "--stack", arg,
 			    "thread or session");
 		return SW_OK;
 	case OPT_ISOLATE:
+		if (o->has_isolate)
+			return given_twice(why, "--isolate");
 		o->has_isolate = true;
 		if (!parse_isolate(arg, &o->isolate))
 			return bad_value(why, "--isolate", arg,
@@ -324,9 +346,28 @@ take(struct options *o, int opt, const char *arg, char why[static 256])
 	case OPT_INSECURE: o->insecure = true; return SW_OK;
 	case OPT_WAIT: o->wait = true; return SW_OK;
 	case 'v': o->verbose = true; return SW_OK;
-	case OPT_HELP: o->command = COMMAND_HELP; return SW_OK;
-	case OPT_VERSION: o->command = COMMAND_VERSION; return SW_OK;
+	case 'h': o->command = COMMAND_HELP; return SW_OK;
+	case 'V': o->command = COMMAND_VERSION; return SW_OK;
 	}
+	return SW_ERR_CONFIG;
+}
+
+/* getopt_long() returned '?' or ':'. */
+static int
+bad_option(char why[static 256], int opt, const char *word)
+{
+	static const char see[] = "; \"smolwrap --help\" lists them";
+	bool is_long = strncmp(word, "--", 2) == 0;
+
+	if (opt == ':')
+		snprintf(why, 256, "option \"%.100s\" needs a value", word);
+	else if (is_long && optopt != 0)
+		snprintf(why, 256, "option \"%.*s\" takes no value",
+		    (int)strcspn(word, "="), word);
+	else if (is_long)
+		snprintf(why, 256, "unknown option \"%.100s\"%s", word, see);
+	else
+		snprintf(why, 256, "unknown option \"-%c\"%s", optopt, see);
 	return SW_ERR_CONFIG;
 }
 
@@ -335,27 +376,14 @@ static int
 take_all(struct options *o, int argc, char **argv, char why[static 256])
 {
 	struct option longs[LONGS_BUT_TEXTS + OPTIONS_TEXTS + 1];
-	int opt;
+	int opt, r;
 
 	list_longs(longs);
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:i:L:p:R:s:v", longs,
+	while ((opt = getopt_long(argc, argv, "+:D:hi:L:p:R:s:vV", longs,
 	    NULL)) != -1) {
-		int r;
-
-		if (opt == '?' || opt == ':') {
-			const char *word = argv[optind - 1];
-
-			if (opt == '?' && optopt > 0 && optopt < 256 &&
-			    strncmp(word, "--", 2) != 0)
-				snprintf(why, 256, "unknown option \"-%c\"",
-				    optopt);
-			else
-				snprintf(why, 256, opt == ':' ?
-				    "option \"%.100s\" needs a value" :
-				    "unknown option \"%.100s\"", word);
-			return SW_ERR_CONFIG;
-		}
+		if (opt == '?' || opt == ':')
+			return bad_option(why, opt, argv[optind - 1]);
 		if ((r = take(o, opt, optarg, why)) != SW_OK)
 			return r;
 	}
@@ -417,20 +445,17 @@ options_parse(struct options *o, int argc, char **argv, char why[static 256])
 			return r;
 		if (o->command == named && optind < argc &&
 		    (named != COMMAND_CHECK || optind + 1 < argc)) {
-			snprintf(why, 256, "%s takes no \"%.100s\"", argv[0],
-			    argv[optind + (named == COMMAND_CHECK)]);
+			snprintf(why, 256, named == COMMAND_CHECK ?
+			    "%s takes one program, and no \"%.100s\"" :
+			    "%s takes no \"%.100s\"; -s NAME names a session",
+			    argv[0], argv[optind + (named == COMMAND_CHECK)]);
 			return SW_ERR_CONFIG;
 		}
 	}
 	o->argv = argv + optind;
 	o->session_only = session_only(o);
-	if (o->command == COMMAND_RUN && *o->argv == NULL) {
-		if (!options_has_services(o)) {
-			snprintf(why, 256, "no program is given");
-			return SW_ERR_CONFIG;
-		}
+	if (o->command == COMMAND_RUN && *o->argv == NULL)
 		o->command = COMMAND_SERVE;
-	}
 	o->via_is_closed = o->via_n > 0;
 	if (o->publish_n > 0) {
 		if (o->has_listen && o->listen != LISTEN_TUNNEL) {
@@ -457,12 +482,15 @@ options_set(struct options *o, const char *key, const char *value,
 		if (o->via_is_closed)
 			return SW_OK;
 		o->via_is_default = o->profile == NULL;
+		o->via_from = o->reading;
 		return add_via(o, value, why);
 	}
 	for (int i = 0; i < OPTIONS_TEXTS; i++)
 		if (strcmp(key, options_texts[i].name) == 0) {
-			if (o->texts[i] == NULL)
+			if (o->texts[i] == NULL) {
 				o->texts[i] = value;
+				o->text_from[i] = o->reading;
+			}
 			return check_text((enum options_text)i, value, why);
 		}
 	if (strcmp(key, "listen") == 0) {

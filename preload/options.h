@@ -50,6 +50,9 @@ enum options_text_kind {
 	TEXT_STATE,	/* a file's name, made absolute; made when missing */
 };
 
+/* Where something was said; what is nearer to the user comes first. */
+enum options_origin { FROM_COMMAND, FROM_SECTION, FROM_FILE };
+
 struct options_text_fact {
 	const char *name;		/* without its dashes */
 	enum options_text_kind kind;
@@ -70,6 +73,8 @@ struct options {
 	const char *via[OPTIONS_VIA_MAX];	/* the first hop first */
 	size_t via_n;
 	const char *texts[OPTIONS_TEXTS];	/* NULL: not given */
+	enum options_origin via_from, text_from[OPTIONS_TEXTS];
+	enum options_origin reading;	/* what options_set() is given now */
 	const char *profile, *name;
 	struct options_publish publish[OPTIONS_PUBLISH_MAX];
 	size_t publish_n;
@@ -90,7 +95,8 @@ struct options {
 	const char *session_only;
 };
 
-/* SW_OK, or SW_ERR_CONFIG with one line of English in `why`. */
+/* SW_OK, or SW_ERR_CONFIG with one line of English in `why`.  COMMAND_SERVE is
+ * what there is without a program; the configuration may say what to serve. */
 int options_parse(struct options *o, int argc, char **argv,
     char why[static 256]) SW_MUST_CHECK;
 

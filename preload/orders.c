@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "preload/say.h"
@@ -31,8 +32,13 @@ absolute(char *buf, size_t len, const char *path)
 static bool
 may_read(const char *path, const char *what)
 {
-	if (access(path, R_OK) == 0)
-		return true;
+	struct stat st;
+
+	if (access(path, R_OK) == 0 && stat(path, &st) == 0) {
+		if (!S_ISDIR(st.st_mode))
+			return true;
+		errno = EISDIR;
+	}
 	say("could not read %s \"%s\": %s", what, path, strerror(errno));
 	return false;
 }
@@ -102,6 +108,7 @@ wipe_userinfo(const char *url)
 }
 
 #define KIND(k) (1u << (k))
+#define SSH (KIND(TUNNEL_SSH) | KIND(TUNNEL_SSH_TLS) | KIND(TUNNEL_SSH_IROH))
 #define MIXES (KIND(TUNNEL_MIX) | KIND(TUNNEL_MIX_FILE) | KIND(TUNNEL_MIX_LOCAL))
 /* TLS is also the way to iroh's relay, to a directory and a gateway. */
 #define WITH_TLS (KIND(TUNNEL_SSH_TLS) | KIND(TUNNEL_SSH_IROH) | MIXES)
@@ -117,8 +124,17 @@ is_for(const struct start *s, const char *option, unsigned kinds,
 	return false;
 }
 
-/* Who gives a pin believes that it is looked at: options that none of the
- * tunnels heeds are faults.  Those that a configuration may hold are not. */
+/*
+ * Who gives a pin believes that it is looked at: options that none of the
+ * tunnels heeds are faults.  Not those of the configuration file when the
+ * tunnel was named nearer to the user than they: it is for many commands.
+ */
+static bool
+is_meant(const struct options *o, enum options_text t)
+{
+	return o->texts[t] != NULL && o->text_from[t] <= o->via_from;
+}
+
 static bool
 all_are_heeded(const struct start *s, const struct options *o)
 {
@@ -127,6 +143,8 @@ all_are_heeded(const struct start *s, const struct options *o)
 		unsigned kinds;
 		const char *tunnels;
 	} wants[] = {
+		{ TEXT_IDENTITY, SSH, "ssh://, ssh+tls:// and ssh+iroh://" },
+		{ TEXT_KNOWN_HOSTS, SSH, "ssh://, ssh+tls:// and ssh+iroh://" },
 		{ TEXT_TLS_CA, WITH_TLS, "ssh+tls://, ssh+iroh:// and mix:" },
 		{ TEXT_TLS_PIN, WITH_TLS, "ssh+tls://, ssh+iroh:// and mix:" },
 		{ TEXT_TLS_NAME, WITH_TLS, "ssh+tls://, ssh+iroh:// and mix:" },
@@ -143,11 +161,11 @@ all_are_heeded(const struct start *s, const struct options *o)
 	};
 
 	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++)
-		if (o->texts[wants[i].text] != NULL && !is_for(s,
+		if (is_meant(o, wants[i].text) && !is_for(s,
 		    options_texts[wants[i].text].name, wants[i].kinds,
 		    wants[i].tunnels))
 			return false;
-	if (o->texts[TEXT_SOCKS_AUTH] != NULL && o->texts[TEXT_SOCKS] == NULL) {
+	if (is_meant(o, TEXT_SOCKS_AUTH) && o->texts[TEXT_SOCKS] == NULL) {
 		say("--socks-auth says who may use --socks, which is not given");
 		return false;
 	}

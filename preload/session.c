@@ -181,7 +181,8 @@ listen_on(struct session *s, char why[static 256])
 		snprintf(name, sizeof(name), ":%d", (int)getpid());
 	r = rendezvous_listen(name, s->path, &s->listen_fd, &s->lock_fd);
 	if (r == SW_ERR_IN_USE)
-		return fail(why, "session \"%s\" is already up", name);
+		return fail(why, "session \"%s\" is already up; \"smolwrap down"
+		    "\" ends one, -s NAME names another", name);
 	if (r == SW_ERR_DENIED)
 		return fail(why, "cannot trust \"%.90s\": it must be this user's "
 		    "alone, and its folder's mode 0700", s->path);

@@ -85,7 +85,7 @@ parse_host(struct tunnel_url *out, const char *p, const char *end,
 		rest = close;
 	}
 	if (!take(out->host, TUNNEL_HOST_MAX, p, close))
-		return refuse(why, "the host is empty or too long");
+		return refuse(why, "the host is empty, too long or holds a space");
 	if (rest < end && (*rest != ':' || !take(port, 5, rest + 1, end) ||
 	    !take_port(&out->port, port)))
 		return refuse(why, "the port is not a number from 1 to 65535");
@@ -107,12 +107,12 @@ parse_ssh(struct tunnel_url *out, const char *p, char why[static 128])
 			return refuse(why, "a password cannot be part of a tunnel; "
 			    "use a key or an agent");
 		if (!take(out->user, TUNNEL_USER_MAX, p, at))
-			return refuse(why, "the user name is empty or too long");
+			return refuse(why, "the user name is empty, too long or holds a space");
 		p = at + 1;
 	}
 	if (out->kind == TUNNEL_SSH_IROH) {
 		if (!take(out->host, TUNNEL_PLACE_MAX, p, end))
-			return refuse(why, "the endpoint is empty or too long");
+			return refuse(why, "the endpoint is empty, too long or holds a space");
 	} else if ((r = parse_host(out, p, end, why)) != SW_OK)
 		return r;
 	/* A host that starts with '-' reads like an option further on. */

@@ -20,9 +20,25 @@ says() {
 hosts || exit 1
 
 # --- usage ---------------------------------------------------------------
-says 125 'smolwrap: no program is given*usage:*' "no program" "$SW"
-says 125 'smolwrap: unknown option "--nonsense"*' "unknown option" \
+says 125 'smolwrap: no program is given*usage:*' "no words at all" "$SW"
+# line STATUS PATTERN DESCRIPTION COMMAND...: as says, and it is one line.
+line() {
+	says "$@"
+	is "$(wc -l <"$T/err")" 1 "$3: one line"
+}
+line 125 'smolwrap: no program is given; *--help*' "no program" "$SW" -v
+line 125 'smolwrap: unknown option "--nonsense"; *--help*' "unknown option" \
     "$SW" --nonsense true
+line 125 'smolwrap: unknown option "-Z"; *--help*' "unknown letter" "$SW" -Z true
+line 125 'smolwrap: option "--strict" takes no value' "a value too many" \
+    "$SW" --strict=yes true
+line 125 'smolwrap: option "--via" needs a value' "a value too few" "$SW" --via
+line 125 'smolwrap: status takes no "work"; -s NAME*' "a session's name as a word" \
+    "$SW" status work
+line 125 'smolwrap: cannot use this tunnel: a tunnel is written ssh://*' \
+    "a tunnel as ssh writes it" "$SW" --via me@server true
+line 125 'smolwrap: --identity is for ssh*, and no tunnel here is one' "a key for a mixnet" \
+    "$SW" --via mix:local -i /dev/null true
 says 125 'smolwrap: no tunnel is given*--via ssh://*config*' "no tunnel" \
     "$SW" true
 says 125 'smolwrap: *"nowhere.invalid"*' "two tunnels, the first not there" \
@@ -47,6 +63,33 @@ says 125 'smolwrap: "b" names no iroh peer: give an endpoint*' \
     "an endpoint that is none" "$SW" --via ssh+iroh://b true
 says 0 '' "help" "$SW" --help
 says 0 '' "version" "$SW" --version
+says 0 '' "help, in short" "$SW" -h
+is "$("$SW" --help | awk 'length > 79' | head -n 1)" "" "help fits 79 columns"
+line 125 'smolwrap: could not write to standard output: No space left*' \
+    "nowhere to print" sh -c '"$0" --help >/dev/full' "$SW"
+
+# --- the configuration file ----------------------------------------------
+mkdir -p "$T/conf/smolwrap"
+# configured TEXT OPTION...: what is said about a file with TEXT.
+configured() {
+	printf '%b\n' "$1" >"$T/conf/smolwrap/config"; shift
+	on client env XDG_CONFIG_HOME="$T/conf" "$SW" "$@" 2>&1
+}
+like "$(configured 'via: ssh://a' true)" \
+    'smolwrap: configuration*, line 1: unknown key "via:"' "a key that is none"
+like "$(configured '# mine\nvia me@server' true)" \
+    'smolwrap: configuration*, line 2: cannot use this tunnel:*' \
+    "a tunnel that is none"
+like "$(configured 'via ssh://a' -p work true)" \
+    'smolwrap: configuration*no section \[work\]' "a profile that is none"
+is "$(configured 'via = ssh://a' check true | sed -n 's/^result //p')" \
+    "runs inside the tunnel" "check needs no configuration"
+like "$(configured "via = ssh://tester@$SSHD\nexit nowhere" true)" \
+    '*--exit is for mix:*' "what no tunnel of its own heeds"
+is "$(configured "via mix:\nexit nowhere\n[ssh]\nvia = ssh://tester@$SSHD" \
+    -p ssh echo through)" through "a profile, beside what is for another tunnel"
+like "$(configured "socks $SSHD:1\nvia ssh://tester@$SSHD")" \
+    "*could not listen on $SSHD port 1*" "a proxy by the file alone"
 
 # --- the program ---------------------------------------------------------
 # shellcheck disable=SC2086 # VIA is a list of words

@@ -78,6 +78,10 @@ repeated_options_are_refused(void **state)
 	(void)state;
 	assert_int_equal(PARSE("-i", "a", "-i", "b", "x"), SW_ERR_CONFIG);
 	assert_int_equal(PARSE("-s", "a", "-s", "b", "x"), SW_ERR_CONFIG);
+	assert_int_equal(PARSE("--listen", "deny", "--listen", "open", "x"),
+	    SW_ERR_CONFIG);
+	assert_int_equal(PARSE("-D", "1", "--socks", "2"), SW_ERR_CONFIG);
+	assert_int_equal(PARSE("-v", "-v", "x"), SW_OK);
 }
 
 static void
@@ -94,8 +98,10 @@ bad_words_are_refused(void **state)
 	assert_int_equal(PARSE("-s", "../x", "x"), SW_ERR_CONFIG);
 	assert_int_equal(PARSE("-s", ".x", "x"), SW_ERR_CONFIG);
 	assert_int_equal(PARSE("-s", "", "x"), SW_ERR_CONFIG);
-	assert_int_equal(PARSE("-v"), SW_ERR_CONFIG);
-	assert_non_null(strstr(why, "no program"));
+	assert_int_equal(PARSE("--strict=yes", "x"), SW_ERR_CONFIG);
+	assert_string_equal(why, "option \"--strict\" takes no value");
+	assert_int_equal(PARSE("--via", "host", "x"), SW_ERR_CONFIG);
+	assert_non_null(strstr(why, "ssh://"));
 }
 
 static void
@@ -227,8 +233,9 @@ tunnels_nest_in_the_order_given(void **state)
 	/* The file adds nothing to what was given, nor a part to another. */
 	assert_int_equal(config_parse(&o, text, why), SW_OK);
 	assert_int_equal(o.via_n, 2);
-	assert_int_equal(PARSE("--via", "a", "--via", "b", "--via", "c", "--via",
-	    "d", "--via", "e", "x"), SW_ERR_CONFIG);
+	assert_int_equal(PARSE("--via", "mix:a", "--via", "mix:b", "--via",
+	    "mix:c", "--via", "mix:d", "--via", "mix:e", "x"), SW_ERR_CONFIG);
+	assert_non_null(strstr(why, "more than 4"));
 }
 
 static void
@@ -288,8 +295,14 @@ static void
 services_need_no_program(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE("--via", "a", "--socks", "1080"), SW_OK);
+	assert_int_equal(PARSE("--via", "ssh://a", "--socks", "1080"), SW_OK);
 	assert_int_equal(o.command, COMMAND_SERVE);
+	assert_int_equal(PARSE("-D", "1080"), SW_OK);
+	assert_string_equal(o.texts[TEXT_SOCKS], "1080");
+	assert_int_equal(o.command, COMMAND_SERVE);
+	assert_int_equal(PARSE("-v"), SW_OK);
+	assert_int_equal(o.command, COMMAND_SERVE);
+	assert_false(options_has_services(&o));
 	assert_int_equal(PARSE("-L", "1:h:2", "-R", "3:h:4", "curl"), SW_OK);
 	assert_int_equal(o.command, COMMAND_RUN);
 	assert_int_equal(o.local_n + o.remote_n, 2);
@@ -327,9 +340,37 @@ the_file_fills_what_is_open(void **state)
 }
 
 static void
+an_equals_sign_may_stand_between(void **state)
+{
+	char text[] = "via = ssh://a\ndns=b\nidentity\t= c=d\n";
+
+	(void)state;
+	assert_int_equal(PARSE("x"), SW_OK);
+	assert_int_equal(config_parse(&o, text, why), SW_OK);
+	assert_string_equal(o.via[0], "ssh://a");
+	assert_string_equal(o.texts[TEXT_DNS], "b");
+	assert_string_equal(o.texts[TEXT_IDENTITY], "c=d");
+}
+
+static void
+where_a_text_was_said_is_known(void **state)
+{
+	char text[] = "via mix:\nexit a\n[work]\nvia ssh://b\nidentity c\n";
+
+	(void)state;
+	assert_int_equal(PARSE("-p", "work", "--known-hosts", "d", "x"), SW_OK);
+	assert_int_equal(config_parse(&o, text, why), SW_OK);
+	assert_int_equal(o.via_from, FROM_SECTION);
+	assert_int_equal(o.text_from[TEXT_KNOWN_HOSTS], FROM_COMMAND);
+	assert_int_equal(o.text_from[TEXT_IDENTITY], FROM_SECTION);
+	assert_int_equal(o.text_from[TEXT_EXIT], FROM_FILE);
+}
+
+static void
 the_file_is_checked(void **state)
 {
 	char unknown[] = "colour blue\n", empty[] = "via\n", open[] = "[x\n";
+	char comment[] = "\nvia ssh://a # mine\n";
 	char none[] = "via ssh://a\n";
 
 	(void)state;
@@ -338,6 +379,8 @@ the_file_is_checked(void **state)
 	assert_non_null(strstr(why, "line 1"));
 	assert_int_equal(config_parse(&o, empty, why), SW_ERR_CONFIG);
 	assert_int_equal(config_parse(&o, open, why), SW_ERR_CONFIG);
+	assert_int_equal(config_parse(&o, comment, why), SW_ERR_CONFIG);
+	assert_non_null(strstr(why, "line 2"));
 	assert_int_equal(PARSE("-p", "gone", "x"), SW_OK);
 	assert_int_equal(config_parse(&o, none, why), SW_ERR_CONFIG);
 	assert_non_null(strstr(why, "[gone]"));
@@ -413,6 +456,8 @@ main(void)
 		cmocka_unit_test(forwards_are_written_as_for_ssh),
 		cmocka_unit_test(services_need_no_program),
 		cmocka_unit_test(the_file_fills_what_is_open),
+		cmocka_unit_test(an_equals_sign_may_stand_between),
+		cmocka_unit_test(where_a_text_was_said_is_known),
 		cmocka_unit_test(the_file_is_checked),
 		cmocka_unit_test(orders_survive_the_way_to_the_session),
 		cmocka_unit_test(orders_are_checked),
