@@ -37,13 +37,12 @@ arrange(int start, int ctl, bool keep_stderr)
 static _Noreturn void
 become_session(const char *exe, int start, int ctl, bool keep_stderr)
 {
-	static const char failed[] = "ecould not start the session program: ";
-	char line[256];
+	char line[512];
 	char *argv[] = { NULL, NULL };
 	char word[] = "smolwrap-session";
 	struct rlimit lim;
 	sigset_t none;
-	int n;
+	int tell = start, n;
 
 	argv[0] = word;
 	for (int sig = 1; sig < NSIG; sig++)
@@ -57,11 +56,15 @@ become_session(const char *exe, int start, int ctl, bool keep_stderr)
 		lim.rlim_cur = lim.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &lim);
 	}
-	if (arrange(start, ctl, keep_stderr))
+	if (arrange(start, ctl, keep_stderr)) {
+		tell = START_FD;
 		execv(exe, argv);
-	n = snprintf(line, sizeof(line), "%s%s", failed, strerror(errno));
-	(void)send(START_FD, line, (size_t)n, MSG_NOSIGNAL);
-	(void)send(start, line, (size_t)n, MSG_NOSIGNAL);
+	}
+	n = snprintf(line, sizeof(line), "%ccould not start the session program "
+	    "\"%.300s\": %s", START_FAILED, exe, errno == EINVAL ||
+	    errno == EMFILE ? "too few descriptors; raise \"ulimit -n\"" :
+	    strerror(errno));
+	(void)send(tell, line, (size_t)n, MSG_NOSIGNAL);
 	_exit(125);
 }
 
@@ -100,6 +103,16 @@ show(const char *text)
 		dprintf(2, "\r\033[Ksmolwrap: %s...", text);
 }
 
+/* Is standard error a terminal that knows how to erase a line? */
+static bool
+can_redraw(void)
+{
+	const char *term = getenv("TERM");
+
+	return term != NULL && *term != '\0' && strcmp(term, "dumb") != 0 &&
+	    isatty(2) == 1;
+}
+
 /* What fits, without bytes that could drive the terminal. */
 static void
 take_text(char *dst, size_t cap, const char *src)
@@ -128,9 +141,11 @@ next_answer(int fd, char *msg, size_t cap, const char *progress, bool *shown)
 		show(progress);
 		*shown = true;
 	}
+	/* A session that ended without having read all says so first, once; what
+	 * it has told is behind that. */
 	do
 		n = recv(fd, msg, cap, 0);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	return n < 0 ? 0 : (size_t)n;
 }
 
@@ -139,7 +154,7 @@ static int
 await(int fd, char path[static RENDEZVOUS_MAX])
 {
 	char msg[START_ANSWER_MAX], progress[128] = "";
-	bool shown = false, terminal = isatty(2) == 1;
+	bool shown = false, terminal = can_redraw();
 
 	for (;;) {
 		size_t n = next_answer(fd, msg, sizeof(msg) - 1, progress,

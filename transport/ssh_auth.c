@@ -74,10 +74,25 @@ offer_certificate(struct attempt *a, const char *path, ssh_key key)
 	return r;
 }
 
+/* libssh asks for a passphrase: there is one, and nobody to give it. */
+static int
+has_passphrase(const char *prompt, char *buf, size_t len, int echo, int verify,
+    void *asked)
+{
+	(void)prompt;
+	(void)buf;
+	(void)len;
+	(void)echo;
+	(void)verify;
+	*(bool *)asked = true;
+	return -1;
+}
+
 static int
 try_file(struct attempt *a, const char *path, bool wanted)
 {
 	ssh_key key = NULL;
+	bool asked = false;
 	int r;
 
 	for (size_t i = 0; i < a->nseen; i++)
@@ -86,7 +101,7 @@ try_file(struct attempt *a, const char *path, bool wanted)
 	if (a->nseen < sizeof(a->seen) / sizeof(a->seen[0]))
 		snprintf(a->seen[a->nseen++], sizeof(a->seen[0]), "%s", path);
 
-	r = ssh_pki_import_privkey_file(path, NULL, NULL, NULL, &key);
+	r = ssh_pki_import_privkey_file(path, NULL, has_passphrase, &asked, &key);
 	if (r == SSH_EOF) {
 		if (wanted)
 			snprintf(a->note, sizeof(a->note),
@@ -94,8 +109,9 @@ try_file(struct attempt *a, const char *path, bool wanted)
 		return SSH_AUTH_DENIED;
 	}
 	if (r != SSH_OK) {
-		snprintf(a->note, sizeof(a->note), "key file \"%.150s\" has a "
-		    "passphrase (use ssh-add) or is not a private key", path);
+		snprintf(a->note, sizeof(a->note), "key file \"%.150s\" %s", path,
+		    asked ? "has a passphrase, so it must be in the agent "
+		    "(ssh-add)" : "is not a private key");
 		return SSH_AUTH_DENIED;
 	}
 	r = offer_certificate(a, path, key);
@@ -160,6 +176,42 @@ list_methods(unsigned bits, char out[static 96])
 		snprintf(out, 96, " none");
 }
 
+static bool
+has_agent(void)
+{
+	const char *path = getenv("SSH_AUTH_SOCK");
+
+	return path != NULL && access(path, F_OK) == 0;
+}
+
+static void
+explain_denied(const struct attempt *a, bool agent, const char *user,
+    unsigned list, char why[static SSH_TUNNEL_WHY_LEN])
+{
+	char methods[96], tried[96];
+
+	list_methods(list, methods);
+	if ((list & SSH_AUTH_METHOD_PUBLICKEY) == 0) {
+		snprintf(why, SSH_TUNNEL_WHY_LEN, "the server takes no keys from "
+		    "user \"%.64s\" (it accepts:%s), and smolwrap has nothing "
+		    "else to log in with", user, methods);
+		return;
+	}
+	if (a->offered > 0)
+		snprintf(tried, sizeof(tried), "it refused %u key file%s%s",
+		    a->offered, a->offered == 1 ? "" : "s",
+		    agent ? " and the agent's keys" : "");
+	else
+		snprintf(tried, sizeof(tried), agent ? "there is no key file, "
+		    "and the agent has no key that it takes" :
+		    "there is no key to offer, and no agent");
+	snprintf(why, SSH_TUNNEL_WHY_LEN, "the server does not let user "
+	    "\"%.64s\" in (it accepts:%s): %s; %s", user, methods, tried,
+	    a->note[0] != '\0' ? a->note :
+	    "name a key with -i FILE or ssh-add, or bring one to the server "
+	    "with ssh-copy-id");
+}
+
 int
 ssh_auth_run(ssh_session s, const struct ssh_plan *p, int64_t deadline_ms,
     char why[static SSH_TUNNEL_WHY_LEN])
@@ -180,7 +232,6 @@ ssh_auth_run(ssh_session s, const struct ssh_plan *p, int64_t deadline_ms,
 	if (r == SSH_AUTH_SUCCESS)
 		return SW_OK;
 	(void)ssh_options_get(s, SSH_OPTIONS_USER, &user);
-	list_methods(list, methods);
 	if (clock_now_ms() >= deadline_ms || r == SSH_AUTH_AGAIN) {
 		snprintf(why, SSH_TUNNEL_WHY_LEN,
 		    "the server did not finish the login in time");
@@ -199,13 +250,8 @@ ssh_auth_run(ssh_session s, const struct ssh_plan *p, int64_t deadline_ms,
 		    a.note[0] != '\0' ? "; " : "", a.note);
 		r = SW_ERR_AUTH;
 	} else {
-		snprintf(why, SSH_TUNNEL_WHY_LEN, "the server does not let user "
-		    "\"%.64s\" in (it accepts:%s); %u key file%s offered%s%s%s"
-		    "; add one with -i FILE or ssh-add",
-		    user != NULL ? user : "?", methods, a.offered,
-		    a.offered == 1 ? " was" : "s were",
-		    p->no_agent ? "" : " besides the agent's",
-		    a.note[0] != '\0' ? "; " : "", a.note);
+		explain_denied(&a, !p->no_agent && has_agent(),
+		    user != NULL ? user : "?", list, why);
 		r = SW_ERR_AUTH;
 	}
 	ssh_string_free_char(user);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -88,20 +89,39 @@ host_text(ssh_session s, char out[static 300])
 	ssh_string_free_char(host);
 }
 
+/* Before there is a file there may be no folder either, as for a new user. */
+static void
+make_folder(const char *file, char out[static 400])
+{
+	const char *slash = strrchr(file, '/');
+	int n = slash == NULL ? 0 : (int)(slash - file);
+	char folder[300];
+
+	*out = '\0';
+	if (n == 0 || n >= (int)sizeof(folder))
+		return;
+	memcpy(folder, file, (size_t)n);
+	folder[n] = '\0';
+	if (access(folder, F_OK) != 0)
+		snprintf(out, 400, "mkdir -pm 700 '%s' && ", folder);
+}
+
 static void
 explain_unknown(ssh_session s, const char *print, const char *file,
     char why[static SSH_TUNNEL_WHY_LEN])
 {
-	char *entry = NULL;
+	char *entry = NULL, first[400];
 
+	make_folder(file, first);
 	if (ssh_session_export_known_hosts_entry(s, &entry) == SSH_OK)
 		entry[strcspn(entry, "\r\n")] = '\0';
 	/* A long RSA line would not fit and half a command is worse than none. */
-	if (entry != NULL && strlen(entry) + strlen(file) + strlen(print) + 160 <
-	    SSH_TUNNEL_WHY_LEN && strchr(entry, '\'') == NULL)
+	if (entry != NULL && strlen(entry) + strlen(file) + strlen(print) +
+	    strlen(first) + 160 < SSH_TUNNEL_WHY_LEN &&
+	    strchr(entry, '\'') == NULL)
 		snprintf(why, SSH_TUNNEL_WHY_LEN, "the server's key is not known:"
 		    " %s; if that is its fingerprint, accept it with: "
-		    "echo '%s' >> '%s'", print, entry, file);
+		    "%secho '%s' >> '%s'", print, first, entry, file);
 	else
 		snprintf(why, SSH_TUNNEL_WHY_LEN, "the server's key is not known:"
 		    " %s; log in with ssh once to accept it (it is kept in "

@@ -226,10 +226,15 @@ exchange_keys(struct ssh_login *g, int64_t deadline_ms)
 		    "an SSH server within %d s", LOGIN_MS / 1000);
 		return SW_ERR_TIMEOUT;
 	}
-	snprintf(g->why, sizeof(g->why), "could not agree with the server on an "
-	    "SSH connection: %.300s%s", ssh_get_error(s), g->proxied ?
-	    " (through the ProxyJump or ProxyCommand of ssh_config; does ssh "
-	    "itself get there?)" : "");
+	if (ssh_get_serverbanner(s) == NULL)
+		snprintf(g->why, sizeof(g->why), "%s", g->proxied ?
+		    "the ProxyJump or ProxyCommand of ssh_config led to no SSH "
+		    "server; does ssh itself get there?" :
+		    "the connection ended before an SSH server answered: is the "
+		    "port right, and does the server let this address in?");
+	else
+		snprintf(g->why, sizeof(g->why), "could not agree with the server "
+		    "on an SSH connection: %.300s", ssh_get_error(s));
 	return SW_ERR_RESET;
 }
 

@@ -455,7 +455,7 @@ ssh_tunnel_status(const struct ssh_tunnel *t, char *buf, size_t cap)
 
 	if (t->live != NULL)
 		n = snprintf(buf + used, cap - used,
-		    "cipher %s\nup_seconds %lld\nbytes_in %llu\nbytes_out %llu\n",
+		    "cipher %s\nconnected %lld\nwire-in %llu\nwire-out %llu\n",
 		    t->cipher,
 		    (long long)(t->l->now_ms - t->up_since_ms) / 1000,
 		    (unsigned long long)t->live->wire.in_bytes,
