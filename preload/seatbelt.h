@@ -21,7 +21,8 @@
 /*
  * Bind the calling process.  isolated: it is in a network namespace whose only
  * way out is the tunnel, so internet sockets may be made; other families, of
- * which some know no namespaces, may not, and it joins no other network.  SW_OK, or SW_ERR_SYS with errno set.
+ * which some know no namespaces, may not, except by the socketcall() of 32-bit
+ * programs; and it joins no other network.  SW_OK, or SW_ERR_SYS with errno set.
  */
 int seatbelt_fasten(bool isolated) SW_MUST_CHECK;
 

@@ -27,7 +27,7 @@
 struct finding {
 	enum session_reason reason;	/* 0: nothing to tell */
 	const char *is;
-	bool foreign_libc;		/* our library would not load */
+	bool foreign;			/* our library would not load */
 };
 
 /* The beginning of a file. */
@@ -48,13 +48,15 @@ holds(const struct head *h, const ElfW(Phdr) *p, const char *what, size_t len)
 
 /* Go's linker signs its work, and Go makes its system calls itself. */
 static const char *
-look_inside(const struct head *h, bool *musl)
+look_inside(const struct head *h, bool *foreign)
 {
 	const ElfW(Ehdr) *eh = &h->of.elf;
 	bool fixed = true, go = false;
 	ElfW(Phdr) p;
 
-	if (eh->e_machine != OUR_MACHINE || eh->e_ident[EI_CLASS] != ELFCLASS64)
+	*foreign = eh->e_machine != OUR_MACHINE ||
+	    eh->e_ident[EI_CLASS] != ELFCLASS64;
+	if (*foreign)
 		return "is for another kind of machine";
 	if (eh->e_phentsize != sizeof(p))
 		return NULL;
@@ -65,12 +67,12 @@ look_inside(const struct head *h, bool *musl)
 		memcpy(&p, h->of.at + eh->e_phoff + i * sizeof(p), sizeof(p));
 		if (p.p_type == PT_INTERP) {
 			fixed = false;
-			*musl = holds(h, &p, "ld-musl", 7);
+			*foreign = holds(h, &p, "ld-musl", 7);
 		} else if (p.p_type == PT_NOTE)
 			go = go || holds(h, &p, "Go\0\0", 4);
 	}
 	return go ? "is a Go program" : fixed ? "is static" :
-	    *musl ? "uses another C library" : NULL;
+	    *foreign ? "uses another C library" : NULL;
 }
 
 static struct finding
@@ -91,7 +93,7 @@ look(int fd)
 	    memcmp(h.of.elf.e_ident, ELFMAG, SELFMAG) != 0)
 		return f;
 	h.len = (size_t)n;
-	if ((f.is = look_inside(&h, &f.foreign_libc)) != NULL)
+	if ((f.is = look_inside(&h, &f.foreign)) != NULL)
 		f.reason = REASON_PROGRAM;
 	return f;
 }
@@ -151,8 +153,8 @@ exec_explain(int dirfd, const char *path, int flags)
 	sys_close((int)fd);
 	/* In a namespace of its own it is not the library that carries it. */
 	if (f.reason == REASON_PROGRAM && shim_config()->isolated)
-		return !f.foreign_libc;
+		return !f.foreign;
 	if (f.reason != 0 && shim_note_first(f.reason) && is_terminal(2))
 		put_line(2, path, &f);
-	return !f.foreign_libc;
+	return !f.foreign;
 }

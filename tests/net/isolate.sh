@@ -57,6 +57,58 @@ is "$(on client unshare -U --map-user=1000 --map-group=1000 \
 $PAGE" "an ordinary user, who keeps the id"
 }
 
+# --- 32-bit programs -------------------------------------------------------------
+# As their libc does it: socketcall(), whose arguments no filter sees.  Prints
+# what port 13 says, or ends with the errno of socket() or connect().
+cat >"$T/small.c" <<'EOF'
+static int call(int nr, int a, const void *b, int c)
+{
+	int r;
+
+	__asm__ volatile("int $0x80" : "=a"(r) :
+	    "a"(nr), "b"(a), "c"(b), "d"(c) : "memory");
+	return r;
+}
+void _start(void)
+{
+	/* AF_INET, port 13, 203.0.113.80 */
+	static const unsigned char to[16] = { 2, 0, 0, 13, 203, 0, 113, 80 };
+	const int new[3] = { 2, 1, 0 };
+	char text[100];
+	int fd = call(102, 1, new, 0), r = fd, n;
+
+	if (fd >= 0) {
+		const int there[3] = { fd, (int)to, sizeof(to) };
+
+		r = call(102, 3, there, 0);
+	}
+	if (r == 0 && (n = call(3, fd, text, sizeof(text))) > 0)
+		call(4, 1, text, n);
+	call(1, -r, 0, 0);
+}
+EOF
+if ${CC:-cc} -m32 -O1 -ffreestanding -fno-stack-protector -fno-pic -no-pie \
+    -nostdlib -static "$T/small.c" -o "$T/small" 2>"$T/err" &&
+    [ "$(on server "$T/small")" = today ]; then
+	is "$(wrapped "$T/small")" today "a 32-bit program, isolated"
+	# shellcheck disable=SC2086
+	is "$(on client "$B/smolwrap" $VIA --isolate always -- \
+	    sh -c "$T/small; curl -s http://www.example.test/")" "today
+$PAGE" "and in a shell that was"
+	wrapped sh -c "$T/small" >"$T/out" 2>&1
+	is "$?: $(cat "$T/out")" "38: " "in one that was not it has no socket"
+	# shellcheck disable=SC2086
+	like "$(on client script -qec "$B/smolwrap $VIA sh -c $T/small" \
+	    /dev/null </dev/null)" '*"small" is for another kind of machine and has no network here*' \
+	    "which a person at a terminal is told"
+	# shellcheck disable=SC2086
+	like "$(on client "$B/smolwrap" $VIA --isolate never "$T/small" 2>&1)" \
+	    "smolwrap: cannot wrap \"$T/small\": it is built for another kind*" \
+	    "--isolate never: refused"
+else
+	skip "no 32-bit programs here" "a 32-bit program"
+fi
+
 # --- errors --------------------------------------------------------------------
 like "$(get http://$WWW:81/ 2>&1)" "*Connection refused*" "a refused port"
 like "$(get http://no.example.test/ 2>&1)" "*bad address*" "an unknown name"

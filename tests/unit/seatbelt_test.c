@@ -116,6 +116,23 @@ isolated_only_internet_sockets_are_added(void **state)
 }
 
 static void
+isolated_but_socketcall_and_setns_no_call_changes(void **state)
+{
+	(void)state;
+	for (size_t e = 0; e < ENTRIES; e++)
+		for (uint32_t nr = 0; nr < 1000; nr++) {
+			uint32_t arch = entries[e].arch;
+			bool added = nr == entries[e].socketcall && nr != 0;
+
+			if (nr == entries[e].setns)
+				continue;
+			assert_int_equal(run(true, arch, nr, AF_UNIX, 1, 0),
+			    added ? SECCOMP_RET_ALLOW :
+			    judge(arch, nr, AF_UNIX, 1, 0));
+		}
+}
+
+static void
 upper_halves_of_arguments_do_not_count(void **state)
 {
 	(void)state;
@@ -321,6 +338,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_family_but_three_is_refused),
 		cmocka_unit_test(isolated_only_internet_sockets_are_added),
+		cmocka_unit_test(isolated_but_socketcall_and_setns_no_call_changes),
 		cmocka_unit_test(upper_halves_of_arguments_do_not_count),
 		cmocka_unit_test(only_routing_netlink_is_allowed),
 		cmocka_unit_test(pairs_but_tipc_and_other_calls_pass),
