@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "preload/session_device.h"
 #include "preload/session_hop.h"
+#include "preload/session_view.h"
 #include "stack/owner.h"
 
 #define MSGS_PER_EVENT 32
@@ -342,6 +343,21 @@ do_device(struct session *s, struct control_msg *m)
 }
 
 static void
+do_view(struct session *s, struct control_msg *m)
+{
+	struct hop *h = hop_find_owner(s, m->head.owner);
+
+	if (m->reply_fd < 0)
+		return;
+	if (h != NULL && h->view == NULL)
+		h->view = view_new(&h->config);
+	if (h == NULL || h->view == NULL)
+		answer(m, EAGAIN);
+	else
+		view_ask(h->view, m->head.arg, m->reply_fd);
+}
+
+static void
 do_status(struct session *s, struct control_msg *m)
 {
 	char text[4096];
@@ -383,6 +399,7 @@ handle(struct session *s, struct control_msg *m)
 		[SESSION_STATUS] = do_status,
 		[SESSION_STOP] = do_stop,
 		[SESSION_NOTE] = do_note,
+		[SESSION_VIEW] = do_view,
 	};
 	size_t op = m->head.op;
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "preload/session_view.h"
 
 #define INDEX_FIRST 16u			/* below: the session's own addresses */
 #define INDEX_END ((1u << 22) - 1)	/* 100.64.0.0/10 */
@@ -125,6 +126,8 @@ hop_control(struct hop *h, enum link_control_op op, uint16_t arg,
 bool
 hop_tell_config(struct hop *h)
 {
+	view_free(h->view);		/* it shows the addresses of before */
+	h->view = NULL;
 	return hop_control(h, LINK_CONFIG, 0, &h->config, sizeof(h->config), -1);
 }
 
@@ -301,6 +304,7 @@ hop_free(struct hop *h)
 		;
 	*at = h->same;
 	s->hop_n--;
+	view_free(h->view);
 	link_close(h->link);
 	s->tunnel->ops->detach(s->tunnel, h);
 	free(h);

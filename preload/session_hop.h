@@ -18,6 +18,7 @@ struct hop {
 	bool foreign;			/* no owner: a device of the kernel's */
 	void *user;			/* the tunnel's own of it */
 	struct link_config config;
+	struct view *view;		/* once its owner has asked for it */
 	struct sw_addr listens[HOP_LISTENS_MAX];
 	size_t listen_n;
 	struct hop *prev, *next, *same;	/* same: in the table */

@@ -21,6 +21,9 @@ static const char *const texts[REASONS] = {
 	    "past the tunnel (--strict refuses them)",
 	[REASON_RING] = "a program asked for io_uring and was refused",
 	[REASON_OPTION] = "a program set a socket option that is not known",
+	[REASON_NETLINK] = "a program asked the kernel for interfaces and routes "
+	    "and was told those of this machine, for there are no network "
+	    "namespaces or TUN devices here (smolwrap check)",
 	[REASON_PATH] = "a program was refused a local service that would use "
 	    "the network for it",
 };

@@ -72,6 +72,11 @@ enum session_op {
 	/* Something was refused: arg = enum session_reason.  The session logs
 	 * each reason once.  Answer, if wanted: arg = 1 for the first time. */
 	SESSION_NOTE,
+
+	/* A NETLINK_ROUTE socket that tells of the tunnel.  owner = who asks;
+	 * arg = type, with SOCK_NONBLOCK.  Answer: the descriptor, or an errno
+	 * in `error`. */
+	SESSION_VIEW,
 };
 
 /* Why a program did not get what it asked for.  No more is told: the log holds
@@ -86,6 +91,7 @@ enum session_reason {
 	REASON_OPTION,		/* a socket option nobody knows */
 	REASON_PATH,		/* a local socket that acts for others */
 	REASON_SET_ID,		/* exec of a set-user-ID program */
+	REASON_NETLINK,		/* it reads this machine's interfaces and routes */
 	REASONS
 };
 

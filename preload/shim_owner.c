@@ -346,7 +346,7 @@ shim_owner_start(struct shim_tag t)
 }
 
 int
-shim_owner_config(struct link_config *out)
+shim_owner_self(struct link_config *out, uint32_t *id)
 {
 	struct image *im = image_get();
 	struct shim_guard g;
@@ -358,8 +358,18 @@ shim_owner_config(struct link_config *out)
 	shim_lock(&g, &im->lock);
 	if (!im->has_config && (r = ready_channel(im)) == 0)
 		r = image_start_owner(im);
-	if (r == 0)
+	if (r == 0) {
 		*out = im->config;
+		*id = im->id;
+	}
 	shim_unlock(&g, &im->lock);
 	return r;
+}
+
+int
+shim_owner_config(struct link_config *out)
+{
+	uint32_t id;
+
+	return shim_owner_self(out, &id);
 }

@@ -52,7 +52,8 @@ void shim_room_end(const struct shim_room *old);
 /* Is the owner of that socket this image's own, reachable by its channel? */
 bool shim_owner_is_ours(struct shim_tag t);
 
-/* What the session said at ATTACH; starts an owner if none was.  */
+/* What the session said at ATTACH, and to whom; starts an owner if none was. */
+int shim_owner_self(struct link_config *out, uint32_t *id);
 int shim_owner_config(struct link_config *out);
 
 /* Send `m` about the socket with cookie `cookie`; no answer. */

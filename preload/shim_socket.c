@@ -110,7 +110,7 @@ do_socket(int domain, int type, int protocol)
 		return native_socket(domain, type, protocol);
 	case AF_NETLINK:
 		return protocol == NETLINK_ROUTE ?
-		    native_socket(domain, type, protocol) : -EAFNOSUPPORT;
+		    shim_netlink_socket(type) : -EAFNOSUPPORT;
 	case AF_PACKET:
 		return -EPERM;
 	default:

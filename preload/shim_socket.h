@@ -37,6 +37,9 @@ int shim_judge_native(const struct sockaddr *sa, socklen_t len);
 /* AF_UNIX path rules; 0 or -ENOENT. shim_unix.c */
 int shim_judge_unix(const struct sockaddr *sa, socklen_t len);
 
+/* A NETLINK_ROUTE socket, or -errno.  shim_netlink.c */
+long shim_netlink_socket(int type);
+
 /* ---- shim_move.c: another socket under the same number ------------------- */
 
 /* N, a stream, becomes a real loopback socket; or, with `open`, one that is
