@@ -195,6 +195,12 @@ listen_on(struct session *s, char why[static 256])
 	return SW_OK;
 }
 
+static void
+note_stray(void *arg)
+{
+	(void)session_note(arg, REASON_STRAY);
+}
+
 int
 session_init(struct session *s, int ctl_fd, char why[static 256])
 {
@@ -202,7 +208,8 @@ session_init(struct session *s, int ctl_fd, char why[static 256])
 
 	s->listen_fd = s->lock_fd = -1;
 	s->drain.fire = drain_tick;
-	s->local.loop = &s->loop;
+	s->local = (struct local_udp_set){ .loop = &s->loop, .stray = note_stray,
+		.arg = s };
 	if (loop_init(&s->loop) != SW_OK) {
 		close(ctl_fd);
 		return fail(why, "could not make an event loop: %s",

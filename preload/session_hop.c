@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "preload/session_control.h"
 #include "preload/session_view.h"
 
 #define INDEX_FIRST 16u			/* below: the session's own addresses */
@@ -219,6 +220,8 @@ got_control(void *arg, const struct link_control *c, const uint8_t *payload,
 		close(fd);
 	if (c->op == LINK_LISTEN)
 		take_listen(arg, c);
+	else if (c->op == LINK_STRAY)
+		(void)session_note(((struct hop *)arg)->s, REASON_STRAY);
 }
 
 static void

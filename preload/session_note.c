@@ -24,6 +24,11 @@ static const char *const texts[REASONS] = {
 	[REASON_NETLINK] = "a program asked the kernel for interfaces and routes "
 	    "and was told those of this machine, for there are no network "
 	    "namespaces or TUN devices here (smolwrap check)",
+	[REASON_STRAY] = "a program sent a datagram by a call that the library "
+	    "does not see, write() for instance, from a socket that is not "
+	    "connected: it was dropped",
+	[REASON_DATAGRAM] = "a program was refused datagrams: this tunnel carries "
+	    "DNS alone (smolserve and the mixnet carry all)",
 	[REASON_PATH] = "a program was refused a local service that would use "
 	    "the network for it",
 };

@@ -92,6 +92,8 @@ enum session_reason {
 	REASON_PATH,		/* a local socket that acts for others */
 	REASON_SET_ID,		/* exec of a set-user-ID program */
 	REASON_NETLINK,		/* it reads this machine's interfaces and routes */
+	REASON_STRAY,		/* a datagram without an address was dropped */
+	REASON_DATAGRAM,	/* the tunnel carries none but DNS */
 	REASONS
 };
 

@@ -80,8 +80,11 @@ carries_udp(const struct shim_config *c)
 {
 	struct link_config net;
 
-	return c->udp && shim_owner_config(&net) == 0 &&
-	    (net.flags & LINK_UDP) != 0;
+	if (!c->udp || shim_owner_config(&net) != 0)
+		return false;
+	if ((net.flags & (LINK_UDP | LINK_UP)) == LINK_UP)
+		shim_note(REASON_DATAGRAM);
+	return (net.flags & LINK_UDP) != 0;
 }
 
 int

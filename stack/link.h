@@ -39,6 +39,9 @@ enum link_control_op {
 	/* owner -> session: accept inbound for addr.port (arg 1) or stop (arg
 	 * 0): --publish and --listen=tunnel. */
 	LINK_LISTEN,
+	/* owner -> session, once: a datagram without a frame came from a
+	 * socket that is not connected, and was dropped. */
+	LINK_STRAY,
 };
 
 struct link_control {

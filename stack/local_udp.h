@@ -25,6 +25,10 @@ struct local_udp;
 struct local_udp_set {
 	struct loop *loop;		/* set before use; borrowed */
 	struct local_udp *first;
+	/* A datagram came around the shim, which knows where to, and was
+	 * dropped.  May be NULL. */
+	void (*stray)(void *arg);
+	void *arg;
 };
 
 /* One more.  The program's end (CLOEXEC, blocking), which is the caller's to

@@ -109,8 +109,9 @@ one_record(void *arg, const uint8_t *rec, size_t len)
 		r = sys_send(u->real.fd, rec, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (r < 0)
 			note_error(u, (int)-r);
+	} else if (u->set->stray != NULL) {
+		u->set->stray(u->set->arg);
 	}
-	/* Else: it came around the shim; where to is not known. */
 }
 
 bool

@@ -118,7 +118,7 @@ struct owner {
 	bool configured;
 	bool link_dead;
 	bool freed;			/* being freed: the link is left alone */
-	bool idle_told;
+	bool idle_told, stray_told;
 	bool greeted;			/* lwIP has just taken a SYN-ACK */
 	struct flow *by_cookie[FLOW_HASH];
 	struct flow *flows;

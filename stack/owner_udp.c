@@ -55,6 +55,17 @@ send_datagram(struct flow *f, const struct sw_addr *to,
 		f->tx_bytes += len;
 }
 
+/* It came around the shim, which knows where to. */
+static void
+drop_stray(struct owner *o)
+{
+	const struct link_control c = { .op = LINK_STRAY };
+
+	if (!o->stray_told && o->link != NULL)
+		(void)!link_send_control(o->link, &c, NULL, -1);
+	o->stray_told = true;
+}
+
 static void
 one_record(void *arg, const uint8_t *rec, size_t len)
 {
@@ -73,8 +84,9 @@ one_record(void *arg, const uint8_t *rec, size_t len)
 			    len - sizeof(fr), MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else if (is_connected(f)) {
 		send_datagram(f, &f->peer, NULL, rec, len);
+	} else {
+		drop_stray(f->owner);
 	}
-	/* Else: it came around the shim; where to is not known. */
 }
 
 /* Read what the program sent; false when it is gone. */

@@ -40,6 +40,32 @@ is "$(lines 'option that is not known')" 1 "an unknown option is noted"
 is "$(lines 'local service')" 1 "a refused local service is noted"
 is "$(lines nscd)" 0 "and not named"
 
+# Without an address, by a call that is the kernel's alone: in the stack of the
+# program, and on loopback.
+for there in 53:$WWW 7:127.0.0.1; do
+	noted $PY -c "
+import os, socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.sendto(b'x', ('${there#*:}', ${there%%:*}))
+for i in range(2): print(os.write(s.fileno(), b'lost'))
+"
+	is "$(tr '\n' ' ' <"$T/out")" "4 4 " "a datagram to nobody, ${there#*:}"
+	is "$(lines 'it was dropped')" 1 "is noted, once"
+done
+noted $PY -c "
+import socket
+for i in range(2):
+    try: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('$WWW', 7))
+    except OSError as e: print(e.errno)
+"
+is "$(tr '\n' ' ' <"$T/out")" "101 101 " "UDP that no stock server carries"
+is "$(lines 'carries DNS alone')" 1 "is noted, once"
+# shellcheck disable=SC2086
+like "$(on client "$B/smolwrap" -v $VIA -- $PY -c "import socket
+try: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)
+except OSError as e: print(e.errno)" 2>&1)" "*a program asked for a socket*" \
+    "-v shows what is noted"
+
 OPTIONS=--no-loopback noted sh -c "
 	for i in 1 2 3; do $PY -c 'import socket
 try: socket.create_connection((\"127.0.0.1\", 7))

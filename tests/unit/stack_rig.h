@@ -71,6 +71,7 @@ struct rig {
 	int udp_answer;			/* what the exit says to datagrams */
 	bool lends;			/* the exit's bytes are mostly lent */
 	size_t blocks;			/* that are lent now */
+	size_t strays;			/* of which the owner told */
 	size_t udp_count, frames;	/* that came over the link */
 	bool idle;
 	/* Somebody in the middle of the link. */
@@ -393,6 +394,8 @@ rig_control(void *arg, const struct link_control *c, const uint8_t *payload,
 	(void)payload;
 	if (c->op == LINK_LISTEN && c->arg == 1)
 		rig.listening = c->addr;
+	if (c->op == LINK_STRAY)
+		rig.strays++;
 	if (fd >= 0)
 		close(fd);
 }

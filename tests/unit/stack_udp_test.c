@@ -53,15 +53,17 @@ an_unconnected_datagram_comes_back_framed(void **state)
 }
 
 static void
-a_record_without_magic_is_dropped(void **state)
+a_record_without_magic_is_dropped_and_told_once(void **state)
 {
 	int fd = rig_socket(true);
 
 	(void)state;
 	assert_int_equal(send(fd, "escape", 6, 0), 6);
+	assert_int_equal(send(fd, "", 0, 0), 0);
 	send_framed(fd, rig_dst(53), "x", 1);
 	rig_until((rig_poll(fd) & POLLIN) != 0);
 	assert_int_equal(rig.udp_count, 1);
+	assert_int_equal(rig.strays, 1);
 	close(fd);
 }
 
@@ -421,7 +423,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(an_unconnected_datagram_comes_back_framed),
-		T(a_record_without_magic_is_dropped),
+		T(a_record_without_magic_is_dropped_and_told_once),
 		T(a_connected_datagram_has_no_frame),
 		T(an_empty_datagram_is_carried),
 		T(the_largest_datagram_passes),
