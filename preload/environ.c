@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static bool
 is_var(const char *entry, const char *name)
@@ -108,4 +109,35 @@ environ_build(char *const *old, const struct environ_facts *f)
 	new[at++] = policy;
 	new[at] = NULL;
 	return new;
+}
+
+static bool
+is_here(const char *url)
+{
+	const char *scheme = strstr(url, "://");
+	const char *host = scheme != NULL ? scheme + 3 : url;
+	size_t n = strcspn(host, "/");
+	const char *at = memrchr(host, '@', n);
+
+	if (at != NULL)
+		host = at + 1;
+	return strncmp(host, "127.", 4) == 0 ||
+	    strncmp(host, "[::1]", 5) == 0 ||
+	    (strncasecmp(host, "localhost", 9) == 0 &&
+	    strchr(":/", host[9]) != NULL);
+}
+
+const char *
+environ_local_proxy(char *const *env)
+{
+	for (; *env != NULL; env++) {
+		const char *value = strchr(*env, '=');
+
+		if (value != NULL && value - *env > 6 &&
+		    strncasecmp(value - 6, "_proxy", 6) == 0 &&
+		    strncasecmp(*env, "no_proxy=", 9) != 0 &&
+		    is_here(value + 1))
+			return *env;
+	}
+	return NULL;
 }

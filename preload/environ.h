@@ -29,6 +29,10 @@ struct environ_facts {
  */
 char **environ_build(char *const *old, const struct environ_facts *f);
 
+/* The first variable of `env` that names a proxy on this machine's loopback
+ * (NAME=VALUE), or NULL: what goes there leaves by the machine's own network. */
+const char *environ_local_proxy(char *const *env);
+
 /* May this path stand in LD_PRELOAD, whose separators are ' ' and ':'? */
 bool environ_may_preload(const char *path);
 

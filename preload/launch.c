@@ -244,6 +244,22 @@ keep_channel(int ctl, struct environ_facts *f)
 	return 0;
 }
 
+/* Of what the options and the environment lead around the tunnel. */
+static void
+warn(const struct options *o)
+{
+	const char *proxy = o->no_loopback || is_inside(o) ? NULL :
+	    environ_local_proxy(environ);
+
+	if (o->listen == LISTEN_OPEN)
+		say("sockets that listen can be reached from the local "
+		    "network, outside the tunnel");
+	if (proxy != NULL)
+		say("%.*s names a proxy on this machine, which is outside the "
+		    "tunnel; unset it, or use --no-loopback",
+		    (int)strcspn(proxy, "="), proxy);
+}
+
 int
 launch_run(const struct options *o)
 {
@@ -266,9 +282,7 @@ launch_run(const struct options *o)
 		say("out of memory");
 		return LAUNCH_FAILED;
 	}
-	if (o->listen == LISTEN_OPEN)
-		say("sockets that listen can be reached from the local "
-		    "network, outside the tunnel");
+	warn(o);
 	if ((r = confine(o, &verdict, facts.ctl_fd)) != 0)
 		return r;
 	execute(program.path, o->argv, envp);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "preload/ask.h"
+#include "preload/environ.h"
 #include "preload/isolate.h"
 #include "preload/program.h"
 #include "preload/rendezvous.h"
@@ -97,6 +98,22 @@ manage_down(const struct options *o)
 	return 0;
 }
 
+/* The library keeps programs from these; one that it cannot enter, and that a
+ * wrapped but not isolated program starts, finds them. */
+static void
+print_resolvers(void)
+{
+	static const char *const paths[] = { "/run/nscd/socket",
+		"/run/systemd/resolve/io.systemd.Resolve",
+		"/run/avahi-daemon/socket" };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (access(paths[i], F_OK) == 0)
+			printf("resolver %s: it answers static programs that a "
+			    "wrapped one starts, unless --isolate always\n",
+			    paths[i]);
+}
+
 /* Does it work here, and 0 or 1 for the exit status. */
 static int
 check_host(void)
@@ -111,6 +128,11 @@ check_host(void)
 		puts("isolation yes");
 	else
 		printf("isolation no: %s\n", why);
+	print_resolvers();
+	if (environ_local_proxy(environ) != NULL)
+		printf("proxy %.*s: on this machine's loopback, outside the "
+		    "tunnel\n", (int)strcspn(environ_local_proxy(environ), "="),
+		    environ_local_proxy(environ));
 	printf("leak %s\n", belt ? "no: what the library does not catch, the "
 	    "kernel refuses" : "possible: this kernel has no seccomp filter, so "
 	    "raw system calls are not stopped");

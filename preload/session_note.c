@@ -31,6 +31,9 @@ static const char *const texts[REASONS] = {
 	    "DNS alone (smolserve and the mixnet carry all)",
 	[REASON_PATH] = "a program was refused a local service that would use "
 	    "the network for it",
+	[REASON_OUTSIDE] = "an ssh, tmux or gpg was kept from the one that runs "
+	    "outside the tunnel and would have done its work (ControlPath, "
+	    "the tmux server, dirmngr)",
 };
 
 bool

@@ -94,6 +94,7 @@ enum session_reason {
 	REASON_NETLINK,		/* it reads this machine's interfaces and routes */
 	REASON_STRAY,		/* a datagram without an address was dropped */
 	REASON_DATAGRAM,	/* the tunnel carries none but DNS */
+	REASON_OUTSIDE,		/* one of its kind that runs outside the tunnel */
 	REASONS
 };
 

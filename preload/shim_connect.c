@@ -456,8 +456,11 @@ connect_foreign(int fd, const struct sockaddr *sa, socklen_t len)
 	struct shim_tag t;
 	int r = shim_judge_native(sa, len);
 
-	if (r == 0)
-		return shim_libc()->connect(fd, sa, len);
+	if (r == 0) {
+		r = shim_libc()->connect(fd, sa, len);
+		return r < 0 || sa->sa_family != AF_UNIX ? r :
+		    (int)shim_ret(shim_connected_unix(fd, sa, len));
+	}
 	if (sa->sa_family == AF_UNIX || !shim_is_wildcard(fd, &t))
 		return (int)shim_ret(r);
 	if ((r = shim_may_leave(t, sa, len)) == 0 &&

@@ -266,13 +266,17 @@ static long
 bind_foreign(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct sw_addr a;
+	long r;
 
 	if (sa != NULL && len >= sizeof(sa->sa_family) &&
 	    (sa->sa_family == AF_INET || sa->sa_family == AF_INET6) &&
 	    addr_from_sockaddr(&a, sa, len) == SW_OK &&
 	    !addr_is_loopback(&a) && !addr_is_any(&a))
 		return -EADDRNOTAVAIL;
-	return native_bind(fd, sa, len);
+	r = native_bind(fd, sa, len);
+	if (r == 0 && sa->sa_family == AF_UNIX)
+		shim_bound_unix(sa, len);
+	return r;
 }
 
 SW_EXPORT int

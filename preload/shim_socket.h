@@ -34,8 +34,18 @@ int shim_may_leave(struct shim_tag t, const struct sockaddr *sa,
  * loopback, and no resolver there.  0 or -errno. */
 int shim_judge_native(const struct sockaddr *sa, socklen_t len);
 
-/* AF_UNIX path rules; 0 or -ENOENT. shim_unix.c */
+/* AF_UNIX path rules; 0 or -errno.  And, after the kernel's success: is FD,
+ * connected to that address, to be used (0 or -errno; then it is shut down)?
+ * The address has been bound by this program.  shim_unix.c */
 int shim_judge_unix(const struct sockaddr *sa, socklen_t len);
+int shim_connected_unix(int fd, const struct sockaddr *sa, socklen_t len);
+void shim_bound_unix(const struct sockaddr *sa, socklen_t len);
+
+/* May this program be served by who listens at `path`, to which FD is connected?
+ * 0 or -errno; then FD is shut down.  And: others that are wrapped may be served
+ * by this one.  shim_peer.c */
+int shim_judge_peer(int fd, const char *path);
+void shim_mark_unix(const char *path);
 
 /* A NETLINK_ROUTE socket, or -errno.  shim_netlink.c */
 long shim_netlink_socket(int type);

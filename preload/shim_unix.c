@@ -93,20 +93,29 @@ resolve(const char *path, char *out, size_t cap)
 	return true;
 }
 
+/* The name in an address, as a string; false: none, or the kernel refuses it.
+ * An abstract one begins with a NUL. */
+static bool
+get_path(const struct sockaddr *sa, socklen_t len,
+    char path[static sizeof(struct sockaddr_un)])
+{
+	const size_t head = offsetof(struct sockaddr_un, sun_path);
+
+	if (len <= head || len - head >= sizeof(struct sockaddr_un) ||
+	    !shim_config()->wrapped)
+		return false;
+	memcpy(path, (const char *)sa + head, len - head);
+	path[len - head] = '\0';
+	return true;
+}
+
 int
 shim_judge_unix(const struct sockaddr *sa, socklen_t len)
 {
-	const size_t head = offsetof(struct sockaddr_un, sun_path);
 	char path[sizeof(struct sockaddr_un)], real[256];
-	size_t n;
 
-	if (len <= head || !shim_config()->wrapped)
+	if (!get_path(sa, len, path))
 		return 0;
-	n = len - head;
-	if (n >= sizeof(path))
-		return 0;		/* the kernel refuses it */
-	memcpy(path, (const char *)sa + head, n);
-	path[n] = '\0';
 	if (path[0] == '\0') {		/* abstract: the same names */
 		if (!is_denied(path + 1))
 			return 0;
@@ -119,4 +128,22 @@ shim_judge_unix(const struct sockaddr *sa, socklen_t len)
 		return -ENOENT;
 	}
 	return 0;
+}
+
+int
+shim_connected_unix(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	char path[sizeof(struct sockaddr_un)];
+
+	return get_path(sa, len, path) && path[0] != '\0' ?
+	    shim_judge_peer(fd, path) : 0;
+}
+
+void
+shim_bound_unix(const struct sockaddr *sa, socklen_t len)
+{
+	char path[sizeof(struct sockaddr_un)];
+
+	if (get_path(sa, len, path) && path[0] != '\0')
+		shim_mark_unix(path);
 }

@@ -29,7 +29,10 @@ spawn client "$SINK" "$T/hits-stub" stub
 within 5 on client test -S /run/user/0/podman/podman.sock
 watch client
 # shellcheck disable=SC2154 # set by hosts
-export LEAK_NETWORK="/proc/$net_pid_client/ns/net"
+export LEAK_NETWORK="/proc/$net_pid_client/ns/net" LEAK_HELPERS="$T/helpers"
+mkdir -m 700 "$LEAK_HELPERS"
+on client ssh -fNM -S "$LEAK_HELPERS/ssh" tester@$SSHD
+on client tmux -S "$LEAK_HELPERS/tmux" new -d 'sleep 7200' 2>/dev/null
 : >"$T/base"
 
 # run_all PREFIX...: every probe but the listeners, in one go; the listeners
@@ -136,7 +139,8 @@ while read -r name sink port; do
 	if hit "$name" "$sink" "$port"; then
 		pass "bare $name reaches its sink"
 	else case $name in
-	udplite | vsock | mptcp | uring-* | static | request-key)
+	udplite | vsock | mptcp | uring-* | static | \
+	    request-key | helper-*)
 		skip "this kernel or build has none" "bare $name" ;;
 	*)
 		fail "bare $name reaches its sink"

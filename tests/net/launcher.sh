@@ -134,4 +134,13 @@ like "$(on server nc -w3 10.9.0.2 8083 </dev/null)" "from ::ffff:$SSHD" \
 wait $job
 is "$(cat "$T/out")" "wrapped still b'x'" "and one that is bound dials the tunnel"
 like "$(cat "$T/err")" "*can be reached from the local network*" "with a warning"
+
+# --- what leads around it ----------------------------------------------------
+# shellcheck disable=SC2086
+like "$(on client env http_proxy=http://127.0.0.1:3128 "$SW" $VIA -- true 2>&1)" \
+    "smolwrap: http_proxy names a proxy on this machine*" \
+    "a proxy on loopback is warned of"
+# shellcheck disable=SC2086
+is "$(on client env http_proxy=http://127.0.0.1:3128 "$SW" $VIA --no-loopback \
+    -- true 2>&1)" "" "unless it cannot be reached"
 tap_end

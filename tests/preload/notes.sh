@@ -120,6 +120,23 @@ else
 	skip "no compiler" "which is noted"
 fi
 
+# --- those of its kind that run outside ---------------------------------------
+on client ssh -fNM -S "$T/outside" tester@$SSHD
+noted ssh -S "$T/outside" -O check nobody
+ok "a shared connection outside the tunnel is not used" test $? -ne 0
+is "$(lines 'kept from')" 1 "which is noted"
+ok "and it is still there" on client ssh -S "$T/outside" -O exit nobody
+noted sh -c 'ssh -fNM -S "$0" "$1"; ssh -S "$0" -O exit nobody' \
+    "$T/inside" tester@$SSHD
+is "$?" 0 "one that was made inside is used"
+rm -f "$T/outside"
+noted $PY -c '
+import ctypes, socket, sys
+ctypes.CDLL(None).prctl(15, b"tmux: client")
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.close()
+t = socket.socket(socket.AF_UNIX); print(t.connect_ex(sys.argv[1]))' "$T/outside"
+is "$(cat "$T/out")" 111 "where nobody listens, nobody does"
+
 # --- descriptors that others pass -------------------------------------------
 cat >"$T/pass.py" <<'END'
 import os, socket, sys, array

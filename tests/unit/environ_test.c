@@ -112,6 +112,35 @@ separators_cannot_be_in_the_path(void **state)
 	assert_false(environ_may_preload("/a$LIB/x.so"));
 }
 
+static const char *
+proxy_in(const char *variable)
+{
+	char text[64];
+	char *env[] = { (char[]){ "HOME=/h" }, text, NULL };
+
+	(void)strcpy(text, variable);
+	return environ_local_proxy(env) == text ? variable : NULL;
+}
+
+static void
+finds_proxies_on_loopback(void **state)
+{
+	static const char *const here[] = { "http_proxy=127.0.0.1:3128",
+		"HTTPS_PROXY=http://localhost:8118/", "all_proxy=socks5h://[::1]:9",
+		"ALL_PROXY=socks5://user:p@ss@127.1.2.3:1080",
+		"rsync_proxy=localhost", "ftp_proxy=LOCALHOST:1" };
+	static const char *const elsewhere[] = { "http_proxy=", "_proxy=x",
+		"http_proxy=http://proxy.corp:3128", "no_proxy=localhost,127.0.0.1",
+		"http_proxy=http://localhost.corp:1", "proxy=127.0.0.1:1",
+		"http_proxy=http://proxy/127.0.0.1", "http_proxy" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(here) / sizeof(*here); i++)
+		assert_non_null(proxy_in(here[i]));
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++)
+		assert_null(proxy_in(elsewhere[i]));
+}
+
 int
 main(void)
 {
@@ -121,6 +150,7 @@ main(void)
 		cmocka_unit_test(stale_variables_are_replaced),
 		cmocka_unit_test(policy_follows_the_options),
 		cmocka_unit_test(separators_cannot_be_in_the_path),
+		cmocka_unit_test(finds_proxies_on_loopback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
