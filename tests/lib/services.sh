@@ -240,13 +240,44 @@ start_iperf() {
 	within 5 hears inet 5201
 }
 
+# The other program of that name; start_small has its port.
+start_iperf2() {
+	command -v iperf >/dev/null || return 1
+	spawn inet iperf -s -p 5009
+	within 5 hears inet 5009
+}
+
+start_websocket() {
+	/usr/bin/python3 -c "import websockets" 2>/dev/null || return 1
+	spawn inet /usr/bin/python3 "$SW_ROOT/tests/lib/websocket.py" \
+	    $WWW $WWW6 8765
+	within 10 hears inet 8765
+}
+
+# A keyserver of one key, whose fingerprint is in $FINGERPRINT.
+start_keyserver() {
+	command -v gpg >/dev/null && command -v dirmngr >/dev/null || return 1
+	mkdir -m 700 "$T/gpg"
+	gpg --homedir "$T/gpg" --batch --quiet --passphrase '' \
+	    --quick-generate-key 'A Tester <a@example.test>' ed25519 default \
+	    never 2>"$T/gpg.log"
+	FINGERPRINT=$(gpg --homedir "$T/gpg" --with-colons --list-keys \
+	    2>>"$T/gpg.log" | awk -F: '/^fpr/ { print $10; exit }')
+	export FINGERPRINT
+	mkdir -p "$T/keys/pks"
+	gpg --homedir "$T/gpg" --armor --export >"$T/keys/pks/lookup"
+	gpgconf --homedir "$T/gpg" --kill all
+	spawn inet /usr/bin/python3 -m http.server -d "$T/keys" -b :: 11371
+	within 5 hears inet 11371
+}
+
 start_smtp() {
 	spawn inet /usr/bin/python3 "$SW_ROOT/tests/lib/mail.py" "$T/mail"
 	within 5 hears inet 110
 }
 
 # HTTP/3 by ngtcp2.  Its client asks the kernel for a route and binds to the
-# address of that one's device, so it wants a kernel of its own: isolate it.
+# address of that one's device.
 start_quic() {
 	command -v gtlsserver >/dev/null || return 1
 	spawn inet gtlsserver -q -d "$T/www" '*' 4443 "$T/www.key" "$T/www.crt"

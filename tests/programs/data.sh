@@ -5,7 +5,7 @@ TEST_SECONDS=${TEST_SECONDS:-1200}
 . "$SW_ROOT/tests/lib/row.sh"
 
 hosts && services small dns web smtp || exit 1
-for s in redis postgres ldap iperf; do
+for s in redis postgres ldap iperf iperf2; do
 	services $s || diag "rows that need $s will fail natively"
 done
 # Too much to install for every day; where they are, they are tried.
@@ -38,6 +38,8 @@ row "iperf3" iperf3 5201 '*receiver*' 'iperf3 -c $H -p $P -n 8M --connect-timeou
 row "iperf3 -R" iperf3 - '*receiver*' 'iperf3 -R -c $H -n 8M'
 row "iperf3 -P 4" iperf3 - '*receiver*' 'iperf3 -P 4 -c $H -n 4M'
 row "iperf3 --bidir" iperf3 - '*receiver*' 'iperf3 --bidir -c $H -t 1'
+row "iperf2" iperf - '*1.00 MBytes*' 'iperf -c $H -p 5009 -n 1M'
+row "iperf2, both ways, 2 at once" iperf - '*SUM*' 'iperf -c $H -p 5009 -t 1 -P 2 -d'
 row "nmap -sT" nmap - '*7/tcp*open*5999/tcp*closed*' \
     'nmap -sT -Pn -n -p 7,13,5999 203.0.113.80'
 row "emacs url-retrieve" emacs - '*the page of*' \

@@ -5,6 +5,7 @@ TEST_SECONDS=${TEST_SECONDS:-1200}
 . "$SW_ROOT/tests/lib/row.sh"
 
 hosts && services small dns web || exit 1
+services websocket || diag "rows that need it will fail natively"
 PAGE='*the page of www.example.test*'
 PY=/usr/bin/python3
 export PY SSL_CERT_FILE="$T/ca.crt" NODE_EXTRA_CA_CERTS="$T/ca.crt" \
@@ -28,6 +29,16 @@ async def main():
     async with aiohttp.ClientSession() as s:
         async with s.get("http://%(H)s:%(P)s/" % os.environ) as r:
             print(await r.text())
+asyncio.run(main())
+END
+cat >"$T/ws.py" <<'END'
+import asyncio, os, websockets
+async def main():
+    async with websockets.connect("ws://%(H)s:%(P)s/" % os.environ) as w:
+        await w.send("x" * 100000)
+        print(len(await w.recv()), end=" ")
+        await w.send(b"more")
+        print(await w.recv())
 asyncio.run(main())
 END
 cat >"$T/threads.py" <<'END'
@@ -75,6 +86,7 @@ row "python requests" $PY 443 "$PAGE" \
     '$PY -c "import requests; print(requests.get(\"https://$H:$P/\", timeout=15).text)"'
 row "python httpx" $PY 80 "$PAGE" '$PY -c "import httpx; print(httpx.get(\"http://$H:$P/\").text)"'
 row "python aiohttp" $PY 80 "$PAGE" '$PY $T/aioh.py'
+row "python websockets" $PY 8765 '100000 *more*' '$PY $T/ws.py'
 row "python asyncio, 8 at a time" $PY 80 8388608 '$PY $T/aio.py'
 row "python threads, 16 on 8" $PY 80 16777216 '$PY $T/threads.py'
 row "python asyncio server on loopback" $PY - 'b'"'"'pong'"'" \

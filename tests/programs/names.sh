@@ -23,6 +23,8 @@ row "dig nxdomain" dig - '*NXDOMAIN*' 'dig +tcp @$WWW neverland.test'
 row "host" host - '*has address*' 'host -t A $H'
 row "nslookup" nslookup - "*www.example.test*" 'nslookup -type=A $H'
 row "drill" drill - '*www.example.test.*IN*A*' 'drill $H @$WWW'
+row "delv" delv - "$V4" 'delv -i +short @$WWW $H A'
+row "delv +tcp, by resolv.conf" delv - "*IN*A*$V4*" 'delv -i +tcp $H A'
 row "kdig" kdig - "$V4" 'kdig +short @$WWW $H A'
 row "python getaddrinfo" /usr/bin/python3 - '2 2' \
     '/usr/bin/python3 -c "import socket as s; print(*sorted({a[0].value for a in s.getaddrinfo(\"$H\", 80, s.AF_INET)}), len(s.gethostbyname_ex(\"v4.example.test\")))" | sed s/3/2/'
