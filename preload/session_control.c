@@ -143,26 +143,31 @@ attach_hosted(struct session *s, struct control_msg *m)
 	struct hosted *h = NULL;
 	struct hop *hop;
 	int chan = take_fd(m, m->fd_n - 1);
-	int link[2] = { -1, -1 };
 
-	if (chan < 0 || !is_packet_socket(chan) ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) != 0) {
+	if ((m->head.flags & SESSION_IF_BETTER) != 0 &&
+	    !s->tunnel->ops->ends_packets) {
 		if (chan >= 0)
 			close(chan);
-		answer(m, SW_ERR_SYS);
+		answer(m, SW_ERR_UNSUPPORTED);
 		return;
 	}
-	hop = hop_new(s, m->head.owner, link[0], true);
+	if (chan < 0 || !is_packet_socket(chan)) {
+		if (chan >= 0)
+			close(chan);
+		answer(m, SW_ERR_FORMAT);
+		return;
+	}
+	hop = hop_new(s, m->head.owner, -1);
 	if (hop == NULL || (h = new_hosted(s)) == NULL) {
 		close(chan);
-		close(link[1]);		/* the hop goes when it reads that */
-		answer(m, SW_ERR_NOMEM);
-		return;
-	}
-	h->owner = owner_new(&s->loop, m->head.owner, chan, link[1],
-	    &owner_events, h);
-	if (h->owner == NULL) {
+	} else if ((h->owner = owner_new_near(&s->loop, m->head.owner, chan,
+	    hop->link, &owner_events, h)) == NULL) {
 		free_hosted(h);
+		h = NULL;
+	}
+	if (h == NULL) {
+		if (hop != NULL)
+			hop_free(hop);
 		answer(m, SW_ERR_NOMEM);
 		return;
 	}
@@ -188,7 +193,7 @@ do_attach(struct session *s, struct control_msg *m)
 		answer(m, SW_ERR_FORMAT);
 		return;
 	}
-	if ((hop = hop_new(s, m->head.owner, link, false)) == NULL) {
+	if ((hop = hop_new(s, m->head.owner, link)) == NULL) {
 		answer(m, SW_ERR_LIMIT);
 		return;
 	}

@@ -308,12 +308,12 @@ device_new(struct session *s, const struct control *of, int index,
     struct link_config *config)
 {
 	struct device *d = calloc(1, sizeof(*d));
-	int pair[2] = { -1, -1 };
-	struct hop *hop;
+	struct hop *hop = NULL;
 
 	if (d == NULL || fcntl(fds[0], F_SETFL, O_RDWR | O_NONBLOCK) != 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+	    (hop = hop_new(s, 0, -1)) == NULL)
 		goto fail;
+	hop->foreign = true;
 	*d = (struct device){
 		.s = s, .of = of, .index = index,
 		.tun = { .fd = fds[0], .ready = tun_ready },
@@ -321,19 +321,13 @@ device_new(struct session *s, const struct control *of, int index,
 		.guard = { .fd = fds[3], .ready = guard_says },
 		.orphan = { .fire = orphan_tick },
 	};
-	d->link = link_open(&s->loop, pair[1], &events, d);
-	if (d->link == NULL) {
-		close(pair[0]);
-		goto fail;
-	}
-	hop = hop_new(s, 0, pair[0], true);
-	if (hop != NULL)
-		hop->foreign = true;
-	if (hop == NULL || !take_config(d, &hop->config) ||
+	d->link = link_open_near(&s->loop, hop->link, &events, d);
+	if (d->link == NULL || !take_config(d, &hop->config) ||
 	    loop_add(&s->loop, &d->guard, EPOLLIN) != SW_OK ||
 	    loop_add(&s->loop, &d->tun, EPOLLIN) != SW_OK) {
 		loop_del(&s->loop, &d->guard);
 		link_close(d->link);
+		hop_free(hop);
 		goto fail;
 	}
 	*config = hop->config;

@@ -248,21 +248,24 @@ static const struct link_events events = {
 };
 
 struct hop *
-hop_new(struct session *s, uint32_t owner, int link_fd, bool hosted)
+hop_new(struct session *s, uint32_t owner, int link_fd)
 {
 	struct hop *h = calloc(1, sizeof(*h));
 	uint32_t index;
 
 	if (h == NULL || !take_index(s, &index)) {
 		free(h);
-		close(link_fd);
+		if (link_fd >= 0)
+			close(link_fd);
 		return NULL;
 	}
 	h->s = s;
 	h->owner = owner;
-	h->hosted = hosted;
+	h->hosted = link_fd < 0;
 	h->index = index;
-	if ((h->link = link_open(&s->loop, link_fd, &events, h)) == NULL) {
+	h->link = h->hosted ? link_open_near(&s->loop, NULL, &events, h) :
+	    link_open(&s->loop, link_fd, &events, h);
+	if (h->link == NULL) {
 		free(h);
 		return NULL;
 	}

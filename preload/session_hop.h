@@ -25,9 +25,9 @@ struct hop {
 };
 
 /* Attach: give addresses, send LINK_CONFIG.  link_fd is taken, also on
- * failure.  NULL without memory, descriptors or addresses. */
-struct hop *hop_new(struct session *s, uint32_t owner, int link_fd,
-    bool hosted);
+ * failure; -1: the owner will be in this process.  NULL without memory,
+ * descriptors or addresses. */
+struct hop *hop_new(struct session *s, uint32_t owner, int link_fd);
 
 /* Detach: its flows end with a reset.  Fine from within its callbacks. */
 void hop_free(struct hop *h);

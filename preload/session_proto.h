@@ -25,6 +25,8 @@ enum session_op {
 	 * Attach an owner.  owner = its id, pid in arg.  Descriptors: reply end
 	 * (answered once attached), link.  With SESSION_HOST a third one, the
 	 * server end of the owner channel: the session runs the flows itself.
+	 * With SESSION_IF_BETTER too, only where that is the better place, and
+	 * the answer is SW_ERR_UNSUPPORTED where it is not.
 	 */
 	SESSION_ATTACH = 1,
 
@@ -103,6 +105,7 @@ enum session_flag {
 	SESSION_OPEN = 1 << 1,
 	SESSION_V6ONLY = 1 << 3,
 	SESSION_HAS_REPLY = 1 << 2,	/* the first descriptor is a reply end */
+	SESSION_IF_BETTER = 1 << 4,
 };
 
 struct session_msg {
@@ -127,7 +130,7 @@ struct session_reply {
  * written by the launcher, all decimal or plain words:
  *   SMOLWRAP_CTL=FD:INODE      the control channel
  *   SMOLWRAP_PATH=/path        where it can be opened again (mode 0600 socket)
- *   SMOLWRAP_POLICY=listen=loopback,stack=thread,ipv6=1,labels=1,loopback=1[,strict=1][,isolated=1]
+ *   SMOLWRAP_POLICY=listen=loopback,stack=auto,ipv6=1,labels=1,loopback=1[,strict=1][,isolated=1]
  *   SMOLWRAP_LOG=LEVEL         only if the user set it
  *   LD_PRELOAD=.../libsmolwrap.so[:others]
  */

@@ -350,7 +350,7 @@ give_up(struct session_tunnel *t, const char *why)
 }
 
 static const struct session_tunnel_ops ops = {
-	.kind = "ssh", .free = ssh_free, .status = status,
+	.kind = "ssh", .ends_packets = true, .free = ssh_free, .status = status,
 	.count_unsent = count_unsent, .attach = attach, .detach = detach,
 	.input = input, .writable = writable, .wake = wake,
 	.give_up = give_up,

@@ -37,6 +37,8 @@ enum session_tunnel_state {
 
 struct session_tunnel_ops {
 	const char *kind;		/* "ssh", "mix" */
+	/* Packets end in the session: programs' stacks are best run there. */
+	bool ends_packets;
 
 	/* Everything it opened ends; no callback follows.  Hops and owners
 	 * have gone before. */

@@ -23,9 +23,11 @@ link_frame_new(const uint8_t *data, size_t len)
 	struct link_frame *f = NULL;
 
 	if (len <= LINK_FRAME_MAX)
-		f = arena_get(sizeof(*f) + (data == NULL ? LINK_FRAME_MAX : len));
+		f = arena_get(sizeof(*f) + len);
 	if (f == NULL)
 		return NULL;
+	f->next = NULL;
+	f->fd = -1;
 	f->refs = 1;
 	f->len = (uint32_t)len;
 	if (data != NULL && len > 0)
@@ -46,16 +48,25 @@ link_frame_unref(struct link_frame *f)
 		arena_put(f);
 }
 
+/* No event of the loop reaches it any more. */
 static void
-die(struct link *k)
+stop(struct link *k)
+{
+	loop_del(k->loop, &k->w);
+	loop_set_timer(k->loop, &k->pause, SW_NEVER);
+	loop_set_timer(k->loop, &k->late, SW_NEVER);
+	loop_set_timer(k->loop, &k->soon, SW_NEVER);
+	link_drop_unsent(k);
+	link_empty(&k->in);
+}
+
+void
+link_die(struct link *k)
 {
 	if (k->dead)
 		return;
 	k->dead = true;
-	loop_del(k->loop, &k->w);
-	loop_set_timer(k->loop, &k->pause, SW_NEVER);
-	loop_set_timer(k->loop, &k->late, SW_NEVER);
-	link_drop_unsent(k);
+	stop(k);
 	if (!k->closed)
 		k->ev->dead(k->arg);
 }
@@ -63,7 +74,11 @@ die(struct link *k)
 static void
 end_of_turn(struct loop_turn *h)
 {
-	link_end_turn(CONTAINER_OF(h, struct link, turn));
+	struct link *k = CONTAINER_OF(h, struct link, turn);
+
+	link_end_turn(k);
+	if (k->near)
+		link_near_tell_room(k);
 }
 
 static void
@@ -83,6 +98,21 @@ got_control(struct link *k, const struct link_frame *f, int fd)
 		return;
 	}
 	k->ev->control(k->arg, &c, f->data + sizeof(c), fd);
+}
+
+void
+link_take(struct link *k, struct link_frame *f)
+{
+	int fd = f->fd;
+
+	f->fd = -1;
+	if (f->data[0] == 0) {
+		got_control(k, f, fd);
+		return;
+	}
+	if (fd >= 0)
+		sys_close(fd);
+	k->ev->frame(k->arg, f);
 }
 
 /* The one descriptor of a message, or -1.  Others cannot have been received:
@@ -114,19 +144,12 @@ receive_one(struct link *k, struct link_frame *f)
 		.msg_controllen = CMSG_LEN(sizeof(int)),	/* one, not two */
 	};
 	ssize_t r = sys_recvmsg(k->w.fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int fd;
 
 	if (r <= 0)
 		return r;
 	f->len = (uint32_t)r;
-	fd = fd_of(&m);
-	if (f->data[0] == 0) {
-		got_control(k, f, fd);
-	} else {
-		if (fd >= 0)
-			sys_close(fd);
-		k->ev->frame(k->arg, f);
-	}
+	f->fd = fd_of(&m);
+	link_take(k, f);
 	return r;
 }
 
@@ -135,6 +158,10 @@ link_watch(struct link *k)
 {
 	bool in = !k->paused && !k->starved;
 
+	if (k->near) {
+		link_near_wake(k);
+		return;
+	}
 	loop_mod(k->loop, &k->w, (in ? EPOLLIN : 0) |
 	    (k->want_out ? EPOLLOUT : 0));
 }
@@ -153,6 +180,8 @@ link_set_room(struct link *k, size_t bytes)
 	room = (int)bytes;
 	link_flush(k);
 	k->frame_max = k->backlog_max = bytes;
+	if (k->near)
+		return;
 	(void)sys_setsockopt(k->w.fd, SOL_SOCKET, SO_SNDBUF, &room,
 	    sizeof(room));
 }
@@ -202,7 +231,8 @@ receive(struct link *k)
 			link_frame_unref(f);
 			f = NULL;
 		}
-		if (f == NULL && (f = link_frame_new(NULL, 0)) == NULL) {
+		if (f == NULL && (f = link_frame_new(NULL,
+		    LINK_FRAME_MAX)) == NULL) {
 			wait_for_memory(k);
 			return;
 		}
@@ -212,7 +242,7 @@ receive(struct link *k)
 	}
 	link_frame_unref(f);
 	if (!k->closed && r <= 0 && r != -EAGAIN && r != -EINTR)
-		die(k);
+		link_die(k);
 }
 
 static void
@@ -232,23 +262,39 @@ ready(struct loop_fd *w, uint32_t events)
 		arena_put(k);
 }
 
+static struct link *
+new_link(struct loop *l, const struct link_events *ev, void *arg)
+{
+	struct link *k = arena_get_zeroed(1, sizeof(*k));
+
+	if (k == NULL)
+		return NULL;
+	k->loop = l;
+	k->ev = ev;
+	k->arg = arg;
+	k->out.end = &k->out.first;
+	k->in.end = &k->in.first;
+	k->frame_max = LINK_FRAME_MAX;
+	k->backlog_max = LINK_BACKLOG_MAX;
+	k->w = (struct loop_fd){ .fd = -1, .ready = ready };
+	k->turn.run = end_of_turn;
+	k->pause.fire = pause_over;
+	k->late.fire = late;
+	k->pause.at_ms = k->late.at_ms = SW_NEVER;
+	return k;
+}
+
 struct link *
 link_open(struct loop *l, int fd, const struct link_events *ev, void *arg)
 {
-	struct link *k = arena_get_zeroed(1, sizeof(*k));
+	struct link *k = new_link(l, ev, arg);
 	int big = 4 * 1024 * 1024;	/* the kernel takes what it allows */
 
 	if (k == NULL) {
 		sys_close(fd);
 		return NULL;
 	}
-	k->loop = l;
-	k->ev = ev;
-	k->arg = arg;
-	k->queue_end = &k->queue;
-	k->frame_max = LINK_FRAME_MAX;
-	k->backlog_max = LINK_BACKLOG_MAX;
-	k->w = (struct loop_fd){ .fd = fd, .ready = ready };
+	k->w.fd = fd;
 	(void)sys_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
 	(void)sys_fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	if (loop_add(l, &k->w, EPOLLIN) != SW_OK) {
@@ -256,10 +302,19 @@ link_open(struct loop *l, int fd, const struct link_events *ev, void *arg)
 		arena_put(k);
 		return NULL;
 	}
-	k->turn.run = end_of_turn;
-	k->pause.fire = pause_over;
-	k->late.fire = late;
-	k->pause.at_ms = k->late.at_ms = SW_NEVER;
+	loop_add_turn(l, &k->turn);
+	return k;
+}
+
+struct link *
+link_open_near(struct loop *l, struct link *peer, const struct link_events *ev,
+    void *arg)
+{
+	struct link *k = new_link(l, ev, arg);
+
+	if (k == NULL)
+		return NULL;
+	link_near_join(k, peer);
 	loop_add_turn(l, &k->turn);
 	return k;
 }
@@ -269,11 +324,8 @@ link_detach(struct link *k)
 {
 	int fd = k->w.fd;
 
-	loop_del(k->loop, &k->w);
+	stop(k);
 	loop_del_turn(k->loop, &k->turn);
-	loop_set_timer(k->loop, &k->pause, SW_NEVER);
-	loop_set_timer(k->loop, &k->late, SW_NEVER);
-	link_drop_unsent(k);
 	k->closed = true;
 	if (!k->busy)
 		arena_put(k);
@@ -283,11 +335,16 @@ link_detach(struct link *k)
 void
 link_close(struct link *k)
 {
+	int fd;
+
 	if (k == NULL)
 		return;
 	if (!k->dead) {
 		link_flush(k);
 		(void)link_drain(k);
 	}
-	sys_close(link_detach(k));
+	if (k->near)
+		link_near_part(k);
+	if ((fd = link_detach(k)) >= 0)
+		sys_close(fd);
 }

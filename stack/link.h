@@ -79,13 +79,15 @@ enum link_config_flag {
  * memory inside it) longer, take a reference.
  */
 struct link_frame {
-	uint32_t refs;			/* link.c's */
+	struct link_frame *next;	/* the link's, like the next two */
+	int fd;				/* that leaves with it, or -1 */
+	uint32_t refs;
 	uint32_t len;
 	uint8_t data[];
 };
 
-/* A frame that holds a copy of `data`, one reference; NULL: too long or no
- * memory.  For tests and for senders that are no link. */
+/* A frame of `len` bytes, one reference: a copy of `data`, or undefined if that
+ * is NULL.  NULL: too long or no memory. */
 struct link_frame *link_frame_new(const uint8_t *data, size_t len);
 void link_frame_ref(struct link_frame *f);
 void link_frame_unref(struct link_frame *f);	/* NULL is fine */
@@ -117,6 +119,19 @@ struct link_events {
  */
 struct link *link_open(struct loop *l, int fd, const struct link_events *ev,
     void *arg);
+
+/*
+ * link_open_near() - one end of a hop whose other end is on the same loop.
+ *
+ * peer  the other end, or NULL for the first of the two; that one's packets
+ *       wait until there is a second.
+ *
+ * Frames pass in memory: in their order, with the same limits, in a later turn
+ * than the one they were sent in, so nothing is called from within a send.
+ * NULL: no memory.
+ */
+struct link *link_open_near(struct loop *l, struct link *peer,
+    const struct link_events *ev, void *arg);
 
 /* Send what waits if it goes without blocking, close, free.  NULL is fine. */
 void link_close(struct link *k);
@@ -166,8 +181,7 @@ void link_flush(struct link *k);
 void link_end_turn(struct link *k);
 
 /*
- * Give the descriptor up: returns it (blocking or not as it was made here:
- * non-blocking) with whatever waits unread in its queue, and frees the link.
+ * Give the descriptor up: returns it (non-blocking; -1 from a near end) with whatever waits unread in its queue, and frees the link.
  * Packets still in our backlog are dropped; call link_flush() before.
  */
 int link_detach(struct link *k);

@@ -26,27 +26,53 @@ watch_out(struct link *k, bool on)
 	link_watch(k);
 }
 
-static void
-item_free(struct link_item *it)
+void
+link_enqueue(struct link_queue *q, struct link_frame *f)
 {
-	if (it->fd >= 0)
-		sys_close(it->fd);
-	arena_put(it);
+	f->next = NULL;
+	*q->end = f;
+	q->end = &f->next;
+	q->bytes += f->len;
+}
+
+struct link_frame *
+link_dequeue(struct link_queue *q)
+{
+	struct link_frame *f = q->first;
+
+	if (f == NULL)
+		return NULL;
+	q->first = f->next;
+	if (q->first == NULL)
+		q->end = &q->first;
+	q->bytes -= f->len;
+	return f;
+}
+
+/* Whether it left or not. */
+static void
+drop(struct link_frame *f)
+{
+	if (f->fd >= 0)
+		sys_close(f->fd);
+	link_frame_unref(f);
+}
+
+void
+link_empty(struct link_queue *q)
+{
+	struct link_frame *f;
+
+	while ((f = link_dequeue(q)) != NULL)
+		drop(f);
 }
 
 void
 link_drop_unsent(struct link *k)
 {
-	struct link_item *it;
-
-	while ((it = k->queue) != NULL) {
-		k->queue = it->next;
-		item_free(it);
-	}
-	k->queue_end = &k->queue;
-	k->queued = 0;
+	link_empty(&k->out);
 	if (k->open != NULL)
-		item_free(k->open);
+		drop(k->open);
 	k->open = NULL;
 }
 
@@ -83,13 +109,11 @@ push(struct link *k, const struct iovec *iov, int n, int fd)
 }
 
 static ssize_t
-push_item(struct link *k, const struct link_item *it)
+push_frame(struct link *k, struct link_frame *f)
 {
-	struct iovec iov = { .iov_len = it->len };
-	const uint8_t *p = it->data;
+	struct iovec iov = { f->data, f->len };
 
-	memcpy(&iov.iov_base, &p, sizeof(p));
-	return push(k, &iov, 1, it->fd);
+	return push(k, &iov, 1, f->fd);
 }
 
 /* The socket has no room now, but may have later. */
@@ -100,29 +124,18 @@ is_full(ssize_t r)
 	    r == -ETOOMANYREFS;
 }
 
+/* Takes `f`. */
 static void
-enqueue(struct link *k, struct link_item *it)
+send_frame(struct link *k, struct link_frame *f)
 {
-	it->next = NULL;
-	*k->queue_end = it;
-	k->queue_end = &it->next;
-	k->queued += it->len;
-	watch_out(k, true);
-}
-
-/* Takes `it`. */
-static void
-send_item(struct link *k, struct link_item *it)
-{
-	ssize_t r = -EAGAIN;
-
-	if (k->queue == NULL)
-		r = push_item(k, it);
-	if (is_full(r)) {
-		enqueue(k, it);
-		return;
+	if (k->near) {
+		link_near_put(k, f);
+	} else if (k->out.first != NULL || is_full(push_frame(k, f))) {
+		link_enqueue(&k->out, f);
+		watch_out(k, true);
+	} else {
+		drop(f);
 	}
-	item_free(it);
 	/* A failure here is seen, and told, by the next read: no callback may
 	 * come from within a send. */
 }
@@ -130,15 +143,15 @@ send_item(struct link *k, struct link_item *it)
 void
 link_flush(struct link *k)
 {
-	struct link_item *it = k->open;
+	struct link_frame *f = k->open;
 
-	if (it == NULL)
+	if (f == NULL)
 		return;
 	k->open = NULL;
 	k->urgent = false;
 	if (k->late.at_ms != SW_NEVER)
 		loop_set_timer(k->loop, &k->late, SW_NEVER);
-	send_item(k, it);
+	send_frame(k, f);
 }
 
 void
@@ -154,16 +167,10 @@ link_end_turn(struct link *k)
 bool
 link_drain(struct link *k)
 {
-	while (k->queue != NULL) {
-		struct link_item *it = k->queue;
-
-		if (is_full(push_item(k, it)))
+	while (k->out.first != NULL) {
+		if (is_full(push_frame(k, k->out.first)))
 			return false;
-		k->queue = it->next;
-		if (k->queue == NULL)
-			k->queue_end = &k->queue;
-		k->queued -= it->len;
-		item_free(it);
+		drop(link_dequeue(&k->out));
 	}
 	return true;
 }
@@ -180,22 +187,22 @@ link_room(struct link *k)
 	}
 }
 
-static struct link_item *
-item_new(size_t room)
-{
-	struct link_item *it = arena_get(sizeof(*it) + room);
-
-	if (it != NULL)
-		*it = (struct link_item){ .fd = -1 };
-	return it;
-}
-
 static int
 refuse(struct link *k)
 {
 	k->refused = true;
-	watch_out(k, true);
+	if (!k->near)
+		watch_out(k, true);
 	return SW_AGAIN;
+}
+
+static void
+append(struct link_frame *f, const struct iovec *iov, int n)
+{
+	for (int i = 0; i < n; i++) {
+		memcpy(f->data + f->len, iov[i].iov_base, iov[i].iov_len);
+		f->len += (uint32_t)iov[i].iov_len;
+	}
 }
 
 static int
@@ -204,16 +211,32 @@ send_small(struct link *k, const struct iovec *iov, int n, size_t len,
 {
 	if (k->open != NULL && k->open->len + len > k->frame_max)
 		link_flush(k);
-	if (k->queued >= k->backlog_max)
+	if ((k->near ? link_near_waiting(k) : k->out.bytes) >= k->backlog_max)
 		return refuse(k);
-	if (k->open == NULL && (k->open = item_new(k->frame_max)) == NULL)
-		return refuse(k);
-	for (int i = 0; i < n; i++) {
-		memcpy(k->open->data + k->open->len, iov[i].iov_base,
-		    iov[i].iov_len);
-		k->open->len += iov[i].iov_len;
+	if (k->open == NULL) {
+		if ((k->open = link_frame_new(NULL, k->frame_max)) == NULL)
+			return refuse(k);
+		k->open->len = 0;
 	}
+	append(k->open, iov, n);
 	k->urgent |= urgent;
+	return SW_OK;
+}
+
+/* Straight from the caller's pieces, or not at all. */
+static int
+send_large(struct link *k, const struct iovec *iov, int n, size_t len)
+{
+	struct link_frame *f;
+
+	if (!k->near)
+		return k->out.first != NULL || is_full(push(k, iov, n, -1)) ?
+		    refuse(k) : SW_OK;
+	if (link_near_is_full(k) || (f = link_frame_new(NULL, len)) == NULL)
+		return refuse(k);
+	f->len = 0;
+	append(f, iov, n);
+	link_near_put(k, f);
 	return SW_OK;
 }
 
@@ -231,9 +254,7 @@ send_packet(struct link *k, const struct iovec *iov, int n, bool urgent)
 	if (len < DIRECT_MIN)
 		return send_small(k, iov, n, len, urgent);
 	link_flush(k);
-	if (k->queue != NULL || is_full(push(k, iov, n, -1)))
-		return refuse(k);
-	return SW_OK;
+	return send_large(k, iov, n, len);
 }
 
 int
@@ -252,23 +273,22 @@ int
 link_send_control(struct link *k, const struct link_control *c,
     const void *payload, int fd)
 {
-	struct link_item *it;
+	struct link_frame *f;
 
 	if (k->dead)
 		return SW_ERR_CLOSED;
 	if (c->len > LINK_PAYLOAD_MAX)
 		return SW_ERR_TOO_LONG;
-	if ((it = item_new(sizeof(*c) + c->len)) == NULL)
+	if ((f = link_frame_new(NULL, sizeof(*c) + c->len)) == NULL)
 		return SW_ERR_NOMEM;
-	memcpy(it->data, c, sizeof(*c));
+	memcpy(f->data, c, sizeof(*c));
 	if (c->len > 0)
-		memcpy(it->data + sizeof(*c), payload, c->len);
-	it->len = sizeof(*c) + c->len;
-	if (fd >= 0 && (it->fd = sys_fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0) {
-		arena_put(it);
+		memcpy(f->data + sizeof(*c), payload, c->len);
+	if (fd >= 0 && (f->fd = sys_fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+		link_frame_unref(f);
 		return SW_ERR_NOMEM;
 	}
 	link_flush(k);
-	send_item(k, it);
+	send_frame(k, f);
 	return SW_OK;
 }

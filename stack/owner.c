@@ -348,8 +348,9 @@ owner_use_chan(struct owner *o, int chan_fd)
 	return loop_add(o->loop, &o->chan, EPOLLIN);
 }
 
-struct owner *
-owner_new(struct loop *l, uint32_t id, int chan_fd, int link_fd,
+/* An owner without a link yet.  chan_fd is taken. */
+static struct owner *
+new_owner(struct loop *l, uint32_t id, int chan_fd,
     const struct owner_events *ev, void *arg)
 {
 	struct owner *o = owner_alloc(l, id, ev, arg);
@@ -357,11 +358,40 @@ owner_new(struct loop *l, uint32_t id, int chan_fd, int link_fd,
 	if (o == NULL) {
 		if (chan_fd >= 0)
 			sys_close(chan_fd);
+		return NULL;
+	}
+	/* It is watched once there is a configuration. */
+	(void)!owner_use_chan(o, chan_fd);
+	return o;
+}
+
+struct owner *
+owner_new(struct loop *l, uint32_t id, int chan_fd, int link_fd,
+    const struct owner_events *ev, void *arg)
+{
+	struct owner *o = new_owner(l, id, chan_fd, ev, arg);
+
+	if (o == NULL) {
 		sys_close(link_fd);
 		return NULL;
 	}
-	if (owner_use_chan(o, chan_fd) != SW_OK ||
-	    owner_use_link(o, link_fd) != SW_OK) {
+	if (owner_use_link(o, link_fd) != SW_OK) {
+		owner_free(o);
+		return NULL;
+	}
+	return o;
+}
+
+struct owner *
+owner_new_near(struct loop *l, uint32_t id, int chan_fd, struct link *peer,
+    const struct owner_events *ev, void *arg)
+{
+	struct owner *o = new_owner(l, id, chan_fd, ev, arg);
+
+	if (o == NULL)
+		return NULL;
+	o->link = link_open_near(l, peer, &link_events, o);
+	if (o->link == NULL) {
 		owner_free(o);
 		return NULL;
 	}

@@ -42,6 +42,10 @@ struct owner_events {
 struct owner *owner_new(struct loop *l, uint32_t id, int chan_fd, int link_fd,
     const struct owner_events *ev, void *arg);
 
+/* The same, for a hop whose other end is `peer` on the same loop (link.h). */
+struct owner *owner_new_near(struct loop *l, uint32_t id, int chan_fd,
+    struct link *peer, const struct owner_events *ev, void *arg);
+
 /* Reset every flow, close everything, free.  NULL is fine. */
 void owner_free(struct owner *o);
 
