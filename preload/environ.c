@@ -58,6 +58,17 @@ word_of_listen(enum options_listen l)
 	return "loopback";
 }
 
+static const char *
+word_of_stack(enum options_stack k)
+{
+	switch (k) {
+	case STACK_THREAD: return "thread";
+	case STACK_SESSION: return "session";
+	case STACK_AUTO: break;
+	}
+	return "auto";
+}
+
 char **
 environ_build(char *const *old, const struct environ_facts *f)
 {
@@ -93,7 +104,7 @@ environ_build(char *const *old, const struct environ_facts *f)
 	    asprintf(&path, "SMOLWRAP_PATH=%s", f->path) < 0 ||
 	    asprintf(&policy, "SMOLWRAP_POLICY=listen=%s,stack=%s,"
 		"ipv6=1,labels=1,loopback=%d%s%s", word_of_listen(o->listen),
-		o->stack == STACK_SESSION ? "session" : "thread",
+		word_of_stack(o->stack),
 		!o->no_loopback, o->strict ? ",strict=1" : "",
 		f->isolated ? ",isolated=1" : "") < 0) {
 		/* What asprintf() could not write stays NULL or is left over

@@ -119,7 +119,9 @@ parse_isolate(const char *s, enum options_isolate *out)
 static bool
 parse_stack(const char *s, enum options_stack *out)
 {
-	if (strcmp(s, "thread") == 0)
+	if (strcmp(s, "auto") == 0)
+		*out = STACK_AUTO;
+	else if (strcmp(s, "thread") == 0)
 		*out = STACK_THREAD;
 	else if (strcmp(s, "session") == 0)
 		*out = STACK_SESSION;

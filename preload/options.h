@@ -23,7 +23,7 @@ enum options_command {
 
 enum options_listen { LISTEN_LOOPBACK, LISTEN_DENY, LISTEN_TUNNEL,
 	LISTEN_OPEN };
-enum options_stack { STACK_THREAD, STACK_SESSION };
+enum options_stack { STACK_AUTO, STACK_THREAD, STACK_SESSION };
 enum options_isolate {
 	ISOLATE_AUTO,		/* programs that the library cannot catch */
 	ISOLATE_ALWAYS, ISOLATE_NEVER,

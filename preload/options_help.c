@@ -54,7 +54,7 @@ const char options_help[] =
     "\n"
     "The program:\n"
     "  --listen loopback|deny|tunnel|open      who may reach sockets that listen\n"
-    "  --stack thread|session  where its network stack runs\n"
+    "  --stack auto|thread|session  where its network stack runs\n"
     "  --isolate auto|always|never     a network namespace for programs that no\n"
     "                          library can catch (auto), or for any\n"
     "  --dns HOST              resolver, as the tunnel's exit sees it\n"

@@ -77,6 +77,8 @@ void *shim_libc_symbol(const char *name);
 
 enum shim_listen { SHIM_LISTEN_LOOPBACK, SHIM_LISTEN_DENY, SHIM_LISTEN_TUNNEL,
 	SHIM_LISTEN_OPEN };
+/* AUTO: in the session, if that is the better place (SESSION_IF_BETTER). */
+enum shim_stack { SHIM_STACK_AUTO, SHIM_STACK_THREAD, SHIM_STACK_SESSION };
 
 #define SHIM_ENV_MAX 6
 
@@ -88,7 +90,7 @@ struct shim_config {
 	uint64_t ctl_inode;
 	char path[108];			/* where to reconnect, or empty */
 	enum shim_listen listen;
-	bool host;			/* stack=session */
+	enum shim_stack stack;		/* where it runs */
 	bool udp;			/* false: DNS only (udp=dns), whatever
 					 * the tunnel can do */
 	bool ipv6;

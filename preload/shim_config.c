@@ -110,7 +110,9 @@ take_policy(struct shim_config *c, const char *s, size_t n)
 	else if (word_is(s, n, "listen=open"))
 		c->listen = SHIM_LISTEN_OPEN;
 	else if (word_is(s, n, "stack=session"))
-		c->host = true;
+		c->stack = SHIM_STACK_SESSION;
+	else if (word_is(s, n, "stack=thread"))
+		c->stack = SHIM_STACK_THREAD;
 	else if (word_is(s, n, "udp=dns"))
 		c->udp = false;
 	else if (word_is(s, n, "ipv6=0"))

@@ -53,11 +53,10 @@ make_channel(int fds[2])
 }
 
 static int
-attach(uint32_t id, bool host, int fd, struct link_config *config)
+attach(uint32_t id, uint16_t flags, int fd, struct link_config *config)
 {
 	struct session_msg m = { .op = SESSION_ATTACH, .owner = id,
-		.arg = (uint32_t)image_own_pid(),
-		.flags = host ? SESSION_HOST : 0 };
+		.arg = (uint32_t)image_own_pid(), .flags = flags };
 	struct session_reply rep;
 	int r;
 
@@ -66,25 +65,35 @@ attach(uint32_t id, bool host, int fd, struct link_config *config)
 	    sizeof(*config), NULL, IMAGE_ASK_MS);
 	if (r == -EMFILE || r == -ENFILE)
 		return r;
+	if (r >= 0 && rep.error == SW_ERR_UNSUPPORTED)
+		return -EOPNOTSUPP;
 	if (r < 0 || rep.error != 0)
 		return -ENETUNREACH;
 	return 0;
 }
 
-int
-image_host_owner(struct image *im)
+/* flags: SESSION_IF_BETTER or 0.  -EOPNOTSUPP: it is not. */
+static int
+host_owner(struct image *im, uint16_t flags)
 {
 	int r;
 
 	if (!image_fd_valid(im, IMAGE_SERVER))
 		return -ENETUNREACH;
-	r = attach(im->id, true, im->fds[IMAGE_SERVER].fd, &im->config);
+	r = attach(im->id, SESSION_HOST | flags, im->fds[IMAGE_SERVER].fd,
+	    &im->config);
 	if (r < 0)
 		return r;
 	image_fd_close(im, IMAGE_SERVER);
 	im->has_config = true;
 	im->stage = IMAGE_HOSTED;
 	return 0;
+}
+
+int
+image_host_owner(struct image *im)
+{
+	return host_owner(im, 0);
 }
 
 /* Sanitizers' interceptors want threads that libc knows. */
@@ -101,7 +110,7 @@ run_thread(struct image *im)
 	if ((r = sys_socketpair(AF_UNIX,
 	    SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, link)) < 0)
 		return r;
-	r = attach(im->id, false, link[1], &im->config);
+	r = attach(im->id, 0, link[1], &im->config);
 	sys_close(link[1]);
 	if (r < 0) {
 		sys_close(link[0]);
@@ -122,14 +131,19 @@ int
 image_start_owner(struct image *im)
 {
 	/* One thread for an image: lwIP's state cannot serve two. */
-	bool host = shim_config()->host || stack_pid == image_own_pid() ||
-	    __tsan_init != NULL || __msan_init != NULL;
+	enum shim_stack where = shim_config()->stack;
+	bool host = where == SHIM_STACK_SESSION ||
+	    stack_pid == image_own_pid() || __tsan_init != NULL ||
+	    __msan_init != NULL;
 	int r;
 
 	if (im->stage != IMAGE_WAITING)
 		return im->stage == IMAGE_NONE ? -ENETUNREACH : 0;
 	if (!image_fd_valid(im, IMAGE_SERVER))
 		return -ENETUNREACH;
+	if (!host && where == SHIM_STACK_AUTO &&
+	    (r = host_owner(im, SESSION_IF_BETTER)) != -EOPNOTSUPP)
+		return r;
 	if (!host && stack_pid != 0)
 		stack_forget();
 	/* Hosting takes two descriptors less. */
@@ -203,7 +217,7 @@ open_pair_hosted(int type, struct shim_tag *t, int *app)
 	if ((r = make_channel(chan)) < 0)
 		return r;
 	t->owner = random_id();
-	r = attach(t->owner, true, chan[1], &config);
+	r = attach(t->owner, SESSION_HOST, chan[1], &config);
 	sys_close(chan[1]);
 	if (r == 0 && (r = make_pair(type, *t, pair)) == 0) {
 		if (send_open(chan[0], pair, *t) < 0) {

@@ -389,6 +389,10 @@ do_attach(const struct session_msg *m, int *fds, unsigned n)
 	struct hop *h;
 	int pair[2];
 
+	if (m->flags & SESSION_IF_BETTER) {
+		answer(fds[0], SW_ERR_UNSUPPORTED, NULL, 0, -1);
+		return;
+	}
 	if (m->flags & SESSION_HOST) {
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
 			return;

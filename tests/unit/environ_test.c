@@ -60,7 +60,7 @@ adds_what_the_library_needs(void **state)
 	assert_string_equal(get(env, "SMOLWRAP_CTL"), "1000:42");
 	assert_string_equal(get(env, "SMOLWRAP_PATH"), "/run/s");
 	assert_string_equal(get(env, "SMOLWRAP_POLICY"),
-	    "listen=loopback,stack=thread,ipv6=1,labels=1,loopback=1");
+	    "listen=loopback,stack=auto,ipv6=1,labels=1,loopback=1");
 }
 
 static void
