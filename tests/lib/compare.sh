@@ -8,12 +8,39 @@
 # compare NATIVE WRAPPED DIFFERENCES		a test for each key
 # compare_groups NATIVE WRAPPED DIFFERENCES	a test for each group of keys,
 #						named by all before the last -
+#
+# A stack runs in the session or on a thread; nobody may see which:
+#
+# report COMMAND...		its reports, "$T/session" and "$T/thread"; what
+#				it runs by `wrapped` has its stack there
+# compare_both key|group DIFFERENCES	the two with "$T/native"
 
-compare() { compare_by key "$@"; }
-compare_groups() { compare_by group "$@"; }
+compare() { compare_alone key "$@"; }
+compare_groups() { compare_alone group "$@"; }
 
+report() {
+	for STACK in session thread; do
+		"$@" >"$T/$STACK" 2>"$T/err" || diag "$STACK: status $?"
+		diag "$(cat "$T/err")"
+	done
+	STACK=
+}
+
+compare_alone() {
+	compare_by "$@" 0 ""
+	echo "1..$(cat "$T/compared")"
+}
+compare_both() {
+	compare_by "$1" "$T/native" "$T/session" "$2" 0 "session: "
+	compare_by "$1" "$T/native" "$T/thread" "$2" "$(cat "$T/compared")" \
+	    "thread: "
+	echo "1..$(cat "$T/compared")"
+}
+
+# compare_by key|group NATIVE WRAPPED DIFFERENCES TESTS-SO-FAR NAME
 compare_by() {
-	awk -v by="$1" -v differs="$4" -v wrapped="$3" '
+	awk -v by="$1" -v differs="$4" -v wrapped="$3" -v t="$5" -v name="$6" \
+	    -v total="$T/compared" '
 	function expected(k, v,   i) {
 		for (i = 1; i <= n; i++)
 			if (k ~ key[i] && (value[i] == "*" || value[i] == v))
@@ -21,9 +48,9 @@ compare_by() {
 		return ""
 	}
 	function rest(l) { sub(/^[^ ]* ?/, "", l); return l }
-	function test(name, why) {
-		printf "%sok %d - %s\n%s", why == "" ? "" : "not ", ++t,
-		    name, why
+	function test(what, why) {
+		printf "%sok %d - %s%s\n%s", why == "" ? "" : "not ", ++t,
+		    name, what, why
 		why = ""
 	}
 	BEGIN {
@@ -63,6 +90,6 @@ compare_by() {
 			if (!(k in asked) && expected(k, got[k]) == "")
 				test(k, "# " k ": kernel no answer, wrapped " \
 				    got[k] "\n")
-		print "1.." t
+		print t >total
 	}' "$2"
 }

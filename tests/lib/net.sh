@@ -243,7 +243,7 @@ product() { [ -x "$B/smolwrap" ] && [ -e "$B/libsmolwrap.so" ]; }
 
 wrapped() {
 	# shellcheck disable=SC2086 # VIA is a list of words
-	on client "$B/smolwrap" $VIA -- "$@"
+	on client "$B/smolwrap" $VIA ${STACK:+--stack $STACK} -- "$@"
 }
 
 # sessions: the processes that hold a tunnel, on any host of this test.

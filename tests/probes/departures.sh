@@ -1,7 +1,8 @@
 #!/bin/sh
 # Departures: a program writes 200,000 bytes and leaves, in each way programs
-# leave; all must arrive. What a death by signal gives is stated, no more: the
-# kernel would send the rest, and SSH has no reset to tell the other side by.
+# leave; all must arrive. When a signal kills it, its stack in the session sends
+# the rest, as the kernel would; one on a thread dies with it, and what arrived
+# is stated, no more: SSH has no reset to tell the other side by.
 
 . "${0%/*}/../lib/net.sh"
 
@@ -19,7 +20,6 @@ leave() {
 }
 bare() { on server "$@"; }
 
-plan 44
 hosts && services small dns || exit 1
 for how in $WAYS; do
 	is "$(leave bare $how)" "200000 eof good" "bare, $how" ||
@@ -28,20 +28,20 @@ done
 for how in $DEATHS; do
 	is "$(leave bare $how)" "200000 eof good" "bare, $how"
 done
-for how in $WAYS; do
-	if ! product; then
-		skip "smolwrap is not built" "wrapped, $how"
-		continue
-	fi
-	is "$(leave wrapped $how)" "200000 eof good" "wrapped, $how" ||
-		diag "$(cat "$T/out")"
+product || skip_all "smolwrap is not built"
+for STACK in session thread; do
+	for how in $WAYS; do
+		is "$(leave wrapped $how)" "200000 eof good" "$STACK, $how" ||
+			diag "$(cat "$T/out")"
+	done
 done
+STACK=session
 for how in $DEATHS; do
-	if ! product; then
-		skip "smolwrap is not built" "wrapped, $how"
-		continue
-	fi
-	like "$(leave wrapped $how)" "* good" "wrapped, $how" &&
+	is "$(leave wrapped $how)" "200000 eof good" "$STACK, $how"
+done
+STACK=thread
+for how in $DEATHS; do
+	like "$(leave wrapped $how)" "* good" "$STACK, $how" &&
 		diag "of 200000 bytes: $(sed -n 's/^tcp 5003 //p' "$T/serve-log")"
 done
 tap_end

@@ -5,14 +5,11 @@
 . "$SW_ROOT/tests/lib/compare.sh"
 
 hosts && services small dns || exit 1
-{
-	on server "$B/tests/probes/early" $WWW $DARK
-	on server "$B/tests/probes/early" $WWW $DARK preinit
-} >"$T/native"
+probe() {
+	"$@" "$B/tests/probes/early" $WWW $DARK
+	"$@" "$B/tests/probes/early" $WWW $DARK preinit
+}
+probe on server >"$T/native"
 product || skip_all "smolwrap is not built"
-{
-	wrapped "$B/tests/probes/early" $WWW $DARK
-	wrapped "$B/tests/probes/early" $WWW $DARK preinit
-} >"$T/wrapped" 2>"$T/err"
-diag "$(cat "$T/err")"
-compare "$T/native" "$T/wrapped" "$SW_ROOT/tests/probes/early.differs"
+report probe wrapped
+compare_both key "$SW_ROOT/tests/probes/early.differs"

@@ -1,16 +1,21 @@
 /*
- * kin ADDRESS - processes of one family share connections, and one is killed.
+ * kin ADDRESS [outlive] - processes of one family share connections, and one
+ * is killed.
  *
- * What only the dead one held, or its stack carried, ends with an error for
- * those who still hold it, never as if the data had ended; what is the others'
- * goes on.
+ * What its stack carried ends with an error for those who still hold it, never
+ * as if the data had ended; what is the others' goes on.  With `outlive` no
+ * process carries anything, as with the kernel, and all of it goes on.
  */
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "tests/probes/report.h"
 #include "tests/probes/wire.h"
+
+static bool outlive;
 
 #define FLOWING 19		/* the server sends without end */
 
@@ -147,6 +152,13 @@ owner(void)
 	section = "owner";
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, passed) != 0)
 		return;
+	if (outlive) {
+		a = child_that(pass_own, ECHO);
+		silent = take_passed();
+		reap(a);
+		result("echo", wire_echo(silent));
+		return;
+	}
 	a = child_that(pass_own, HANG);
 	silent = take_passed();
 	b = child_that(pass_own, FLOWING);
@@ -172,10 +184,17 @@ parent(void)
 		return;
 	(void)fflush(stdout);
 	if ((pid = fork()) == 0) {
-		fd = wire_dial(HANG);
+		const pid_t dying = getpid();
+
+		fd = wire_dial(outlive ? ECHO : HANG);
 		if (fork() == 0) {
 			mark(said[1]);
-			result("recv", read_out(fd));
+			while (outlive && getppid() == dying)
+				(void)poll(NULL, 0, 10);
+			if (outlive)
+				result("echo", wire_echo(fd));
+			else
+				result("recv", read_out(fd));
 			result("line", wire_line(wire_dial(LINE)));
 			exit(0);
 		}
@@ -194,8 +213,9 @@ parent(void)
 int
 main(int argc, char **argv)
 {
-	if (argc != 2)
+	if (argc < 2 || argc > 3)
 		return 2;
+	outlive = argc == 3 && strcmp(argv[2], "outlive") == 0;
 	wire_addr = argv[1];
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -12,6 +12,5 @@ PLAIN="setpriv --bounding-set=-all --inh-caps=-all"
 on server $PLAIN "$B/tests/probes/options" $WWW $WWW6 >"$T/native"
 product || skip_all "smolwrap is not built"
 # shellcheck disable=SC2086
-wrapped $PLAIN "$B/tests/probes/options" $WWW $WWW6 >"$T/wrapped" 2>"$T/err"
-diag "$(cat "$T/err")"
-compare_groups "$T/native" "$T/wrapped" "$SW_ROOT/tests/probes/options.differs"
+report wrapped $PLAIN "$B/tests/probes/options" $WWW $WWW6
+compare_both group "$SW_ROOT/tests/probes/options.differs"

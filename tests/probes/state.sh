@@ -8,6 +8,5 @@
 hosts && services small dns || exit 1
 on server "$B/tests/probes/state" $WWW $WWW6 $DARK >"$T/native"
 product || skip_all "smolwrap is not built"
-wrapped "$B/tests/probes/state" $WWW $WWW6 $DARK >"$T/wrapped" 2>"$T/err"
-diag "$(cat "$T/err")"
-compare "$T/native" "$T/wrapped" "$SW_ROOT/tests/probes/state.differs"
+report wrapped "$B/tests/probes/state" $WWW $WWW6 $DARK
+compare_both key "$SW_ROOT/tests/probes/state.differs"
