@@ -56,6 +56,19 @@ like "$(on client sh -c 'echo $$; exec "$0" "$@"' "$SW" $VIA -- \
     sh -c 'echo $$' | uniq | wc -l)" 1 "the program keeps the pid"
 is "$(wrapped env | grep -c '^HOME=')" 1 "and the environment"
 is "$(echo through | wrapped cat)" "through" "and stdin and stdout"
+
+# --- where its stack runs ----------------------------------------------------
+cat >"$T/tasks.py" <<-'END'
+	import os, socket, sys
+	s = socket.create_connection((sys.argv[1], 80))
+	print(len(os.listdir("/proc/self/task")), "tasks")
+END
+is "$(wrapped /usr/bin/python3 "$T/tasks.py" $WWW)" "1 tasks" \
+    "over SSH the session runs the stack: no thread in the program"
+STACK=thread
+is "$(wrapped /usr/bin/python3 "$T/tasks.py" $WWW)" "2 tasks" \
+    "--stack thread: one in the program does"
+STACK=
 ok "the session ends with the program" within 10 no_sessions
 
 # Warm sessions.
