@@ -48,6 +48,21 @@ shim_owner_config(struct link_config *out)
 	return net_error;
 }
 
+/* Those of the leak matrix and tests/net are real. */
+int
+shim_judge_peer(int fd, const char *path)
+{
+	(void)fd;
+	(void)path;
+	return 0;
+}
+
+void
+shim_mark_unix(const char *path)
+{
+	(void)path;
+}
+
 struct image *
 image_get(void)
 {
