@@ -34,11 +34,23 @@ COMPILE  = $(Q)$(call say,CC) $(CC) $(BASIC) $(WARN) $(CFLAGS)
 LINK     = $(Q)$(call say,LD) $(CC)
 ARCHIVE  = $(Q)$(call say,AR) rm -f $@ && $(AR) rcs $@ $^
 
+# What is missing is told before the compiler stumbles over it; all but uthash
+# and wslay, which pkg-config does not know.
+LIBRARIES := libssh libsodium jansson libcurl libngtcp2 \
+	     libngtcp2_crypto_gnutls gnutls
+ifneq ($(filter-out deps demo test clean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell pkg-config --exists $(LIBRARIES) 2>/dev/null && echo yes),yes)
+missing := $(foreach l,$(LIBRARIES),$(shell pkg-config --exists $(l) 2>/dev/null || \
+	   echo $(l)))
+$(error missing: $(missing); "scripts/deps install build" installs it, by root)
+endif
+endif
+
 # mbedTLS: the system's when it is 3.6, else Debian's newer source, compiled
 # once for all of build/; the name of its folder says with which configuration,
 # and by which script.
 MBED_CFG := transport/mbedtls_config.h
-ifeq ($(shell pkg-config --exists 'mbedtls >= 3.6 mbedtls < 4' && echo yes),yes)
+ifeq ($(shell pkg-config --exists 'mbedtls >= 3.6 mbedtls < 4' 2>/dev/null && echo yes),yes)
 MBED_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto
 else
 MBED_A   := $(MBEDTLS)-$(firstword $(shell cat $(MBED_CFG) scripts/mbedtls | cksum))/libmbed.a
