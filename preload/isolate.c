@@ -133,8 +133,10 @@ make_device(struct device_fds *d, char why[static ISOLATE_WHY_MAX])
 
 	d->tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	if (d->tun < 0)
-		return fail(why, "could not open /dev/net/tun: %s",
-		    strerror(errno));
+		return fail(why, "could not open /dev/net/tun: %s%s",
+		    strerror(errno), errno == EACCES ? "; \"chmod 666\" on it, "
+		    "by root, is usual" : errno == ENOENT || errno == ENODEV ?
+		    "; \"modprobe tun\", by root, makes it" : "");
 	r.ifr_flags = IFF_TUN | IFF_NO_PI;
 	if (ioctl(d->tun, TUNSETIFF, &r) != 0)
 		/* The namespace was made, but its rights were taken away. */

@@ -177,7 +177,7 @@ skipped() {
 # shellcheck disable=SC2086 # a list of words
 if product; then
 	nothing_reached wrapped "$B/smolwrap" $VIA --
-	if on client "$B/smolwrap" check | grep -q "^isolation yes"; then
+	if isolation; then
 		nothing_reached isolated "$B/smolwrap" $VIA --isolate always --
 	else
 		skipped isolated "no network namespaces or TUN devices here"

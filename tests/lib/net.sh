@@ -202,6 +202,8 @@ hosts() {
 	}
 	# shellcheck disable=SC2154 # set through eval in host()
 	if [ -n "$LINK_DELAY_MS$LINK_LOSS_PERMILLE$LINK_RATE_KBIT" ]; then
+		(: <>/dev/net/tun) 2>/dev/null ||
+			skip_all "/dev/net/tun is not to be opened here"
 		"$LIB/relay" -d "${LINK_DELAY_MS:-0}" \
 		    -l "${LINK_LOSS_PERMILLE:-0}" -r "${LINK_RATE_KBIT:-0}" \
 		    "$net_pid_client:eth0" "$net_pid_server:eth0" \
@@ -240,6 +242,9 @@ hosts() {
 . "$SW_ROOT/tests/lib/services.sh"
 
 product() { [ -x "$B/smolwrap" ] && [ -e "$B/libsmolwrap.so" ]; }
+
+# May programs be isolated here (namespaces, and a TUN device for this user)?
+isolation() { on client "$B/smolwrap" check | grep -q '^isolation yes'; }
 
 wrapped() {
 	# shellcheck disable=SC2086 # VIA is a list of words

@@ -116,6 +116,10 @@ wait $wrapped_pid
 like "$(cat "$T/out")" "*$page*" "a relayed connection moves to a direct address"
 kill -CONT "$pid_relay_py"
 
+# no_relayed: no session is left on client, nor a connection to the relay.
+no_relayed() {
+	no_sessions && ! on client grep -q ':0D0C 0[1-589B]' /proc/net/tcp
+}
 # Proxies.  far has an address that client cannot reach.
 if command -v danted >/dev/null; then
 	cat >"$T/danted.conf" <<-END
@@ -131,6 +135,8 @@ if command -v danted >/dev/null; then
 	END
 	spawn server danted -f "$T/danted.conf"
 	within 10 hears server 1080
+	# What ends late is not the proxy's.
+	within 30 no_relayed
 	rm -f "$T/seen-client"; watch client
 	like "$(iroh "$id_far" --iroh-address "$WWW:4433" \
 	    --proxy "socks5://$SSHD:1080" -- \

@@ -7,8 +7,7 @@
 
 hosts && services small dns web || exit 1
 product || skip_all "smolwrap is not built"
-on client "$B/smolwrap" check | grep -q '^isolation yes' ||
-    skip_all "no network namespaces or TUN devices here"
+isolation || skip_all "no network namespaces or TUN devices here"
 command -v busybox >/dev/null && busybox wget --help >/dev/null 2>&1 ||
     skip_all "no static busybox"
 watch client

@@ -3,11 +3,10 @@
 # over HTTP and HTTPS, from its cache.
 B=${B:-build/default}
 . tests/lib/tap.sh
+PATH=$PATH:/usr/sbin:/sbin
 
 command -v nginx >/dev/null && command -v openssl >/dev/null ||
 	skip_all "needs nginx and openssl"
-PATH=$PATH:/usr/sbin
-
 plan 18
 dir=$(mktemp -d)
 trap 'kill $pids 2>/dev/null; rm -rf "$dir"' EXIT
