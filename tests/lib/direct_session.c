@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -528,8 +529,14 @@ static void
 run_session(int fd)
 {
 	struct loop_timer end = { .fire = end_later };
+	struct rlimit lim;
 
 	signal(SIGPIPE, SIG_IGN);
+	/* As the real one: the caller's limit is for the program. */
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+		lim.rlim_cur = lim.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &lim);
+	}
 	if (getenv("SMOLWRAP_LOG") != NULL)
 		log_open(2, LOG_LEVEL_DEBUG, "direct");
 	if (loop_init(&loop) != SW_OK)
