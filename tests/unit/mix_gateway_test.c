@@ -12,22 +12,6 @@
 #include "tests/unit/script_rng.h"
 #include "tests/unit/vec.h"
 
-static bool
-next_kind(struct vec *v, const char *kind)
-{
-	while (vec_next(v))
-		if (strcmp(vec_text(v, "kind"), kind) == 0)
-			return true;
-	return false;
-}
-
-static void
-pattern(uint8_t *m, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		m[i] = (uint8_t)(31 * i + 7);
-}
-
 /* What the crates' generator, ChaCha20 of the given seed, gives out. */
 static void
 keystream(uint8_t out[256], int seed)
@@ -163,7 +147,7 @@ the_crates_authentication_is_accepted_and_rewritten(void **state)
 	memset(key, 0x4b, sizeof(key));
 	memset(seed, 1, sizeof(seed));
 	vec_open(&v, "gateway.txt");
-	assert_true(next_kind(&v, "authenticate"));
+	assert_true(vec_next_kind(&v, "authenticate"));
 	assert_int_equal(gwmsg_read(&m, vec_text(&v, "json"),
 	    strlen(vec_text(&v, "json"))), SW_OK);
 	assert_int_equal(m.type, GWMSG_AUTHENTICATE);
@@ -252,9 +236,9 @@ the_crates_frames_open_and_are_rebuilt(void **state)
 
 	(void)state;
 	memset(key, 0x4b, sizeof(key));
-	pattern(pkt, sizeof(pkt));
+	vec_pattern(pkt, sizeof(pkt));
 	vec_open(&v, "gateway.txt");
-	assert_true(next_kind(&v, "forward"));
+	assert_true(vec_next_kind(&v, "forward"));
 	len = vec_bytes(&v, "frame", frame, sizeof(frame));
 	assert_int_equal(len, 2452);
 	memcpy(want, frame, len);
@@ -269,7 +253,7 @@ the_crates_frames_open_and_are_rebuilt(void **state)
 	gwlink_seal(frame, n, kind, key, &rng.rng);
 	assert_memory_equal(frame, want, len);
 
-	assert_true(next_kind(&v, "push"));
+	assert_true(vec_next_kind(&v, "push"));
 	len = vec_bytes(&v, "frame", frame, sizeof(frame));
 	assert_int_equal(len, 1673);
 	assert_int_equal(gwlink_open(frame, len, &kind, key, &plain, &n),

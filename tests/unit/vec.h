@@ -139,4 +139,23 @@ vec_hex(const char *hex, void *out, size_t cap)
 	return vec_bytes(&v, "x", out, cap);
 }
 
+/* Go on to the next record of this kind, if there is one. */
+static inline bool
+vec_next_kind(struct vec *v, const char *kind)
+{
+	while (vec_next(v))
+		if (strcmp(vec_text(v, "kind"), kind) == 0)
+			return true;
+	return false;
+}
+
+/* The message of n bytes that the vectors' program takes where it has to have
+ * any. */
+static inline void
+vec_pattern(uint8_t *m, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		m[i] = (uint8_t)(31 * i + 7);
+}
+
 #endif
