@@ -462,7 +462,7 @@ connect_foreign(int fd, const struct sockaddr *sa, socklen_t len)
 		    (int)shim_ret(shim_connected_unix(fd, sa, len));
 	}
 	if (sa->sa_family == AF_UNIX || !shim_is_wildcard(fd, &t))
-		return (int)shim_ret(r);
+		return (int)shim_ret(shim_refused(fd, r));
 	if ((r = shim_may_leave(t, sa, len)) == 0 &&
 	    (r = shim_to_tunnel(fd, &t)) == 0)
 		r = shim_connect(fd, t, sa, len, sys_fcntl(fd, F_GETFL, 0));

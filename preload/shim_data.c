@@ -225,7 +225,7 @@ sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa,
 	if (shim_tag_get(fd, &t))
 		return shim_ret(send_ours(fd, t, &m, flags));
 	if ((r = shim_judge_native(sa, len)) < 0)
-		return shim_ret(r);
+		return shim_ret(shim_refused(fd, r));
 	return shim_libc()->sendto(fd, buf, n, flags, sa, len);
 }
 
@@ -240,7 +240,7 @@ sendmsg(int fd, const struct msghdr *m, int flags)
 	if (shim_tag_get(fd, &t))
 		return shim_ret(send_ours(fd, t, m, flags));
 	if ((r = shim_judge_native(m->msg_name, m->msg_namelen)) < 0)
-		return shim_ret(r);
+		return shim_ret(shim_refused(fd, r));
 	return shim_libc()->sendmsg(fd, m, flags);
 }
 

@@ -33,8 +33,10 @@ framed_init(struct framed *f, struct owner_frame *frame,
 	f->iov = f->small;
 	f->mapped = 0;
 	f->n = n + 1;
-	if (f->n > IOV_LIMIT)
+	if (n >= IOV_LIMIT)
 		return -EMSGSIZE;
+	if (iov == NULL && n > 0)
+		return -EFAULT;
 	if (f->n > SMALL_IOV) {
 		long p;
 
@@ -134,11 +136,14 @@ parse_destination(struct shim_tag t, const struct msghdr *m,
 	return r == 0 && out->port == 0 ? -EINVAL : r;
 }
 
+/* What the kernel will judge is taken for nothing. */
 static size_t
 payload_length(const struct msghdr *m)
 {
 	size_t n = 0;
 
+	if (m->msg_iov == NULL || m->msg_iovlen > IOV_LIMIT)
+		return 0;
 	for (size_t i = 0; i < m->msg_iovlen; i++)
 		n += m->msg_iov[i].iov_len;
 	return n;

@@ -15,6 +15,8 @@ shim_parse_address(struct shim_tag t, const struct sockaddr *sa, socklen_t len,
 	size_t need = v6 ? 24 : sizeof(struct sockaddr_in);
 
 	/* 24: an IPv6 address without scope id, which the kernel accepts. */
+	if (len > sizeof(struct sockaddr_storage) || (sa == NULL && len == 0))
+		return -EINVAL;
 	if (sa == NULL)
 		return -EFAULT;
 	if (len < sizeof(sa->sa_family))
@@ -165,4 +167,14 @@ shim_judge_native(const struct sockaddr *sa, socklen_t len)
 	if (is_resolver_port(a.port) || !shim_config()->loopback)
 		return -EACCES;
 	return 0;
+}
+
+int
+shim_refused(int fd, int error)
+{
+	int type, r;
+	socklen_t len = sizeof(type);
+
+	r = sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	return r < 0 ? r : error;
 }

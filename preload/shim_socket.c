@@ -272,7 +272,7 @@ bind_foreign(int fd, const struct sockaddr *sa, socklen_t len)
 	    (sa->sa_family == AF_INET || sa->sa_family == AF_INET6) &&
 	    addr_from_sockaddr(&a, sa, len) == SW_OK &&
 	    !addr_is_loopback(&a) && !addr_is_any(&a))
-		return -EADDRNOTAVAIL;
+		return shim_refused(fd, -EADDRNOTAVAIL);
 	r = native_bind(fd, sa, len);
 	if (r == 0 && sa->sa_family == AF_UNIX)
 		shim_bound_unix(sa, len);
@@ -522,7 +522,8 @@ getsockname(int fd, struct sockaddr *sa, socklen_t *len)
 	struct shim_tag t;
 
 	if (shim_tag_get(fd, &t)) {
-		if (sa == NULL || len == NULL)
+		/* No room asked for is a way to learn how much there is. */
+		if (len == NULL || (sa == NULL && (int)*len > 0))
 			return (int)shim_ret(-EFAULT);
 		return (int)shim_ret(local_name(fd, t, sa, len));
 	}
@@ -552,11 +553,13 @@ peer_name(int fd, struct shim_tag t, struct sockaddr *sa, socklen_t *len)
 {
 	struct owner_state s;
 
-	if ((int)*len < 0)
-		return -EINVAL;
 	if (!(t.flags & SHIM_CONNECT) ||
 	    shim_owner_state(fd, t, 0, &s) < 0 || s.state != OWNER_CONNECTED)
 		return -ENOTCONN;
+	if (len == NULL || (sa == NULL && (int)*len > 0))
+		return -EFAULT;
+	if ((int)*len < 0)
+		return -EINVAL;
 	/* One way to learn that a connect has succeeded. */
 	if (shim_is_stream(t))
 		shim_make_room(fd, &t);
@@ -573,7 +576,5 @@ getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 	if (!shim_tag_get(fd, &t))
 		return (int)shim_ret(sys_call3(SYS_getpeername, fd, (long)sa,
 		    (long)len));
-	if (sa == NULL || len == NULL)
-		return (int)shim_ret(-EFAULT);
 	return (int)shim_ret(peer_name(fd, t, sa, len));
 }

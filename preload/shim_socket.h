@@ -34,6 +34,10 @@ int shim_may_leave(struct shim_tag t, const struct sockaddr *sa,
  * loopback, and no resolver there.  0 or -errno. */
 int shim_judge_native(const struct sockaddr *sa, socklen_t len);
 
+/* The error for a descriptor that is refused something: this one, if it is a
+ * socket at all. */
+int shim_refused(int fd, int error);
+
 /* AF_UNIX path rules; 0 or -errno.  And, after the kernel's success: is FD,
  * connected to that address, to be used (0 or -errno; then it is shut down)?
  * The address has been bound by this program.  shim_unix.c */

@@ -362,6 +362,47 @@ looks_like_a_socket(void)
 	    strcmp(buf, "hello\n") == 0 ? "hello" : "?");
 }
 
+/* Numbers that are no socket, with an address that nothing of this machine's may
+ * go to; names that are asked for without room; messages without parts. */
+static void
+careless_arguments(void)
+{
+	struct sockaddr_in to = wire_at(wire_addr, LINE);
+	struct sockaddr *sa = (struct sockaddr *)&to;
+	struct iovec iov = { .iov_base = (char[]){ "p" }, .iov_len = 1 };
+	struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof(to),
+		.msg_iov = &iov, .msg_iovlen = 1 };
+	int null = open("/dev/null", O_RDWR);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t len = 0;
+
+	result("connect-closed", connect(777, sa, sizeof(to)));
+	result("bind-closed", bind(777, sa, sizeof(to)));
+	result("sendto-closed", sendto(777, "p", 1, 0, sa, sizeof(to)));
+	result("sendmsg-closed", sendmsg(777, &m, 0));
+	result("connect-file", connect(null, sa, sizeof(to)));
+	result("bind-file", bind(null, sa, sizeof(to)));
+	result("sendto-file", sendto(null, "p", 1, 0, sa, sizeof(to)));
+	result("sendmsg-file", sendmsg(null, &m, 0));
+	result("connect-long", connect(fd, sa, 200));
+	result("connect-negative", connect(fd, sa, (socklen_t)-1));
+	result("getsockname", getsockname(fd, NULL, &len));
+	cell("getsockname-len", "%u", len);
+	result("getpeername", getpeername(fd, NULL, NULL));
+	len = sizeof(to);
+	to = wire_at("127.0.0.1", 9);
+	result("bind-here", bind(fd, (struct sockaddr *)&(struct sockaddr_in){
+	    .sin_family = AF_INET, .sin_addr = to.sin_addr }, sizeof(to)));
+	m.msg_iov = NULL;
+	result("no-parts", sendmsg(fd, &m, 0));
+	m.msg_iov = &iov;
+	m.msg_iovlen = (size_t)1 << 40;
+	result("many-parts", sendmsg(fd, &m, 0));
+	m.msg_iov = NULL;
+	m.msg_iovlen = 1;
+	result("no-parts-received", recvmsg(fd, &m, MSG_DONTWAIT));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -380,6 +421,7 @@ static const struct {
 	{ "nofile-1024", many_descriptors },
 	{ "closed-while-connecting", closed_while_connecting },
 	{ "a-socket", looks_like_a_socket },
+	{ "careless", careless_arguments },
 };
 
 int
