@@ -35,10 +35,19 @@
 
 #define DEVICE "smol0"
 
-/* What resolvers of this machine listen in (see shim_unix.c). */
+/* What resolvers of this machine, and engines that run containers, listen in
+ * (see shim_unix.c). */
 static const char *const hidden[] = {
 	"/run/systemd/resolve", "/run/nscd", "/run/avahi-daemon",
 	"/var/lib/sss/pipes", "/run/samba/winbindd",
+	"/run/podman", "/run/containerd", "/run/crio", "/run/libvirt",
+};
+static const char *const hidden_own[] = { "podman", "containerd", "libvirt" };
+
+/* And those in folders that hold more. */
+static const char *const covered[] = {
+	"/run/docker.sock", "/run/mdnsd", "/run/systemd/io.systemd.Resolve",
+	"/run/systemd/io.systemd.Resolve.Monitor",
 };
 
 static int
@@ -233,6 +242,55 @@ put_order(const char *path)
 	return put_over(path, path, out);
 }
 
+/* What is not there, or closed to us, is closed to the program too. */
+static bool
+is_closed(int error)
+{
+	return error == ENOENT || error == EACCES || error == ENOTDIR;
+}
+
+static bool
+hide_folder(const char *path, char why[static ISOLATE_WHY_MAX])
+{
+	if (mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV,
+	    "mode=755,size=64k") == 0 || is_closed(errno))
+		return true;
+	(void)fail(why, "could not hide %s: %s", path, strerror(errno));
+	return false;
+}
+
+/* Nobody listens at a file that is no socket. */
+static bool
+cover(const char *path, char why[static ISOLATE_WHY_MAX])
+{
+	if (mount("/dev/null", path, NULL, MS_BIND, NULL) == 0 ||
+	    is_closed(errno))
+		return true;
+	(void)fail(why, "could not cover %s: %s", path, strerror(errno));
+	return false;
+}
+
+static bool
+hide_services(char why[static ISOLATE_WHY_MAX])
+{
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+		if (!hide_folder(hidden[i], why))
+			return false;
+	for (size_t i = 0; i < sizeof(hidden_own) / sizeof(hidden_own[0]); i++) {
+		snprintf(path, sizeof(path), "/run/user/%u/%s", geteuid(),
+		    hidden_own[i]);
+		if (!hide_folder(path, why))
+			return false;
+	}
+	for (size_t i = 0; i < sizeof(covered) / sizeof(covered[0]); i++)
+		if (!cover(covered[i], why))
+			return false;
+	snprintf(path, sizeof(path), "/run/user/%u/docker.sock", geteuid());
+	return cover(path, why);
+}
+
 static int
 lead_names(const struct link_config *c, char why[static ISOLATE_WHY_MAX])
 {
@@ -242,13 +300,8 @@ lead_names(const struct link_config *c, char why[static ISOLATE_WHY_MAX])
 
 	if (realpath(conf, real) == NULL)
 		memcpy(real, conf, sizeof(conf));
-	/* What is not there, or closed to us, is closed to the program too. */
-	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
-		if (mount("none", hidden[i], "tmpfs", MS_NOSUID | MS_NODEV,
-		    "mode=755,size=64k") != 0 && errno != ENOENT &&
-		    errno != EACCES)
-			return fail(why, "could not hide %s: %s", hidden[i],
-			    strerror(errno));
+	if (!hide_services(why))
+		return SW_ERR_SYS;
 	snprintf(text, sizeof(text), "nameserver %s\noptions timeout:10 "
 	    "attempts:2\n", addr_ip_text(&c->dns, dns));
 	if (!put_over(conf, real, text))

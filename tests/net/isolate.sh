@@ -140,6 +140,19 @@ nameserver 192.0.2.53" "a resolv.conf among what is hidden: led, and left as it 
 is "$(wrapped busybox wget -q -O - http://www.example.test/ <&-)" "$PAGE" \
     "with standard input closed"
 
+# --- services that would use the network for it ---------------------------------
+SERVICES='/run/docker.sock /run/nscd/socket /run/user/0/podman/podman.sock'
+on client mkdir -p /run/nscd /run/user/0/podman
+# shellcheck disable=SC2086 # a list
+spawn client "$B/tests/leak/sink" "$T/hits" unix $SERVICES
+within 5 on client test -S "${SERVICES##* }"
+for service in $SERVICES; do
+	ok "bare, $service answers a static program" \
+	    on client "$B/tests/leak/static" "$service"
+	like "$(wrapped "$B/tests/leak/static" "$service" 2>&1)" "static: *" \
+	    "isolated, it does not"
+done
+
 # --- programs that go their own way ---------------------------------------------
 # shellcheck disable=SC2016 # the inner shell's
 wrapped busybox sh -c 'fd=${SMOLWRAP_CTL%%:*}; eval "exec $fd>&-"
