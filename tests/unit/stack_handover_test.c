@@ -320,26 +320,24 @@ a_forked_child_starts_afresh(void **state)
 	close(fd);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_up, rig_down)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(an_upload_goes_on),
-		T(write_close_and_exit_loses_nothing),
-		T(repeated_handovers_lose_nothing),
-		T(undelivered_bytes_move),
-		T(a_pending_connect_goes_on),
-		T(half_closed_flows_move),
-		T(requests_in_the_channel_move),
-		T(errors_and_options_are_remembered),
-		T(datagrams_and_listeners_move),
-		T(only_granted_addresses_are_believed),
-		T(an_image_of_another_owner_is_refused),
-		T(a_writer_that_stops_holds_nobody_up),
-		T(an_import_may_be_cancelled),
-		T(a_forked_child_starts_afresh),
+		RIG_TEST(an_upload_goes_on),
+		RIG_TEST(write_close_and_exit_loses_nothing),
+		RIG_TEST(repeated_handovers_lose_nothing),
+		RIG_TEST(undelivered_bytes_move),
+		RIG_TEST(a_pending_connect_goes_on),
+		RIG_TEST(half_closed_flows_move),
+		RIG_TEST(requests_in_the_channel_move),
+		RIG_TEST(errors_and_options_are_remembered),
+		RIG_TEST(datagrams_and_listeners_move),
+		RIG_TEST(only_granted_addresses_are_believed),
+		RIG_TEST(an_image_of_another_owner_is_refused),
+		RIG_TEST(a_writer_that_stops_holds_nobody_up),
+		RIG_TEST(an_import_may_be_cancelled),
+		RIG_TEST(a_forked_child_starts_afresh),
 	};
 
 	if (getenv("CMOCKA_TEST_FILTER") != NULL)

@@ -46,7 +46,8 @@ an_unconnected_datagram_comes_back_framed(void **state)
 	assert_int_equal(rec.fr.kind, OWNER_FRAME_DATA);
 	assert_int_equal(rec.fr.addr.port, 53);
 	assert_true(addr_same_ip(&rec.fr.addr, &(struct sw_addr){
-	    .ip = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 203, 0, 113, 1 } }));
+	    .ip = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 203, 0, 113,
+	    1 } }));
 	assert_memory_equal(rec.text, "HELLO", 5);
 	close(fd);
 	rig_until(owner_count_flows(rig.owner) == 0);
@@ -415,29 +416,29 @@ connections_not_accepted_end_with_their_listener(void **state)
 	rig_until(owner_count_flows(rig.owner) == 0);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_up, rig_down)
+#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_up, rig_down)
 #define SMALL(name) cmocka_unit_test_setup_teardown(name, small_mtu, rig_down)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(an_unconnected_datagram_comes_back_framed),
-		T(a_record_without_magic_is_dropped_and_told_once),
-		T(a_connected_datagram_has_no_frame),
-		T(an_empty_datagram_is_carried),
-		T(the_largest_datagram_passes),
-		T(a_closed_port_is_refused_once),
-		T(strangers_are_not_heard_when_connected),
-		T(ipv6_datagrams_work),
-		T(only_dns_where_the_tunnel_has_no_udp),
+		RIG_TEST(an_unconnected_datagram_comes_back_framed),
+		RIG_TEST(a_record_without_magic_is_dropped_and_told_once),
+		RIG_TEST(a_connected_datagram_has_no_frame),
+		RIG_TEST(an_empty_datagram_is_carried),
+		RIG_TEST(the_largest_datagram_passes),
+		RIG_TEST(a_closed_port_is_refused_once),
+		RIG_TEST(strangers_are_not_heard_when_connected),
+		RIG_TEST(ipv6_datagrams_work),
+		RIG_TEST(only_dns_where_the_tunnel_has_no_udp),
 		SMALL(fragments_are_put_together),
 		SMALL(small_packets_carry_streams_too),
-		T(checksums_are_filled_in_where_asked),
-		T(an_inbound_stream_is_accepted),
-		T(an_accepted_stream_can_be_reset),
-		T(nobody_listening_aborts_the_dial),
-		T(connections_not_accepted_end_with_their_listener),
+		RIG_TEST(checksums_are_filled_in_where_asked),
+		RIG_TEST(an_inbound_stream_is_accepted),
+		RIG_TEST(an_accepted_stream_can_be_reset),
+		RIG_TEST(nobody_listening_aborts_the_dial),
+		RIG_TEST(connections_not_accepted_end_with_their_listener),
 	};
 
 	if (getenv("CMOCKA_TEST_FILTER") != NULL)
