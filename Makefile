@@ -1,12 +1,15 @@
 # smolwrap.  `make demo` and `make test` are all a newcomer needs.
 #   make            the programs and the library, in $(B); V=1 shows commands,
 #                   -s nothing but warnings
+#   make demo       all of it, shown          make test     all of it, tested
+#   make check      the same without installing packages; T=FILE for one test
+#   make deps       the packages that make test wants, by root
 #   make lint       static checks      make bench    paired ratios
 #   make asan|tsan|valgrind  the unit tests under each of them
 #   make fuzz       FUZZ_SECONDS a target     make soak    sizes and numbers
 #   make suites     other projects' tests     make interop other peers
 #   make bench-rust the Rust crate, for make bench to time beside
-#   make install    honours DESTDIR and PREFIX
+#   make install    honours DESTDIR and PREFIX, as does make uninstall
 
 B       ?= build/default
 PREFIX  ?= /usr/local
@@ -38,7 +41,7 @@ ARCHIVE  = $(Q)$(call say,AR) rm -f $@ && $(AR) rcs $@ $^
 # and wslay, which pkg-config does not know.
 LIBRARIES := libssh libsodium jansson libcurl libngtcp2 \
 	     libngtcp2_crypto_gnutls gnutls
-ifneq ($(filter-out deps demo test clean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps demo test clean uninstall help,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell pkg-config --exists $(LIBRARIES) 2>/dev/null && echo yes),yes)
 missing := $(foreach l,$(LIBRARIES),$(shell pkg-config --exists $(l) 2>/dev/null || \
 	   echo $(l)))
@@ -93,8 +96,11 @@ all: $(addprefix $(B)/,smolwrap smolwrap-session smolwrap-session-full \
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: FORCE all deps test check bench demo lint asan tsan valgrind fuzz fuzz-run \
-	soak suites interop interop-iroh interop-peers bench-rust install clean
+.PHONY: FORCE all help deps test check bench demo lint asan tsan valgrind fuzz fuzz-run \
+	soak suites interop interop-iroh interop-peers bench-rust install uninstall clean
+
+help:
+	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
 
 # --- others' sources -------------------------------------------------------
 deps:
@@ -304,6 +310,7 @@ interop-nym-node: all $(addprefix $(B)/tests/,lib/serve lib/capture interop/nymn
 
 # --- installing ------------------------------------------------------------
 # put MODE FILES DIRECTORY
+COMPLETION = $(PREFIX)/share/bash-completion/completions
 put = install -d $(DESTDIR)$(3) && install -m$(1) $(2) $(DESTDIR)$(3)
 install: all
 	$(call put,755,$(B)/smolwrap $(B)/smolnode,$(PREFIX)/bin)
@@ -313,8 +320,17 @@ install: all
 	$(call put,644,$(wildcard man/*.1),$(PREFIX)/share/man/man1)
 	$(call put,644,$(wildcard man/*.8),$(PREFIX)/share/man/man8)
 	$(call put,644,$(wildcard examples/*),$(PREFIX)/share/doc/smolserve)
+	install -Dm644 scripts/completion.bash $(DESTDIR)$(COMPLETION)/smolwrap
 	sed -i 's,/usr/local/,$(PREFIX)/,' $(DESTDIR)$(PREFIX)/share/doc/smolserve/smolserve.service \
 	    $(DESTDIR)$(PREFIX)/share/man/man8/smolserve.8
+# With the same PREFIX and DESTDIR.
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(PREFIX)/bin/smolwrap $(PREFIX)/bin/smolnode \
+	    $(PREFIX)/sbin/smolserve $(LIBEXECDIR)/smolwrap-session \
+	    $(LIBEXECDIR)/smolwrap-session-full $(COMPLETION)/smolwrap \
+	    $(addprefix $(PREFIX)/share/man/man1/,$(notdir $(wildcard man/*.1))) \
+	    $(addprefix $(PREFIX)/share/man/man8/,$(notdir $(wildcard man/*.8))))
+	rm -rf $(DESTDIR)$(LIBDIR)/smolwrap $(DESTDIR)$(PREFIX)/share/doc/smolserve
 clean:
 	rm -rf build/default build/asan build/tsan build/fuzz
 
