@@ -225,13 +225,37 @@ bind_tunnel(int fd, struct shim_tag t, const struct sw_addr *a)
 	return shim_tag_set(fd, t);
 }
 
+/* Of 100.64.0.0/10 or fd73:6d6f:6c77::/64, from which each owner of an SSH
+ * tunnel has a pair. */
 static bool
-is_inner(const struct sw_addr *a)
+is_of_inner_net(const struct sw_addr *a)
+{
+	static const uint8_t net6[8] = { 0xfd, 0x73, 0x6d, 0x6f, 0x6c, 0x77 };
+
+	if (addr_is_v4(a))
+		return a->ip[12] == 100 && (a->ip[13] & 0xc0) == 64;
+	return memcmp(a->ip, net6, sizeof(net6)) == 0;
+}
+
+/*
+ * Is it an address of the tunnel's?  Over SSH each process has its own, but
+ * programs ask in one, or before a fork, and bind in another: any of that net
+ * becomes ours.
+ */
+static bool
+take_inner(struct sw_addr *a)
 {
 	struct link_config net;
+	const struct sw_addr *own;
 
-	return shim_owner_config(&net) == 0 && (addr_same_ip(a, &net.inner4) ||
-	    addr_same_ip(a, &net.inner6));
+	if (shim_owner_config(&net) != 0)
+		return false;
+	own = addr_is_v4(a) ? &net.inner4 : &net.inner6;
+	if (!addr_same_ip(a, own) &&
+	    !(is_of_inner_net(a) && is_of_inner_net(own)))
+		return false;
+	memcpy(a->ip, own->ip, sizeof(a->ip));
+	return true;
 }
 
 static long
@@ -243,7 +267,7 @@ do_bind(int fd, struct shim_tag t, const struct sockaddr *sa, socklen_t len)
 
 	if ((r = shim_parse_address(t, sa, len, true, &a)) < 0)
 		return r;
-	if (!addr_is_any(&a) && !addr_is_loopback(&a) && !is_inner(&a))
+	if (!addr_is_any(&a) && !addr_is_loopback(&a) && !take_inner(&a))
 		return -EADDRNOTAVAIL;
 	/* A datagram socket that has sent has a port. */
 	if ((t.flags & (SHIM_BOUND | SHIM_CONNECT | SHIM_LISTEN)) ||

@@ -250,7 +250,7 @@ start_iperf2() {
 start_websocket() {
 	/usr/bin/python3 -c "import websockets" 2>/dev/null || return 1
 	spawn inet /usr/bin/python3 "$SW_ROOT/tests/lib/websocket.py" \
-	    $WWW $WWW6 8765
+	    "$WWW" "$WWW6" 8765
 	within 10 hears inet 8765
 }
 

@@ -45,11 +45,13 @@ s = netlink()
 source = ask(s, sys.argv[1])
 c = socket.create_connection((sys.argv[1], 13), source_address=(source, 0))
 print(c.recv(9).decode().strip(), c.getsockname()[0] == source)
-# In a child, after a fork, with a network of its own name; flags.
+# In a child, which has an address of its own, by that and by the parent's; flags.
 if os.fork() == 0:
     mine = ask(netlink(), sys.argv[1])
-    c = socket.create_connection((sys.argv[1], 13), source_address=(mine, 0))
-    print(c.recv(9).decode().strip(), mine == source)
+    for at in mine, source:
+        c = socket.create_connection((sys.argv[1], 13), source_address=(at, 0))
+        print(c.recv(9).decode().strip(), c.getsockname()[0] == mine)
+    print(mine == source)
     sys.stdout.flush()
     os._exit(0)
 os.wait()
@@ -61,7 +63,9 @@ for flag in 0, socket.SOCK_CLOEXEC:
     print(os.get_inheritable(libc.socket(socket.AF_NETLINK, socket.SOCK_RAW | flag, 0)))
 END
 asked="today True
-today False
+today True
+today True
+False
 nonblocking
 True
 False"
