@@ -40,9 +40,9 @@ target(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 		return SW_ERR_DENIED;
 	/* By name, unless that would lead to the other family's address. */
 	if ((r = names_target(t->map, dst, out)) == SW_OK &&
-	    names_is_virtual(dst))
-		(void)names_service_other(t->t.names, out->host,
-		    addr_is_v4(dst), &out->address);
+	    names_is_virtual(dst) && names_service_other(t->t.names, out->host,
+	    addr_is_v4(dst), &out->address))
+		out->family = addr_is_v4(dst) ? AF_INET : AF_INET6;
 	return r;
 }
 

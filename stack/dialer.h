@@ -28,6 +28,9 @@ struct dial_target {
 	 * path of a socket at the exit. */
 	char host[DIAL_HOST_MAX + 1];
 	uint16_t port;
+	/* AF_INET, AF_INET6: which of the host's addresses are meant, if it has
+	 * such and the exit lets itself be told.  0: any. */
+	int family;
 	/* Unless all zero: an address of the host that the splice is to have
 	 * dialled first, and the host only if that may not be dialled, or
 	 * cannot be reached.  No dialer looks at it. */

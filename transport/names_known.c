@@ -160,6 +160,7 @@ on_lookup(void *arg, const struct lookup *what)
 		copy.err = SW_OK;
 	k->asking = false;
 	k->err = copy.err;
+	k->has_v4 = what->err == SW_OK && what->v4;
 	k->has_v6 = what->err == SW_OK && what->v6;
 	k->v6_first = what->err == SW_OK && what->v6_first;
 	k->other = what->other;
@@ -234,8 +235,8 @@ names_service_other(const struct names_service *s, const char *name, bool v4,
 {
 	const struct known *k = known_find(s, name);
 
-	if (k == NULL || k->until_ms <= s->l->now_ms ||
-	    addr_is_any(&k->other) || addr_is_v4(&k->other) != v4)
+	if (k == NULL || k->until_ms <= s->l->now_ms || !k->has_v4 ||
+	    !k->has_v6 || k->v6_first != v4)
 		return false;
 	*out = k->other;
 	return true;

@@ -60,7 +60,7 @@ struct known {
 	struct names_service *s;
 	struct waiters waiters;
 	bool asking;
-	bool has_v6, v6_first;
+	bool has_v4, has_v6, v6_first;
 	int err;			/* SW_OK: it exists */
 	int64_t until_ms;
 	struct sw_addr other;		/* as in struct lookup */

@@ -104,9 +104,9 @@ void names_service_query(struct names_service *s, const struct sw_addr *to,
 void names_service_cancel(struct names_service *s, const void *arg);
 
 /*
- * Who dials an exit by name gets the family that the exit prefers.  An address
- * of the name, when it has both, for a flow that asks for the other one; false:
- * it has none, or none is known (any more).  *out's port is 0.
+ * Who dials an exit by name gets the family that the exit prefers.  Has the name
+ * addresses of both, and is the one that is wanted not that?  Then *out is one
+ * of those, port 0; all zero where the exit tells none.
  */
 bool names_service_other(const struct names_service *s, const char *name,
     bool v4, struct sw_addr *out);

@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include "transport/serve_family.h"
 
 #define TABLE_FIRST 8
 #define CLOSE_ROOM 4
@@ -126,7 +129,8 @@ serve_chan_accept(struct serve_chan *c)
 	c->s->nopening--;
 }
 
-/* direct-tcpip: where to.  The originator is nobody's business. */
+/* direct-tcpip: where to.  The originator is nobody's business, but may be the
+ * word of a client for the family that it wants. */
 static bool
 get_target(struct rbuf *r, struct dial_target *to)
 {
@@ -139,6 +143,8 @@ get_target(struct rbuf *r, struct dial_target *to)
 	    wire_get_u32be(r, &from_port) != SW_OK || to->host[0] == '\0')
 		return false;
 	to->port = (uint16_t)port;
+	to->family = serve_is_text(from, SERVE_FAMILY_4) ? AF_INET :
+	    serve_is_text(from, SERVE_FAMILY_6) ? AF_INET6 : 0;
 	return true;
 }
 

@@ -254,6 +254,20 @@ interleave(struct serve_dial *d, const struct sw_addr *from, size_t n)
 	}
 }
 
+/* Those that are meant, if there are any. */
+static void
+keep_family(struct serve_dial *d)
+{
+	size_t kept = 0;
+
+	if (d->to.family == 0)
+		return;
+	for (size_t i = 0; i < d->n; i++)
+		if (addr_is_v4(&d->addrs[i]) == (d->to.family == AF_INET))
+			d->addrs[kept++] = d->addrs[i];
+	d->n = kept > 0 ? kept : d->n;
+}
+
 static void
 on_resolved(void *arg, int err, const struct sw_addr *addrs, size_t n)
 {
@@ -265,6 +279,8 @@ on_resolved(void *arg, int err, const struct sw_addr *addrs, size_t n)
 		return;
 	}
 	interleave(d, addrs, n);
+	if (d->g->outbound == NULL)		/* else they are the proxy's */
+		keep_family(d);
 	on_step(&d->step);
 }
 

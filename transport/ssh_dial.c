@@ -13,6 +13,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include "transport/serve_family.h"
 
 #define LONG_PATH_US 3000
 #define DIALS_MAX 16384
@@ -51,6 +54,15 @@ ssh_dials_wipe(struct ssh_dials *s)
 
 /* ---- opening ---- */
 
+/* Who connects is nobody's business; smolserve takes a family there. */
+static const char *
+originator(const struct dial *d, const struct dial_target *to)
+{
+	if (to == NULL || to->family == 0 || !ssh_tunnel_is_smolserve(d->t))
+		return ORIGINATOR;
+	return to->family == AF_INET ? SERVE_FAMILY_4 : SERVE_FAMILY_6;
+}
+
 /* Ask libssh again; it sends only the first time. */
 static int
 open_step(struct dial *d, const struct dial_target *to)
@@ -61,7 +73,7 @@ open_step(struct dial *d, const struct dial_target *to)
 		return ssh_channel_open_forward_unix(d->ch, to->host,
 		    ORIGINATOR, 0);
 	return ssh_channel_open_forward(d->ch, to != NULL ? to->host : "",
-	    to != NULL ? to->port : 0, ORIGINATOR, 0);
+	    to != NULL ? to->port : 0, originator(d, to), 0);
 }
 
 static struct dial *

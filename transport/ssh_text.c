@@ -147,7 +147,7 @@ parse_answer(const char *p, struct ssh_text_line *out)
 		if (take_address(p, &a) != NULL) {
 			bool *seen = addr_is_v4(&a) ? &out->v4 : &out->v6;
 
-			if (!*seen && (out->v4 || out->v6))
+			if (!*seen && (out->v4 || out->v6) && !addr_is_any(&a))
 				out->other = a;
 			*seen = true;
 			out->v6_first = out->v6_first || !out->v4;

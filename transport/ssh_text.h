@@ -49,7 +49,7 @@ struct ssh_text_line {
 	uint32_t id;			/* ANSWER */
 	bool v4, v6;
 	bool v6_first;			/* the first address is one */
-	struct sw_addr other;		/* the first of the other family; or 0 */
+	struct sw_addr other;		/* the first real one of the other family */
 	bool unknown;			/* "?": its resolver gave no answer */
 };
 

@@ -54,6 +54,11 @@ like "$(via_smolserve curl -sS -m 20 http://neverland.test/ 2>&1)" \
     "*Could not resolve host*" "an unknown name"
 like "$(via_smolserve curl -sS -m 20 http://v6.example.test/)" \
     "*the page of*" "a name with an IPv6 address only"
+is "$(via_smolserve sh -c 'for f in -4 -6; do
+	curl $f -sS -m 20 http://www.example.test/where; done' | tr '\n' ' ')" \
+    "203.0.113.1 2001:db8::1 " "a name with both: the family that is asked for"
+is "$(via_smolserve curl -4 -sS -m 20 http://v6.example.test/where)" \
+    "2001:db8::1" "IPv4 asked for, and none there: the name's own"
 is "$(via_smolserve dig +short +time=5 +tries=1 example.test MX)" \
     "10 www.example.test." "other records, by the server's own name server"
 is "$(strays client | grep -v '^tcp 10.9.0.1 2222 ')" "" \

@@ -74,6 +74,7 @@ the_family_that_the_exit_would_not_dial_has_an_address(void **state)
 {
 	const struct lookup six = { .v4 = true, .v6 = true, .v6_first = true,
 		.other = addr_v4(0xc0000201, 0) };
+	const struct lookup four = { .v4 = true, .v6 = true };
 	struct sw_addr got, zero = { .port = 0 };
 	struct fake_exit f;
 	struct heard h;
@@ -90,6 +91,11 @@ the_family_that_the_exit_would_not_dial_has_an_address(void **state)
 	assert_memory_equal(&got, &zero, sizeof(got));
 	f.l.now_ms += 61 * 1000;		/* and for a minute */
 	assert_false(names_service_other(f.s, "six.example", true, &got));
+	heard_resolve(&f, "four.example", AF_INET, &h);	/* and none is told */
+	fake_tells(&four);
+	assert_false(names_service_other(f.s, "four.example", true, &got));
+	assert_true(names_service_other(f.s, "four.example", false, &got));
+	assert_memory_equal(&got, &zero, sizeof(got));
 	heard_resolve(&f, "old.example", AF_INET, &h);
 	fake_says(SW_OK);
 	assert_false(names_service_other(f.s, "old.example", true, &got));

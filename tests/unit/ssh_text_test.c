@@ -121,7 +121,9 @@ resolver_lines_are_read(void **state)
 	assert_int_equal(addr_parse_ip(&expected, "2001:db8::1"), SW_OK);
 	assert_memory_equal(&l.other, &expected, sizeof(expected));
 	ssh_text_parse_line("8 0.0.0.0 ::", &l);
-	assert_true(l.v4 && l.v6 && !l.v6_first);
+	assert_true(l.v4 && l.v6 && !l.v6_first && addr_is_any(&l.other));
+	ssh_text_parse_line("8 :: 0.0.0.0", &l);
+	assert_true(l.v6_first && addr_is_any(&l.other));
 	ssh_text_parse_line("9", &l);
 	assert_int_equal(l.kind, SSH_TEXT_ANSWER);
 	assert_false(l.v4 || l.v6);
