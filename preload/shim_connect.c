@@ -63,23 +63,12 @@ handlers_restart(void)
 	return true;
 }
 
-static int64_t
-send_timeout_ms(int fd)
-{
-	struct timeval tv = { 0 };
-	socklen_t len = sizeof(tv);
-
-	if (sys_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &len) < 0)
-		return 0;
-	return (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
-}
-
 /* Until the end says something, which is put in *events.  0, -EINTR,
  * -EINPROGRESS (timeout). */
 static int
 wait_outcome(int fd, short *events)
 {
-	int64_t limit = send_timeout_ms(fd);
+	int64_t limit = shim_timeout_ms(fd, SO_SNDTIMEO);
 	int64_t until = limit == 0 ? SW_NEVER : clock_now_ms() + limit;
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	int saved = errno, n;

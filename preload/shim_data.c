@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 #ifndef MSG_FASTOPEN
 #define MSG_FASTOPEN 0x20000000
 #endif
@@ -43,8 +45,8 @@ native_sendmsg(int fd, const struct msghdr *m, int flags)
 	return r;
 }
 
-static ssize_t
-native_recvmsg(int fd, struct msghdr *m, int flags)
+ssize_t
+shim_native_recvmsg(int fd, struct msghdr *m, int flags)
 {
 	int saved = errno;
 	ssize_t r = shim_libc()->recvmsg(fd, m, flags);
@@ -120,35 +122,6 @@ send_stream(int fd, struct shim_tag t, const struct msghdr *m, int flags)
 	return r;
 }
 
-/* MSG_TRUNC on a stream: take the bytes and throw them away. */
-static ssize_t
-discard_stream(int fd, const struct msghdr *m, int flags)
-{
-	char scratch[1024];
-	struct iovec iov = { scratch, sizeof(scratch) };
-	struct msghdr one = { .msg_iov = &iov, .msg_iovlen = 1 };
-	size_t left = 0, done = 0;
-
-	for (size_t i = 0; i < m->msg_iovlen; i++)
-		left += m->msg_iov[i].iov_len;
-	if (flags & MSG_PEEK)
-		left = left < sizeof(scratch) ? left : sizeof(scratch);
-	while (left > 0) {
-		ssize_t r;
-
-		iov.iov_len = left < sizeof(scratch) ? left : sizeof(scratch);
-		r = native_recvmsg(fd, &one, done > 0 &&
-		    !(flags & MSG_WAITALL) ? flags | MSG_DONTWAIT : flags);
-		if (r <= 0)
-			return done > 0 ? (ssize_t)done : r;
-		done += (size_t)r;
-		left -= (size_t)r;
-		if (flags & MSG_PEEK)
-			break;
-	}
-	return (ssize_t)done;
-}
-
 static ssize_t
 recv_stream(int fd, struct shim_tag t, struct msghdr *m, int flags)
 {
@@ -163,9 +136,11 @@ recv_stream(int fd, struct shim_tag t, struct msghdr *m, int flags)
 	if (!(t.flags & SHIM_CONNECT))
 		return -ENOTCONN;
 	if (flags & MSG_TRUNC)
-		r = discard_stream(fd, m, flags & RECV_FLAGS);
+		r = shim_recv_nothing(fd, m, flags & RECV_FLAGS);
+	else if (shim_waits_for_all(fd, flags))
+		r = shim_recv_whole(fd, m, flags & RECV_FLAGS);
 	else
-		r = native_recvmsg(fd, &plain, flags & RECV_FLAGS);
+		r = shim_native_recvmsg(fd, &plain, flags & RECV_FLAGS);
 	if (r == -ECONNRESET)
 		return shim_true_error(fd, t, (int)r);
 	if (r >= 0) {
@@ -376,9 +351,14 @@ recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags,
 	if (n > IOV_MAX)
 		n = IOV_MAX;
 	while (done < n) {
-		ssize_t r = recvmsg(fd, &v[done].msg_hdr,
-		    flags & ~MSG_WAITFORONE);
+		ssize_t r;
 
+		/* An error is the next call's. */
+		if (done > 0 && shim_is_stream(t) && !shim_more_comes(fd,
+		    shim_waits_for_all(fd, flags | MSG_WAITALL) ? SW_NEVER :
+		    clock_now_ms()))
+			break;
+		r = recvmsg(fd, &v[done].msg_hdr, flags & ~MSG_WAITFORONE);
 		if (r < 0)
 			return done > 0 ? (int)done : -1;
 		v[done++].msg_len = (unsigned)r;

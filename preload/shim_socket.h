@@ -110,6 +110,26 @@ ssize_t shim_send_datagram(int fd, struct shim_tag t, const struct msghdr *m,
 ssize_t shim_recv_datagram(int fd, struct shim_tag t, struct msghdr *m,
     int flags);
 
+/* libc's recvmsg as -errno: it is the cancellation point. shim_data.c */
+ssize_t shim_native_recvmsg(int fd, struct msghdr *m, int flags);
+
+/* ---- shim_whole.c: streams of ours, by several calls ------------------------ */
+
+/* MSG_WAITALL, and MSG_TRUNC with or without it: a count, or -errno.  An error
+ * that comes after the first byte is the next call's. */
+ssize_t shim_recv_whole(int fd, const struct msghdr *m, int flags);
+ssize_t shim_recv_nothing(int fd, const struct msghdr *m, int flags);
+
+/* Would a call with these flags wait for all that it asks for? */
+bool shim_waits_for_all(int fd, int flags);
+
+/* Is there more to receive, or will there be until then (SW_NEVER: no limit)?
+ * False at the end, after an error, which stays, and after a signal. */
+bool shim_more_comes(int fd, int64_t until);
+
+/* SO_RCVTIMEO or SO_SNDTIMEO; 0: none. */
+int64_t shim_timeout_ms(int fd, int option);
+
 /* Send SIGPIPE to this thread unless MSG_NOSIGNAL; returns -EPIPE. */
 int shim_broken_pipe(int flags);
 

@@ -58,6 +58,54 @@ ok "the SSH server is back: it works" \
     wrapped curl -sS -m 20 http://www.example.test/
 interrupted "the session is killed" kill_sessions
 
+# However a program receives, what was cut does not end well: an error that came
+# after the first bytes of a call is the next one's.
+cat >"$T/ways.py" <<'END'
+import os, socket, sys
+def lowat(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 3000)
+    return len(os.read(s.fileno(), 60000))
+ways = {
+    "recv": lambda s: len(s.recv(60000)),
+    "all": lambda s: len(s.recv(60000, socket.MSG_WAITALL)),
+    "parts": lambda s: s.recvmsg_into(
+        [bytearray(20000), bytearray(3), bytearray(9999)], 0,
+        socket.MSG_WAITALL)[0],
+    "thrown": lambda s: s.recv_into(bytearray(30000), 30000,
+        socket.MSG_TRUNC | socket.MSG_WAITALL),
+    "lowat": lowat,
+}
+for name, way in ways.items():
+    if os.fork():
+        continue
+    s = socket.create_connection(("www.example.test", 80))
+    s.sendall(b"GET /slow HTTP/1.0\r\nHost: www.example.test\r\n\r\n")
+    s.recv(1)
+    os.write(1, b".")
+    try:
+        while way(s):
+            pass
+        end = "well"
+    except OSError as e:
+        end = e.errno
+    os.write(2, f"{name} {end}\n".encode())
+    os._exit(0)
+for name in ways:
+    os.wait()
+END
+begun() { [ "$(wc -c <"$T/part")" -eq 5 ]; }
+for how in cut_tunnel kill_sessions; do
+	: >"$T/part"
+	wrapped timeout 60 python3 "$T/ways.py" >"$T/part" 2>"$T/err" &
+	job=$!
+	ok "$how: five ways to receive have begun" within 20 begun
+	$how
+	wait $job
+	is "$(sort "$T/err" | tr '\n' ' ')" \
+	    "all 104 lowat 104 parts 104 recv 104 thrown 104 " \
+	    "$how: each ends in ECONNRESET"
+done
+
 # One program's life through all of it.
 rm -f "$T/step"*
 wrapped sh -c '
