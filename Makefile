@@ -212,7 +212,7 @@ OUR_LIBS = -Wl,--as-needed $(IROH_LIBS) $(SSH_LIBS) $(MIX_LIBS)
 # Replays files in an ordinary build; `make fuzz` swaps the driver.
 FUZZ_MAIN ?= tests/fuzz/replay.c
 
-# What several unit tests stand on.
+# What several tests stand on.
 RIGS := $(B)/librig.a
 $(RIGS): $(call objects,$(wildcard tests/rig/*.c))
 	$(ARCHIVE)
@@ -220,8 +220,8 @@ $(B)/tests/unit/%: tests/unit/%.c $(RIGS) $(OURS)
 	$(COMPILE) $< $(RIGS) $(OURS) $(LDHARD) $(OUR_LIBS) -lcmocka -o $@
 $(B)/tests/prop/%: tests/prop/%.c $(RIGS) $(OURS)
 	$(COMPILE) $< $(RIGS) $(OURS) $(LDHARD) $(OUR_LIBS) -lcmocka -o $@
-$(B)/tests/fuzz/%: tests/fuzz/%.c $(OURS)
-	$(COMPILE) $(LWIP_INC) $< $(FUZZ_MAIN) $(OURS) $(LDHARD) $(OUR_LIBS) -o $@
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(RIGS) $(OURS)
+	$(COMPILE) $(LWIP_INC) $< $(FUZZ_MAIN) $(RIGS) $(OURS) $(LDHARD) $(OUR_LIBS) -o $@
 $(B)/tests/lib/iroh_pipe $(B)/tests/lib/netdir_ask: $(B)/tests/%: tests/%.c $(OURS)
 	$(COMPILE) $< $(OURS) $(LDHARD) $(OUR_LIBS) -o $@
 $(B)/tests/leak/static: tests/leak/static.c

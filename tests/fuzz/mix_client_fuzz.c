@@ -13,6 +13,7 @@
 #include "mix/nymseal.h"
 #include "mix/prim.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/rig/nowhere.h"
 
 #define STEPS 200
 
@@ -30,18 +31,6 @@ zeros(struct rng *self, void *out, size_t n)
 }
 
 static struct rng rng = { zeros };
-
-static int
-transmit(void *arg, const struct sw_addr *first, uint8_t rotation,
-    const uint8_t *pkt, size_t len)
-{
-	(void)arg;
-	(void)first;
-	(void)rotation;
-	(void)pkt;
-	(void)len;
-	return SW_OK;
-}
 
 static void
 message(void *arg, const struct nymmsg *m)
@@ -94,7 +83,7 @@ unix_now(void *arg)
 }
 
 static const struct mixclient_events mix_events = {
-	.transmit = transmit, .message = message,
+	.transmit = nowhere_transmit, .message = message,
 };
 static const struct iprclient_events ipr_events = {
 	up, packet, writable, down,

@@ -16,6 +16,7 @@
 #include "mix/iprexit.h"
 #include "mix/prim.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/rig/nowhere.h"
 
 #define STEPS 200
 
@@ -210,27 +211,6 @@ fuzz_gateway(struct rbuf *in)
 	gwserver_wipe(&g.gw);
 }
 
-/* --- an exit, and its clients ------------------------------------------- */
-
-static int
-no_transmit(void *arg, const struct sw_addr *first, uint8_t rotation,
-    const uint8_t *pkt, size_t len)
-{
-	(void)arg;
-	(void)first;
-	(void)rotation;
-	(void)pkt;
-	(void)len;
-	return SW_OK;
-}
-
-static void
-no_message(void *arg, const struct nymmsg *m)
-{
-	(void)arg;
-	(void)m;
-}
-
 static void
 exit_packet(void *arg, const uint8_t *pkt, size_t len)
 {
@@ -251,25 +231,15 @@ exit_gone(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6)
 		abort();
 }
 
-static void
-exit_writable(void *arg, const struct sw_addr *inner)
-{
-	(void)arg;
-	(void)inner;
-}
-
 /* The low bits of a step say which of four clients speaks. */
 static void
 fuzz_exit(struct rbuf *in)
 {
-	static const struct mixclient_events mix_events = {
-		.transmit = no_transmit, .message = no_message,
-	};
 	static const struct iprexit_events events = {
-		exit_packet, exit_gone, exit_writable,
+		exit_packet, exit_gone, nowhere_writable,
 	};
 	struct mixclient_config mc = { .profile = mix_profile_find("raw"),
-	    .events = &mix_events, .rng = &rng.rng, .pool = 64, .peers = 8 };
+	    .events = &nowhere_mix, .rng = &rng.rng, .pool = 64, .peers = 8 };
 	static struct mixclient *mix;	/* large, and only asked for SURBs */
 	struct iprexit *x = NULL;
 	struct iprexit_config cfg = { .events = &events, .arg = &x,

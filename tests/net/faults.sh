@@ -1,6 +1,6 @@
 #!/bin/sh
-# Faults: whatever breaks, a program gets an error at once, never a hang, never
-# a clean end of half a file, and never the host's own network.
+# Faults: whatever breaks, a program gets an error, never a hang, never a
+# clean end of half a file, and never the host's own network.
 
 . "${0%/*}/../lib/net.sh"
 

@@ -96,6 +96,6 @@ within 5 sh -c "[ \$(grep -c 'going down;' '$T/serve.log') -ge 3 ]"
 start=$(date +%s%N)
 kill -TERM "$pid_smolserve"
 wait "$pid_smolserve"
-ok "a second signal ends it at once" \
+ok "a second signal ends it before --drain would" \
     [ $((($(date +%s%N) - start) / 1000000)) -lt 30000 ]
 tap_end

@@ -153,7 +153,7 @@ within 10 sh -c "[ \$(wc -l <$T/held) -ge 4 ]"
 is "$(cat "$T/held")" "found and up
 ConnectionResetError
 refused
-no name" "down: a program hears of it at once, and gets no further"
+no name" "down: a program hears of it, and gets no further"
 rm "$T/held"			# or the last one's "up" would be taken for ours
 on client "$SW" python3 "$T/hold.py" $WWW >"$T/held" 2>&1 &
 within 10 grep -q up "$T/held"

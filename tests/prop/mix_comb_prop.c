@@ -2,10 +2,8 @@
  * A table's multiples are X25519's, for random points and scalars and for the
  * points with a part of small order.  SEED=n replays a run.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

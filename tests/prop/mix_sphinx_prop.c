@@ -2,10 +2,8 @@
  * Round trips with seeded random routes, sizes and contents: what a sender
  * makes, each hop peels, and the last one reads.  SEED=n replays a run.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,6 @@
 #include "tests/rig/fake_exit.h"
+#include "tests/rig/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 

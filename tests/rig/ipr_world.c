@@ -1,9 +1,6 @@
 #include "tests/rig/ipr_world.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/nowhere.h"
+#include "tests/rig/unit.h"
 
 static int
 transmit(void *arg, const struct sw_addr *first, uint8_t rotation,
@@ -155,15 +152,8 @@ exit_gone(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6)
 	w->gone++;
 }
 
-static void
-exit_writable(void *arg, const struct sw_addr *inner)
-{
-	(void)arg;
-	(void)inner;
-}
-
 static const struct iprexit_events exit_events = {
-	exit_packet, exit_gone, exit_writable,
+	exit_packet, exit_gone, nowhere_writable,
 };
 
 int64_t

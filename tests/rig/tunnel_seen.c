@@ -1,11 +1,8 @@
 #include "tests/rig/tunnel_seen.h"
+#include "tests/rig/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/rig/far_server.h"
 

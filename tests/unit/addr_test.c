@@ -1,12 +1,9 @@
 /* One address type for both families: conversion, text and classes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/rig/unit.h"
+
 #include <string.h>
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <netinet/in.h>
 
 #include "base/addr.h"

@@ -1,9 +1,7 @@
 /* A transport's connections on a loop: what comes of them, and of those that
  * nobody waits for. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -1,10 +1,7 @@
 /* -R: a stream that came, and the connection that it gets here; the thread that
  * makes connections (reach.c). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>

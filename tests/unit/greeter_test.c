@@ -1,9 +1,6 @@
 /* Handshakes at a listener: who is done gets through, whatever others do not
  * do. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include "mix/greeter.h"
 #include "tests/unit/tls_rig.h"

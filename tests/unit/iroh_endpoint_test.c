@@ -1,8 +1,5 @@
 /* Two endpoints in one process, over loopback UDP. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -369,7 +366,7 @@ a_finished_endpoint_lives_as_long_as_its_stream(void **state)
 /* Killed and started again with the same key, a server knows nothing of the
  * connection, and says so: the client need not wait for silence. */
 static void
-a_restarted_server_ends_old_streams_at_once(void **state)
+a_restarted_server_ends_old_streams_before_silence_does(void **state)
 {
 	char dir[] = "/tmp/iroh-test.XXXXXX", key[64], b;
 	struct iroh_endpoint *one, *two;
@@ -457,7 +454,8 @@ main(void)
 		cmocka_unit_test(of_several_addresses_the_one_that_answers_is_used),
 		cmocka_unit_test(closing_an_endpoint_delivers_and_ends_its_streams),
 		cmocka_unit_test(a_finished_endpoint_lives_as_long_as_its_stream),
-		cmocka_unit_test(a_restarted_server_ends_old_streams_at_once),
+		cmocka_unit_test(
+		    a_restarted_server_ends_old_streams_before_silence_does),
 		cmocka_unit_test(many_streams_at_once),
 		cmocka_unit_test(no_more_streams_than_allowed),
 	};

@@ -1,8 +1,5 @@
 /* Ids, tickets, addresses and keys of iroh, against iroh's own texts. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,9 +1,6 @@
 /* Datagram sockets on loopback that a program holds by a pair only. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>

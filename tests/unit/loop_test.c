@@ -1,12 +1,9 @@
 /* The loop: order within a turn, removal from within callbacks, timers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/rig/unit.h"
+
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/container.h"

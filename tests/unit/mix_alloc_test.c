@@ -1,10 +1,8 @@
 /* Once everything flows, no packet costs an allocation: not in the client, not
  * in the gateways, mixes and exit on its way.  All of them run here, on real
  * sockets, and malloc() is this file's. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 #include "mix/localnet.h"
 #include "mix/mixtunnel.h"
 #include "mix/prim.h"
+#include "tests/rig/nowhere.h"
 
 #define PACKETS 300			/* there and back in each round */
 #define ROUNDS 20
@@ -85,23 +84,8 @@ world_packet(void *arg, const uint8_t *pkt, size_t len)
 	(void)!localnet_send(net, &to, back, len);
 }
 
-static void
-world_gone(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6)
-{
-	(void)arg;
-	(void)ip4;
-	(void)ip6;
-}
-
-static void
-world_writable(void *arg, const struct sw_addr *to)
-{
-	(void)arg;
-	(void)to;
-}
-
 static const struct iprexit_events world_events = {
-	world_packet, world_gone, world_writable,
+	world_packet, nowhere_gone, nowhere_writable,
 };
 
 static void

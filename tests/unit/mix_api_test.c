@@ -1,8 +1,6 @@
 /* A topology out of what a directory service answers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,13 +265,6 @@ what_leads_nowhere_is_refused(void **state)
 	topology_api_free(a);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 /* It would be a line of a request, and of what a person reads. */
 static void
 a_host_that_is_no_name_is_left_out(void **state)
@@ -308,5 +299,5 @@ main(void)
 		cmocka_unit_test(what_leads_nowhere_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

@@ -1,8 +1,5 @@
 /* Clients that talk across a mix network in memory. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include "mix/nymseal.h"
 #include "mix/pending.h"
@@ -291,13 +288,6 @@ reply_keys_are_found_once(void **state)
 	replykeys_free(k);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -314,5 +304,5 @@ main(void)
 		cmocka_unit_test(reply_keys_are_found_once),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

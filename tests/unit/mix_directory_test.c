@@ -1,9 +1,7 @@
 /* The directory's answers.  That the real crates read them is shown by
  * tests/interop (nym_vectors check). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <jansson.h>
 
 #include "mix/directory.h"

@@ -1,10 +1,8 @@
 /* The exit: its policy, what it reads of packets, the errors it answers, and
  * that its clients are apart.  Clients here are tags without SURBs: what the
  * exit would answer stays in its queues. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +11,7 @@
 #include "mix/iprexit.h"
 #include "mix/ipsum.h"
 #include "mix/prim.h"
+#include "tests/rig/nowhere.h"
 #include "tests/unit/fakenet.h"
 
 static struct sw_addr
@@ -221,29 +220,6 @@ struct rig {
 	uint8_t last[64];
 };
 
-static int
-no_transmit(void *arg, const struct sw_addr *first, uint8_t rotation,
-    const uint8_t *pkt, size_t len)
-{
-	(void)arg;
-	(void)first;
-	(void)rotation;
-	(void)pkt;
-	(void)len;
-	return SW_OK;
-}
-
-static void
-no_message(void *arg, const struct nymmsg *m)
-{
-	(void)arg;
-	(void)m;
-}
-
-static const struct mixclient_events mix_events = {
-	.transmit = no_transmit, .message = no_message,
-};
-
 static void
 rig_packet(void *arg, const uint8_t *pkt, size_t len)
 {
@@ -261,15 +237,8 @@ rig_gone(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6)
 	((struct rig *)arg)->gone++;
 }
 
-static void
-rig_writable(void *arg, const struct sw_addr *inner)
-{
-	(void)arg;
-	(void)inner;
-}
-
 static const struct iprexit_events rig_events = {
-	rig_packet, rig_gone, rig_writable,
+	rig_packet, rig_gone, nowhere_writable,
 };
 
 static struct rig *
@@ -279,7 +248,7 @@ new_rig(void)
 	struct iprexit_config cfg = { .events = &rig_events, .arg = r };
 
 	fakenet_init(&r->net, 9);
-	cfg.mix = fakenet_add(&r->net, 0, "raw", &mix_events, r);
+	cfg.mix = fakenet_add(&r->net, 0, "raw", &nowhere_mix, r);
 	cfg.rng = &r->net.rng.rng;
 	r->exit = iprexit_new(&cfg);
 	return r;

@@ -1,8 +1,6 @@
 /* Fragments: cut and joined as by the nym-* crates, and refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,13 +204,6 @@ cover_is_recognised_and_is_no_fragment(void **state)
 	assert_false(nymseal_is_cover(frag, sizeof(frag)));
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -224,5 +215,5 @@ main(void)
 		cmocka_unit_test(cover_is_recognised_and_is_no_fragment),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

@@ -1,9 +1,6 @@
 /* Client-gateway handshake, authentication, messages and frames against those
  * of nym-gateway-requests. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include "base/wipe.h"
 #include "mix/gwlink.h"
@@ -270,13 +267,6 @@ the_crates_frames_open_and_are_rebuilt(void **state)
 	vec_close(&v);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -292,5 +282,5 @@ main(void)
 		cmocka_unit_test(the_crates_frames_open_and_are_rebuilt),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

@@ -1,8 +1,6 @@
 /* Nodes that lose packets are avoided, and no others. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <string.h>
 
 #include "mix/health.h"

@@ -1,8 +1,6 @@
 /* An identity on disk: ours alone, whole or not at all. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

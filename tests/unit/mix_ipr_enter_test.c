@@ -1,8 +1,5 @@
 /* An IPR client and an exit: how one lets the other in, and knows it again. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include "tests/rig/ipr_world.h"
 
@@ -233,13 +230,6 @@ an_exit_that_is_not_there_is_told(void **state)
 	world_free(w);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -259,5 +249,5 @@ main(void)
 		cmocka_unit_test(an_exit_that_is_not_there_is_told),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

@@ -1,8 +1,5 @@
 /* An IPR client and an exit: packets, and the SURBs that bring answers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include "tests/rig/ipr_world.h"
 
@@ -203,13 +200,6 @@ a_busy_machine_wastes_no_slots(void **state)
 	world_free(w);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -222,5 +212,5 @@ main(void)
 		cmocka_unit_test(lost_answers_do_not_starve_the_exit),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

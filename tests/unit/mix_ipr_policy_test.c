@@ -1,8 +1,5 @@
 /* An exit and its clients: what it takes from whom. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include "mix/iprsent.h"
 #include "tests/rig/ipr_world.h"
@@ -266,13 +263,6 @@ private_destinations_are_refused(void **state)
 	world_free(w);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -284,5 +274,5 @@ main(void)
 		cmocka_unit_test(a_refusal_finds_the_packet_it_is_about),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

@@ -1,10 +1,8 @@
 /* The mix tunnel through a whole network on loopback, real sockets included.
  * The world beyond the exit answers each packet with its addresses
  * exchanged. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include "mix/mixtunnel.h"
 #include "mix/prim.h"
 #include "mix/stream.h"
+#include "tests/rig/nowhere.h"
 
 struct world {
 	struct loop loop;
@@ -41,23 +40,8 @@ world_packet(void *arg, const uint8_t *pkt, size_t len)
 	(void)!localnet_send(w->net, &to, back, len);
 }
 
-static void
-world_gone(void *arg, const struct sw_addr *ip4, const struct sw_addr *ip6)
-{
-	(void)arg;
-	(void)ip4;
-	(void)ip6;
-}
-
-static void
-world_writable(void *arg, const struct sw_addr *inner)
-{
-	(void)arg;
-	(void)inner;
-}
-
 static const struct iprexit_events world_events = {
-	world_packet, world_gone, world_writable,
+	world_packet, nowhere_gone, nowhere_writable,
 };
 
 static void
@@ -491,13 +475,6 @@ an_entry_that_takes_no_clients_is_refused(void **state)
 	free_world(w);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -513,5 +490,5 @@ main(void)
 		cmocka_unit_test(an_entry_that_takes_no_clients_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

@@ -1,8 +1,6 @@
 /* Messages, addresses and frames against those of the nym-* crates. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <string.h>
 
 #include "mix/nymaddr.h"
@@ -261,13 +259,6 @@ nonsense_frames_are_refused_at_the_first_wrong_byte(void **state)
 	}
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -283,5 +274,5 @@ main(void)
 		    nonsense_frames_are_refused_at_the_first_wrong_byte),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

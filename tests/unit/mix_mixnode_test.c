@@ -1,9 +1,7 @@
 /* A node's way with packets: what it passes on, and what it drops and
  * counts; and its memory of what it has seen. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,7 @@
 /* What nodes say of themselves, and the network that a directory makes of
  * it; answers of a directory as a node reads them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,5 @@
 /* Topology files, routes, and IPR messages against those of the crates. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include "mix/iprmsg.h"
 #include "mix/ipsum.h"
@@ -388,13 +385,6 @@ checksums_are_filled_and_checked(void **state)
 	}
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -412,5 +402,5 @@ main(void)
 		cmocka_unit_test(checksums_are_filled_and_checked),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

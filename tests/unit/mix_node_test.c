@@ -1,9 +1,7 @@
 /* A gateway and its clients over real sockets on loopback: what is stored for
  * those who are away, what bounds it, and whose a session is. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

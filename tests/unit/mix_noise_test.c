@@ -1,10 +1,8 @@
 /* Noise between nodes: the transcript of nym-network.md A.5, whose generator
  * reproduces the published vectors of this protocol; and that nothing else is
  * taken for it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdio.h>
 #include <string.h>
 

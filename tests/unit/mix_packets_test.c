@@ -1,8 +1,6 @@
 /* Acks, sealed packets and replies against those of the nym-* crates. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <string.h>
 
 #include "mix/ack.h"
@@ -168,13 +166,6 @@ end_to_end_keys_agree(void **state)
 	assert_memory_equal(pub, want, 32);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -186,5 +177,5 @@ main(void)
 		cmocka_unit_test(end_to_end_keys_agree),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

@@ -1,13 +1,12 @@
 /* Packets prepared ahead, by threads: right ones, for the right network, and
  * not waited for.  Waits are for a condition, with an end far away. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <time.h>
 #include <unistd.h>
 
 #include "mix/preparer.h"
+#include "tests/rig/nowhere.h"
 #include "tests/unit/fakenet.h"
 
 #define WAIT_MS 20000
@@ -258,19 +257,12 @@ transmit(void *arg, const struct sw_addr *first, uint8_t rotation,
 	return fakenet_transmit(arg, first, rotation, pkt, len);
 }
 
-static void
-message(void *arg, const struct nymmsg *m)
-{
-	(void)arg;
-	(void)m;
-}
-
 /* Faster than any thread, slower, and after a pause: all of it arrives. */
 static void
 a_client_is_never_held_up(void **state)
 {
 	static const struct mixclient_events events = {
-		.transmit = transmit, .message = message,
+		.transmit = transmit, .message = nowhere_message,
 	};
 	static uint8_t data[30000];
 	struct mixclient *a, *b;

@@ -1,8 +1,5 @@
 /* Primitives of mix/, each in the portable and in the hardware form. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include "base/blake3.h"
 #include "mix/gcm_siv.h"
@@ -286,13 +283,6 @@ exponential_samples_have_their_mean(void **state)
 	assert_int_equal(rng_exponential(&r.rng, 0), 0);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 /* Random points, on the twist too, the extremes, and those of low order. */
 static void
 many_multiplications_are_as_many_single_ones(void **state)
@@ -350,5 +340,5 @@ main(void)
 		cmocka_unit_test(exponential_samples_have_their_mean),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

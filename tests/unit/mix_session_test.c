@@ -1,9 +1,7 @@
 /* A client's and a gateway's session, over websockets whose bytes arrive in
  * pieces of any size. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -535,13 +533,6 @@ an_upgrade_that_lies_is_refused(void **state)
 	free_pair(p);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -559,5 +550,5 @@ main(void)
 		cmocka_unit_test(an_upgrade_that_lies_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

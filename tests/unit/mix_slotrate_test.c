@@ -1,8 +1,6 @@
 /* Slots slow down to what a network carries, and not below. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -250,13 +248,6 @@ a_slow_mix_is_used_and_not_drowned(void **state)
 	fakenet_wipe(&n);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -268,5 +259,5 @@ main(void)
 		cmocka_unit_test(a_slow_mix_is_used_and_not_drowned),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

@@ -1,8 +1,5 @@
 /* Sphinx packets and SURBs against those of sphinx-packet 0.6.0. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include "base/wipe.h"
 #include "mix/lioness.h"
@@ -398,13 +395,6 @@ damaged_surbs_are_refused_and_wiped(void **state)
 	assert_int_equal(surb_get(&s, bytes, 380 + 96), SW_ERR_FORMAT);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	return prim_init();
-}
-
 int
 main(void)
 {
@@ -421,5 +411,5 @@ main(void)
 		cmocka_unit_test(damaged_surbs_are_refused_and_wiped),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, unit_prim_init, NULL);
 }

@@ -1,8 +1,6 @@
 /* Websocket frames as RFC 6455 has them, good and bad, whole and in pieces. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdlib.h>
 #include <string.h>
 

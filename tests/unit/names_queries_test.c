@@ -1,8 +1,6 @@
 /* The names service with a fake exit: DNS messages that programs send. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <string.h>
 
 #include "tests/rig/fake_exit.h"

@@ -1,8 +1,6 @@
 /* The names service where names get their real addresses: DNS by datagrams. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdlib.h>
 #include <string.h>
 

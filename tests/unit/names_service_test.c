@@ -1,8 +1,6 @@
 /* The names service with a fake exit: names, and the addresses they get. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 

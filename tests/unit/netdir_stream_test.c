@@ -1,9 +1,7 @@
 /* A stream that waits at an address of this process: bytes and ends pass, and
  * nobody else gets it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,6 @@
 /* The conversation with a proxy, byte by byte (RFC 1928, 1929, 9110). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/rig/unit.h"
 
-#include <cmocka.h>
 #include <string.h>
 
 #include "transport/proxy.h"

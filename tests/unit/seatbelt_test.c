@@ -2,11 +2,8 @@
  * The filter twice: the program itself, run by a small machine here for every
  * architecture's entry, and the real thing in a child process.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/netlink.h>

@@ -5,13 +5,10 @@
 #ifndef SW_TESTS_SERVE_RIG_H
 #define SW_TESTS_SERVE_RIG_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/rig/unit.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include <sodium.h>
 
 #include "transport/serve_ssh_private.h"

@@ -1,12 +1,9 @@
 /* Who may log in and where to: lines, patterns, rules, the host key's file. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/rig/unit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "transport/serve_authkeys.h"
 #include "transport/serve_cipher.h"

@@ -2,11 +2,8 @@
  * A session without a tunnel, on one loop: what its control channel answers,
  * and what a link is given.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>

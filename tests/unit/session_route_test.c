@@ -1,8 +1,6 @@
 /* Packets of many owners at one address pair: ports and whose a packet is. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdlib.h>
 #include <string.h>
 

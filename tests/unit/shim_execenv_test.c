@@ -1,11 +1,8 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/rig/unit.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
 
 #include "preload/shim_execenv.h"
 

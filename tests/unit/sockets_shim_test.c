@@ -3,13 +3,10 @@
  * where an address may lead, which paths are hidden, the table of options and
  * the image's memory of its sockets.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/rig/unit.h"
+
 #include <string.h>
 
-#include <cmocka.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

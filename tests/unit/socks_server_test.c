@@ -1,9 +1,6 @@
 /* The proxy with its sockets, over a dialer and datagrams of the test's own. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

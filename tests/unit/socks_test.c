@@ -1,9 +1,6 @@
 /* What clients of a proxy say and are told, byte for byte. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <string.h>
 
 #include "transport/socks_parse.h"

@@ -1,8 +1,6 @@
 /* Many bytes through the ssh tunnel, with a real sshd on loopback. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

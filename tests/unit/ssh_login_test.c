@@ -1,8 +1,6 @@
 /* The ssh tunnel comes up, or says why not, with a real sshd on loopback. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -124,7 +122,7 @@ certificate_next_to_the_key_logs_in(void **state)
 }
 
 static void
-no_server_is_told_at_once(void **state)
+no_server_is_a_refused_connection(void **state)
 {
 	struct seen s;
 
@@ -151,7 +149,7 @@ main(void)
 		cmocka_unit_test(refused_login_says_what_the_server_accepts),
 		cmocka_unit_test(key_with_a_passphrase_is_named),
 		cmocka_unit_test(certificate_next_to_the_key_logs_in),
-		cmocka_unit_test(no_server_is_told_at_once),
+		cmocka_unit_test(no_server_is_a_refused_connection),
 	};
 
 	if (access("/usr/sbin/sshd", X_OK) != 0) {

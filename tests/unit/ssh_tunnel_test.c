@@ -1,8 +1,6 @@
 /* Channels, ports and names over the ssh tunnel, with a real sshd. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -8,10 +8,6 @@
 #ifndef SW_TESTS_STACK_RIG_H
 #define SW_TESTS_STACK_RIG_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #ifdef RIG_PLAIN		/* fuzz targets: a broken rule aborts */
 #include <stdlib.h>
 #define assert_true(x) ((x) ? (void)0 : abort())
@@ -21,7 +17,7 @@
 #define assert_in_range(x, lo, hi) assert_true((x) >= (lo) && (x) <= (hi))
 #define fail_msg(...) abort()
 #else
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 #endif
 
 #include <errno.h>

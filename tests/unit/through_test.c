@@ -1,9 +1,6 @@
 /* The door between threads that ask for a stream and the loop that dials. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/rig/unit.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -165,7 +162,7 @@ who_gives_up_leaves_no_dial(void **state)
 }
 
 static void
-a_cancelled_thread_leaves_at_once(void **state)
+a_cancelled_thread_does_not_wait_for_its_dial(void **state)
 {
 	int cancel = eventfd(0, EFD_CLOEXEC);
 	struct asker a;
@@ -236,7 +233,7 @@ main(void)
 		T(a_thread_gets_a_stream_with_both_ends),
 		T(a_refusal_has_its_reason),
 		T(who_gives_up_leaves_no_dial),
-		T(a_cancelled_thread_leaves_at_once),
+		T(a_cancelled_thread_does_not_wait_for_its_dial),
 		T(closing_tells_all_who_wait_and_who_come_later),
 		T(a_crowd_is_served_while_the_door_closes),
 	};

@@ -1,11 +1,8 @@
 /* The TLS transport against our own TLS server, on loopback. */
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/rig/unit.h"
 
-#include <cmocka.h>
+#include <signal.h>
+
 
 #include "tests/unit/tls_rig.h"
 

@@ -1,10 +1,5 @@
 /* Cursors refuse, zero the output and keep their place; what was put is got. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/rig/unit.h"
 
 #include "base/wire.h"
 
