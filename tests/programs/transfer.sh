@@ -51,5 +51,9 @@ row "wget ftp, IPv4 of both" wget 21 '*the page of*' 'wget -4 -q -t 1 -T 10 -O- 
 row "curl ftp, PASV" curl 21 '*the page of*' 'curl -4 -sS --disable-epsv --no-ftp-skip-pasv-ip ftp://$H:$P/index.html'
 row "lftp" lftp 21 '*the page of*' \
     'lftp -c "set net:max-retries 1; set net:timeout 8; set ftp:passive-mode on; open -p $P $H; cat index.html"'
+row "ncftpget" ncftpget 21 '*the page of*' \
+    'cd $D && HOME=$D ncftpget -V -t 10 -r 0 -P $P $H . index.html && cat index.html'
+row "perl Net::FTP" perl - '*the page of*' \
+    'perl -MNet::FTP -e "\$f = Net::FTP->new(\"$H\", Timeout => 10, Passive => 1) or die; \$f->login && \$f->get(\"index.html\", \\*STDOUT) or die"'
 row "tnftp" tnftp 21 '*the page of*' 'tnftp -V -o - ftp://$H:$P/index.html'
 tap_end
