@@ -48,17 +48,22 @@ leave(struct junction *j)
 	}
 }
 
+/* Whoever closes the socket next resets it, or does not. */
+static void
+reset_at_close(int fd, bool on)
+{
+	const struct linger hard = { .l_onoff = on, .l_linger = 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+}
+
 static void
 close_socket(struct junction *j, bool reset)
 {
-	const struct linger hard = { .l_onoff = 1, .l_linger = 0 };
-
 	if (j->w.fd < 0)
 		return;
 	loop_del(j->l, &j->w);
-	if (reset)
-		(void)setsockopt(j->w.fd, SOL_SOCKET, SO_LINGER, &hard,
-		    sizeof(hard));
+	reset_at_close(j->w.fd, reset);
 	close(j->w.fd);
 	j->w.fd = -1;
 }
@@ -220,6 +225,8 @@ far_opened(void *arg)
 
 	enter(j);
 	j->open = true;
+	/* If we are killed, the kernel closes it: not a clean end. */
+	reset_at_close(j->w.fd, true);
 	if (j->ev->opened != NULL)
 		j->ev->opened(j->arg);
 	if (!j->dead && j->dial != NULL)
@@ -357,6 +364,7 @@ junction_adopt(struct loop *l, int fd, struct dial *d,
 		return NULL;
 	j->dial = d;
 	j->open = true;
+	reset_at_close(fd, true);
 	*dial_ev = &far_events;
 	*dial_arg = j;
 	loop_mod(l, &j->w, EPOLLIN);

@@ -96,6 +96,19 @@ ok "the proxy works again when the server is back" within 40 is_back
 stop && pass "an interrupt ends it all" || fail "an interrupt ends it all"
 fails "the port is free again" hears client 1080
 
+# Not even when nothing of ours is left to say so does a part look whole.
+serving --socks 1080 || exit 1
+: >"$T/part"
+get -x socks5h://127.0.0.1:1080 $U/slow >"$T/part" 2>"$T/err" &
+job=$!
+ok "a slow download by the proxy has begun" within 20 test -s "$T/part"
+# shellcheck disable=SC2046 # a list
+kill -9 $(sessions)
+wait $job
+is $? 56 "the session is killed: its clients are reset"
+diag "$(cat "$T/err")"
+rm -f "$T/client-smolwrap.log"
+
 # --- who may -------------------------------------------------------------
 (umask 077; echo me:secret >"$T/auth")
 serving --socks 1080 --socks-auth "$T/auth" || exit 1
