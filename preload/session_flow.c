@@ -38,11 +38,10 @@ target(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 	 * packets; at the server they would mean the server's own services. */
 	if (addr_is_loopback(dst))
 		return SW_ERR_DENIED;
-	/* By name, unless that would lead to the other family's address. */
+	/* The server has just been asked where that is. */
 	if ((r = names_target(t->map, dst, out)) == SW_OK &&
-	    names_is_virtual(dst) && names_service_other(t->t.names, out->host,
-	    addr_is_v4(dst), &out->address))
-		out->family = addr_is_v4(dst) ? AF_INET : AF_INET6;
+	    names_is_virtual(dst))
+		names_service_aim(t->t.names, addr_is_v4(dst), out);
 	return r;
 }
 

@@ -32,9 +32,11 @@ struct dial_target {
 	 * such and the exit lets itself be told.  0: any. */
 	int family;
 	/* Unless all zero: an address of the host that the splice is to have
-	 * dialled first, and the host only if that may not be dialled, or
-	 * cannot be reached.  No dialer looks at it. */
+	 * dialled first, and the host only if that may not be dialled, cannot
+	 * be reached, or fails and is not the only one (`alone`).  No dialer
+	 * looks at these. */
 	struct sw_addr address;
+	bool alone;
 };
 
 struct dialer;		/* an implementation's own */

@@ -182,6 +182,7 @@ splice_set_dialer(struct splice *s, struct dialer *d,
 {
 	s->dialer = d;
 	s->dialer_ops = ops;
+	s->by_host = false;
 }
 
 void

@@ -34,6 +34,9 @@ dial_opened(void *arg)
 {
 	struct joint *j = arg;
 
+	/* It knows by name what may be dialled: no more vain attempts. */
+	if (j->denied)
+		j->splice->by_host = true;
 	j->dial_opened = true;
 	joint_touch(j);
 }
@@ -44,10 +47,11 @@ dial_failed(void *arg, int err)
 	struct joint *j = arg;
 
 	j->dial = NULL;
-	if (j->by_address && (err == SW_ERR_DENIED ||
+	if (j->by_address && (!j->alone || err == SW_ERR_DENIED ||
 	    err == SW_ERR_UNREACH_HOST || err == SW_ERR_UNREACH_NET)) {
 		j->by_address = false;
 		j->by_host = true;		/* joint_work() dials again */
+		j->denied = err == SW_ERR_DENIED;
 	} else {
 		j->dial_failed = true;
 		j->dial_error = err == SW_OK ? SW_ERR_RESET : err;
@@ -259,10 +263,12 @@ joint_dial(struct joint *j)
 	int err = stack_is_broken() ? SW_ERR_UNREACH_NET :
 	    choose_target(j->splice, j, &t);
 
-	if (err == SW_OK && !j->by_host && !addr_is_any(&t.address)) {
+	if (err == SW_OK && !j->by_host && !j->splice->by_host &&
+	    !addr_is_any(&t.address)) {
 		char text[SW_ADDR_TEXT_LEN];
 
 		j->by_address = true;
+		j->alone = t.alone;
 		snprintf(t.host, sizeof(t.host), "%s",
 		    addr_ip_text(&t.address, text));
 	}

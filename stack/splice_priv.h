@@ -47,6 +47,8 @@ struct joint {
 	int dial_error;			/* why it failed or closed */
 	bool dial_opened, dial_failed, dial_closed, dial_eof;
 	bool by_address, by_host;	/* what is dialled of a target with both */
+	bool alone;			/* by_address: as in struct dial_target */
+	bool denied;			/* by_host: the address might not be */
 	bool write_full;		/* it took less than it was given */
 	bool data_full;			/* we took less; resume() is due */
 	struct lent *lent, *lent_last;	/* lwIP refers to it: see joint_acked */
@@ -65,6 +67,7 @@ struct splice {
 	const struct dialer_ops *dialer_ops;
 	struct tcp_pcb *listener;
 	bool far_path;			/* `output` is no local hop */
+	bool by_host;			/* the dialer lets addresses not pass */
 	struct loop_timer soon;		/* joints wait in dirty */
 	struct joint *dirty;
 	struct joint *joints;

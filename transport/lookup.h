@@ -18,7 +18,9 @@ struct lookup {
 	int err;
 	bool v4, v6;			/* it has addresses of that family */
 	bool v6_first;			/* the exit would dial one first */
-	struct sw_addr other;		/* one of those it would not, or 0 */
+	/* Of each family the first in the exit's order; 0: none was told. */
+	struct sw_addr first4, first6;
+	bool sole;			/* one of them is all there is */
 	/* The addresses themselves, where the exit tells; borrowed. */
 	const struct sw_addr *addrs;
 	size_t n;

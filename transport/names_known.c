@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "transport/names_private.h"
 
@@ -163,7 +164,9 @@ on_lookup(void *arg, const struct lookup *what)
 	k->has_v4 = what->err == SW_OK && what->v4;
 	k->has_v6 = what->err == SW_OK && what->v6;
 	k->v6_first = what->err == SW_OK && what->v6_first;
-	k->other = what->other;
+	k->first4 = what->first4;
+	k->first6 = what->first6;
+	k->sole = what->sole;
 	k->until_ms = k->s->l->now_ms + (int64_t)ttl_of(&copy) * 1000;
 	keep_addrs(k, &copy);
 	find(&f, k);
@@ -229,17 +232,20 @@ known_find_out(struct waiter *w, const char *name)
 	LIST_APPEND(&k->waiters, w, link);
 }
 
-bool
-names_service_other(const struct names_service *s, const char *name, bool v4,
-    struct sw_addr *out)
+void
+names_service_aim(const struct names_service *s, bool v4,
+    struct dial_target *to)
 {
-	const struct known *k = known_find(s, name);
+	const struct known *k = known_find(s, to->host);
+	bool other;
 
-	if (k == NULL || k->until_ms <= s->l->now_ms || !k->has_v4 ||
-	    !k->has_v6 || k->v6_first != v4)
-		return false;
-	*out = k->other;
-	return true;
+	if (k == NULL || k->until_ms <= s->l->now_ms)
+		return;
+	other = k->has_v4 && k->has_v6 && k->v6_first == v4;
+	if (other)
+		to->family = v4 ? AF_INET : AF_INET6;
+	to->address = v4 ? k->first4 : k->first6;
+	to->alone = k->sole || other;
 }
 
 void

@@ -63,7 +63,8 @@ struct known {
 	bool has_v4, has_v6, v6_first;
 	int err;			/* SW_OK: it exists */
 	int64_t until_ms;
-	struct sw_addr other;		/* as in struct lookup */
+	struct sw_addr first4, first6;	/* as in struct lookup */
+	bool sole;
 	struct sw_addr *addrs;		/* real ones */
 	size_t n;
 	char name[DIAL_HOST_MAX + 1];

@@ -104,12 +104,15 @@ void names_service_query(struct names_service *s, const struct sw_addr *to,
 void names_service_cancel(struct names_service *s, const void *arg);
 
 /*
- * Who dials an exit by name gets the family that the exit prefers.  Has the name
- * addresses of both, and is the one that is wanted not that?  Then *out is one
- * of those, port 0; all zero where the exit tells none.
+ * Who dials an exit by name gets the family that the exit prefers, and the exit
+ * looks the name up again, sshd while everybody else waits.  Fills in what a
+ * flow of that family to the name to->host should have instead, as far as the
+ * exit has told it, not longer ago than answers are kept: `family`, if the exit
+ * would dial the other one; `address`, the first of that family; `alone`, if
+ * the name has no other address, or the exit no reason to try another.
  */
-bool names_service_other(const struct names_service *s, const char *name,
-    bool v4, struct sw_addr *out);
+void names_service_aim(const struct names_service *s, bool v4,
+    struct dial_target *to);
 
 /* Names that it knows now. */
 size_t names_service_count(const struct names_service *s);

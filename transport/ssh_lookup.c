@@ -174,7 +174,8 @@ static void
 on_answer(struct ssh_lookups *k, const struct ssh_text_line *l)
 {
 	struct lookup what = { .v4 = l->v4, .v6 = l->v6,
-		.v6_first = l->v6_first, .other = l->other };
+		.v6_first = l->v6_first, .first4 = l->first4,
+		.first6 = l->first6, .sole = l->sole };
 	struct question *q;
 
 	LIST_EACH(q, &k->asked, link)

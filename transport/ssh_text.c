@@ -146,9 +146,15 @@ parse_answer(const char *p, struct ssh_text_line *out)
 		out->unknown = out->unknown || strcmp(p, "?") == 0;
 		if (take_address(p, &a) != NULL) {
 			bool *seen = addr_is_v4(&a) ? &out->v4 : &out->v6;
+			struct sw_addr *first = addr_is_v4(&a) ? &out->first4 :
+			    &out->first6;
 
-			if (!*seen && (out->v4 || out->v6) && !addr_is_any(&a))
-				out->other = a;
+			if (!*seen) {
+				out->sole = !out->v4 && !out->v6;
+				*first = a;
+			} else if (!addr_same_ip(first, &a)) {
+				out->sole = false;
+			}
 			*seen = true;
 			out->v6_first = out->v6_first || !out->v4;
 		}

@@ -49,7 +49,8 @@ struct ssh_text_line {
 	uint32_t id;			/* ANSWER */
 	bool v4, v6;
 	bool v6_first;			/* the first address is one */
-	struct sw_addr other;		/* the first real one of the other family */
+	struct sw_addr first4, first6;	/* the first of each family; or 0 */
+	bool sole;			/* no two addresses are different */
 	bool unknown;			/* "?": its resolver gave no answer */
 };
 

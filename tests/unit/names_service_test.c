@@ -2,6 +2,7 @@
 #include "tests/rig/unit.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tests/rig/fake_exit.h"
@@ -67,37 +68,64 @@ who_asks_for_any_family_gets_v6_only_where_the_name_has_it(void **state)
 	fake_finish(&f);
 }
 
-static void
-the_family_that_the_exit_would_not_dial_has_an_address(void **state)
+static struct dial_target
+aim(const struct fake_exit *f, const char *name, bool v4)
 {
-	const struct lookup six = { .v4 = true, .v6 = true, .v6_first = true,
-		.other = addr_v4(0xc0000201, 0) };
-	const struct lookup four = { .v4 = true, .v6 = true };
-	struct sw_addr got, zero = { .port = 0 };
+	struct dial_target to = { .port = 7 };
+
+	strcpy(to.host, name);
+	names_service_aim(f->s, v4, &to);
+	return to;
+}
+
+static void
+a_name_is_dialled_where_the_exit_said_it_is_for_a_minute(void **state)
+{
+	const struct sw_addr six = { .ip = { 0x20, 1, [15] = 1 } };
+	const struct lookup both = { .v4 = true, .v6 = true, .v6_first = true,
+		.first4 = addr_v4(0xc0000201, 0), .first6 = six };
+	const struct lookup one = { .v4 = true, .sole = true,
+		.first4 = addr_v4(0xc0000202, 0) };
+	const struct lookup told_none = { .v4 = true, .v6 = true };
+	struct dial_target to;
 	struct fake_exit f;
 	struct heard h;
 
 	(void)state;
 	fake_begin(&f);
-	assert_false(names_service_other(f.s, "six.example", true, &got));
-	heard_resolve(&f, "six.example", AF_INET, &h);
-	fake_tells(&six);
-	assert_true(names_service_other(f.s, "six.example", true, &got));
-	assert_memory_equal(&got, &six.other, sizeof(got));
-	got = zero;
-	assert_false(names_service_other(f.s, "six.example", false, &got));
-	assert_memory_equal(&got, &zero, sizeof(got));
-	f.l.now_ms += 61 * 1000;		/* and for a minute */
-	assert_false(names_service_other(f.s, "six.example", true, &got));
-	heard_resolve(&f, "four.example", AF_INET, &h);	/* and none is told */
-	fake_tells(&four);
-	assert_false(names_service_other(f.s, "four.example", true, &got));
-	assert_true(names_service_other(f.s, "four.example", false, &got));
-	assert_memory_equal(&got, &zero, sizeof(got));
+	to = aim(&f, "both.example", true);		/* never heard of */
+	assert_true(to.family == 0 && addr_is_any(&to.address));
+	heard_resolve(&f, "both.example", AF_INET, &h);
+	fake_tells(&both);
+	to = aim(&f, "both.example", true);
+	assert_int_equal(to.family, AF_INET);
+	assert_memory_equal(&to.address, &both.first4, sizeof(six));
+	assert_true(to.alone);
+	to = aim(&f, "both.example", false);	/* what it would dial */
+	assert_int_equal(to.family, 0);
+	assert_memory_equal(&to.address, &six, sizeof(six));
+	assert_false(to.alone);
+	heard_resolve(&f, "one.example", AF_INET, &h);
+	fake_tells(&one);
+	to = aim(&f, "one.example", true);
+	assert_int_equal(to.family, 0);
+	assert_memory_equal(&to.address, &one.first4, sizeof(six));
+	assert_true(to.alone);
+	to = aim(&f, "one.example", false);
+	assert_true(to.family == 0 && addr_is_any(&to.address));
+	heard_resolve(&f, "none.example", AF_INET, &h);
+	fake_tells(&told_none);
+	to = aim(&f, "none.example", false);
+	assert_int_equal(to.family, AF_INET6);
+	assert_true(addr_is_any(&to.address));
+	f.l.now_ms += 61 * 1000;
+	to = aim(&f, "both.example", true);
+	assert_true(to.family == 0 && addr_is_any(&to.address));
 	heard_resolve(&f, "old.example", AF_INET, &h);
-	fake_says(SW_OK);
-	assert_false(names_service_other(f.s, "old.example", true, &got));
-	assert_false(names_service_other(f.s, "old.example", false, &got));
+	fake_says(SW_OK);			/* it exists, and that is all */
+	to = aim(&f, "old.example", true);
+	assert_true(to.family == 0 && addr_is_any(&to.address));
+	assert_string_equal(to.host, "old.example");
 	fake_finish(&f);
 }
 
@@ -225,7 +253,7 @@ main(void)
 		cmocka_unit_test(
 		    who_asks_for_any_family_gets_v6_only_where_the_name_has_it),
 		cmocka_unit_test(
-		    the_family_that_the_exit_would_not_dial_has_an_address),
+		    a_name_is_dialled_where_the_exit_said_it_is_for_a_minute),
 		cmocka_unit_test(
 		    failures_are_told_apart_and_only_absence_is_kept),
 		cmocka_unit_test(local_and_private_names_never_leave),

@@ -146,7 +146,7 @@ a_stream_that_ends_at_once_was_open(void **state)
 /* Connects to `port` of a host whose address is also known, where `there`
  * answers; the errno, and what the exit was asked for, in order, in got[]. */
 static int
-dial_both(uint16_t port, uint16_t there, uint16_t got[static 2])
+dial_both(uint16_t port, uint16_t there, bool alone, uint16_t got[static 2])
 {
 	struct dial *before = rig.dials;
 	int fd = rig_socket(false), error;
@@ -154,6 +154,7 @@ dial_both(uint16_t port, uint16_t there, uint16_t got[static 2])
 
 	rig.address = addr_v4(0xc0000201, 0);
 	rig.address_port = there;
+	rig.address_alone = alone;
 	rig_connect_addr(fd, rig_dst(port), true);
 	rig_until(rig_poll(fd) != 0);
 	error = rig_state(fd, false).error;
@@ -171,23 +172,31 @@ an_address_is_dialled_before_its_host(void **state)
 {
 	static const struct {
 		uint16_t host, address;
+		bool alone;
 		int error;
 		uint16_t dialled[2];
 	} t[] = {
-		{ 7, 9, 0, { 9, 0 } },
-		{ 7, 1, ECONNREFUSED, { 1, 0 } },
-		{ 7, 4, ETIMEDOUT, { 4, 0 } },
-		{ 7, 2, 0, { 2, 7 } },
-		{ 7, 3, 0, { 3, 7 } },
-		{ 7, 5, 0, { 5, 7 } },
-		{ 3, 2, ENETUNREACH, { 2, 3 } },
+		{ 7, 9, true, 0, { 9, 0 } },
+		{ 7, 1, true, ECONNREFUSED, { 1, 0 } },
+		{ 7, 4, true, ETIMEDOUT, { 4, 0 } },
+		{ 7, 2, true, 0, { 2, 7 } },
+		{ 7, 3, true, 0, { 3, 7 } },
+		{ 3, 2, true, ENETUNREACH, { 2, 3 } },
+		/* The host may have another that answers. */
+		{ 7, 9, false, 0, { 9, 0 } },
+		{ 7, 1, false, 0, { 1, 7 } },
+		{ 7, 4, false, 0, { 4, 7 } },
+		{ 1, 1, false, ECONNREFUSED, { 1, 1 } },
+		/* Addresses may not be dialled: not tried again. */
+		{ 7, 5, true, 0, { 5, 7 } },
+		{ 7, 9, true, 0, { 7, 0 } },
 	};
 	uint16_t got[2];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		assert_int_equal(dial_both(t[i].host, t[i].address, got),
-		    t[i].error);
+		assert_int_equal(dial_both(t[i].host, t[i].address, t[i].alone,
+		    got), t[i].error);
 		assert_int_equal(got[0], t[i].dialled[0]);
 		assert_int_equal(got[1], t[i].dialled[1]);
 	}

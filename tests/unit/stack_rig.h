@@ -62,6 +62,7 @@ struct rig {
 	/* An address of all hosts, and which service answers there. */
 	struct sw_addr address;
 	uint16_t address_port;
+	bool address_alone;
 	struct sw_addr listening;
 	struct link_config config;
 };
@@ -133,6 +134,7 @@ rig_target(void *arg, const struct sw_addr *src, const struct sw_addr *dst,
 	addr_ip_text(dst, out->host);
 	out->port = dst->port;
 	out->address = rig.address;
+	out->alone = rig.address_alone;
 	return SW_OK;
 }
 
