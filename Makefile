@@ -224,6 +224,8 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(RIGS) $(OURS)
 	$(COMPILE) $(LWIP_INC) $< $(FUZZ_MAIN) $(RIGS) $(OURS) $(LDHARD) $(OUR_LIBS) -o $@
 $(B)/tests/lib/iroh_pipe $(B)/tests/lib/netdir_ask: $(B)/tests/%: tests/%.c $(OURS)
 	$(COMPILE) $< $(OURS) $(LDHARD) $(OUR_LIBS) -o $@
+# Sanitizers cannot be static.
+$(B)/tests/leak/static: override SAN :=
 $(B)/tests/leak/static: tests/leak/static.c
 	$(COMPILE) $< -static -o $@
 LEAKS := $(call objects,$(wildcard tests/leak/ways/*.c))
