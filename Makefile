@@ -86,18 +86,25 @@ PURE     := $(call objects,$(addprefix preload/shim_,$(addsuffix .c,hosts dnsmsg
 tests     = $(patsubst %.c,$(B)/%,$(wildcard $(addprefix tests/,$(1))))
 UNIT_BIN := $(call tests,unit/*_test.c prop/*_prop.c)
 FUZZ_BIN := $(call tests,fuzz/*_fuzz.c)
+# Those in which threads run: in the others, the engines', there is nothing for
+# the thread sanitizer to find, in ten times the time.
+THREADED := $(call tests,$(patsubst %,unit/%_test.c,dialing forward greeter \
+	    iroh_endpoint mix_preparer netdir_stream serve_sandbox ssh_bulk \
+	    ssh_login ssh_tunnel stack_handover through tls) prop/stack_stream_prop.c)
 TEST_BIN := $(call tests,lib/*.c probes/*.c leak/*.c)
 BENCH_BIN := $(call tests,bench/*.c)
-T        ?= $(wildcard $(addprefix tests/,leak/*.sh programs/*.sh net/*.sh \
-	    preload/*.sh probes/*.sh)) tests/fuzz/replay.sh $(UNIT_BIN)
+NET_T    ?= $(wildcard $(addprefix tests/,leak/*.sh programs/*.sh net/*.sh \
+	    preload/*.sh probes/*.sh))
+T        ?= $(NET_T) tests/fuzz/replay.sh $(UNIT_BIN)
 
 all: $(addprefix $(B)/,smolwrap smolwrap-session smolwrap-session-full \
     libsmolwrap.so smolnode smolserve)
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: FORCE all help deps test check bench demo lint asan tsan valgrind fuzz fuzz-run \
-	soak suites interop interop-iroh interop-peers bench-rust install uninstall clean
+.PHONY: FORCE all help deps test check bench demo lint asan tsan asan-net \
+	tsan-net guests threaded valgrind fuzz fuzz-run soak suites interop \
+	interop-iroh interop-peers bench-rust install uninstall clean
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
@@ -146,6 +153,10 @@ $(B)/mix/%.o $(B)/transport/tls%.o $(B)/transport/serve_%.o: BASIC += $(MBED_INC
 # header to -MMD; with the script it decides which archive is needed, which make
 # does not build for programs that are up to date without it (.SECONDARY).
 $(MIX) $(NODE) $(TRANSPORT) $(SERVE): $(if $(MBED_A),$(MBED_CFG) scripts/mbedtls | $(MBEDTLS)/.complete)
+# Arithmetic on its caller's bytes, without a variable that threads could share:
+# the thread sanitizer finds nothing there, in nearly all of the time.
+$(addprefix $(B)/mix/,$(addsuffix .o,comb comb_x86 gcm_siv polyval prim_x86 \
+    x25519_ifma)): override SAN := $(filter-out -fsanitize=thread,$(SAN))
 $(B)/%.o: %.c
 	$(COMPILE) -c $< -o $@
 $(B)/%.o: %.S
@@ -239,8 +250,9 @@ $(B)/tests/%: tests/%.c $(ENGINES)
 # By as many processors as there are, unless make was told otherwise.
 WIDE = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
+PROVE   ?= tests/lib/prove.sh
 check: all $(UNIT_BIN) $(TEST_BIN) $(FUZZ_BIN)
-	$(Q)B=$(B) tests/lib/prove.sh $(T)
+	$(Q)B=$(B) $(PROVE) $(T)
 test: deps
 	$(WIDE) check
 demo:
@@ -256,20 +268,41 @@ bench: all $(BENCH_BIN) $(TEST_BIN)
 bench-rust:
 	CARGO_TARGET_DIR=$(CURDIR)/build/interop/target cargo build --release \
 	    --locked --manifest-path tests/interop/speed/Cargo.toml
-# cmocka's handler would hide a fault; UBSan only remarks, if it is let.
-asan: export ASAN_OPTIONS = handle_segv=2
+# Tests wait SLOW times as long.  UBSan only remarks, if it is let.
+ASAN     = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+TSAN     = -fsanitize=thread
+asan tsan valgrind: export SLOW = 10
+asan-net tsan-net: export SLOW = 4
 asan:
-	$(MAKE) B=build/asan check T='$$(UNIT_BIN) tests/fuzz/replay.sh' \
-	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
+	$(MAKE) B=build/asan SAN='$(ASAN)' PROVE=tests/lib/sanitized.sh \
+	    check T='$$(UNIT_BIN) tests/fuzz/replay.sh'
 tsan:
-	$(MAKE) B=build/tsan SAN=-fsanitize=thread check T='$$(UNIT_BIN)'
-# Not mix_alloc_test, which brings its own malloc().  Wants a quiet machine: what
-# has to happen within seconds takes twenty times as long.
+	$(MAKE) B=build/tsan SAN='$(TSAN)' PROVE=tests/lib/sanitized.sh threaded
+threaded: $(THREADED)
+	$(Q)B=$(B) $(PROVE) $^
+# The tests with real programs: session, nodes and server have the sanitizer in
+# them.  The launcher and the library, a guest in other people's programs, have
+# what needs no library of its own: they trap.
+asan-net: export SAN_NET = $(ASAN)
+tsan-net: export SAN_NET = $(TSAN)
+asan-net tsan-net: %-net:
+	$(MAKE) B=build/$* SAN='$(SAN_NET)' all
+	$(MAKE) B=build/trap guests \
+	    SAN='-fsanitize=undefined -fsanitize-undefined-trap-on-error'
+	rm -rf build/$@
+	cp -al build/trap build/$@
+	cd build/$* && ln -f smolwrap-session* smolnode smolserve ../$@
+	B=build/$@ tests/lib/sanitized.sh $(NET_T)
+guests: $(B)/smolwrap $(B)/libsmolwrap.so $(TEST_BIN)
+# Not mix_alloc_test, which brings its own malloc(), nor the two that send
+# megabytes through engines, in virtual time, which others here test as well:
+# one instruction takes forty times as long.
 VALGRIND := valgrind -q --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite --error-exitcode=9
 valgrind: $(UNIT_BIN)
-	CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -e '$(VALGRIND)' \
-	    $(filter-out %/mix_alloc_test,$(UNIT_BIN))
+	CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j$(shell nproc) -e '$(VALGRIND)' \
+	    $(filter-out %/mix_alloc_test %/mix_slotrate_test \
+	    %/stack_reorder_test,$(UNIT_BIN))
 # FUZZ_SECONDS for each target, one after the other; crashes stay in build/fuzz.
 FUZZ_SECONDS ?= 600
 fuzz:
@@ -334,6 +367,6 @@ uninstall:
 	    $(addprefix $(PREFIX)/share/man/man8/,$(notdir $(wildcard man/*.8))))
 	rm -rf $(DESTDIR)$(LIBDIR)/smolwrap $(DESTDIR)$(PREFIX)/share/doc/smolserve
 clean:
-	rm -rf build/default build/asan build/tsan build/fuzz
+	rm -rf build/default build/asan* build/tsan* build/trap build/fuzz
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -183,7 +183,7 @@ take(nfds_t i)
 	if (strstr(what[i], "nscd") == NULL) {
 		note(what[i], from.sin6_family == AF_INET6 ? &from : NULL);
 	} else if (asks_for_host(fd, key, sizeof(key))) {
-		(void)snprintf(line, sizeof(line), "%s %s", what[i], key);
+		(void)snprintf(line, sizeof(line), "%.119s %s", what[i], key);
 		note(line, NULL);
 	}
 	(void)close(fd);

@@ -51,7 +51,7 @@ if [ -z "$SW_INSIDE" ]; then
 	trap 'kill -KILL $(descendants $net_child) $net_child; exit 130' \
 	    INT TERM HUP
 	export T SW_ROOT B LIB
-	SW_INSIDE=1 timeout -s KILL "${TEST_SECONDS:-600}" \
+	SW_INSIDE=1 timeout -s KILL "$((${TEST_SECONDS:-600} * ${SLOW:-1}))" \
 	    unshare -rnmpf --kill-child --mount-proc sh "$0" "$@" &
 	net_child=$!
 	wait $net_child

@@ -17,10 +17,10 @@
 
 CA=$T/ca.crt D=$T/scratch
 export CA D
-ROW_SECONDS=${ROW_SECONDS:-60}
+ROW_SECONDS=$((${ROW_SECONDS:-60} * ${SLOW:-1}))
 [ "$ROW_OVER" != mix ] || {
 	. "$SW_ROOT/tests/lib/mixnet.sh"
-	ROW_QUICK=1 ROW_SECONDS=100
+	ROW_QUICK=1 ROW_SECONDS=$((100 * ${SLOW:-1}))
 }
 
 row_run() {	# HOST-RUNNER HOST PORT COMMAND; output in $T/out, status in $?
@@ -66,12 +66,12 @@ row_waits() {
 # The SSH server goes too, or a program that tries again would wait again.
 row_cut() {	# NAME COMMAND
 	# Longer than we look: what `timeout` ends has not ended by itself.
-	ROW_SECONDS=120 row_run wrapped www.example.test 5002 "$2" &
+	ROW_SECONDS=$((120 * ${SLOW:-1})) row_run wrapped www.example.test 5002 "$2" &
 	row_job=$!
 	within 40 row_waits || diag "no connection to port 5002 was seen"
 	sleep 0.2
 	stop_sshd server
-	row_left=600
+	row_left=$((600 * ${SLOW:-1}))
 	while [ $row_left -gt 0 ] && kill -0 $row_job 2>/dev/null; do
 		row_left=$((row_left - 1))
 		sleep 0.1

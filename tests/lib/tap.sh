@@ -56,9 +56,10 @@ fails() {
 	return 1
 }
 # within SECONDS COMMAND...: tries it ten times a second until it succeeds; a
-# slow or busy machine has three times as long.
+# slow or busy machine has three times as long, a build SLOW times as slow as
+# others (a sanitizer's) that much longer again.
 within() {
-	tap_left=$(($1 * 30)); shift
+	tap_left=$(($1 * 30 * ${SLOW:-1})); shift
 	until "$@" >/dev/null 2>&1; do
 		tap_left=$((tap_left - 1))
 		[ $tap_left -gt 0 ] || return 1

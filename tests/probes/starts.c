@@ -208,7 +208,7 @@ static void
 by_long_vectors(void)
 {
 	static char *many_env[3000], *many[3000];
-	static char text[3000][16];
+	static char text[3000][32];
 
 	for (int i = 0; i < 2990; i++) {
 		snprintf(text[i], sizeof(text[i]), "V%d=%d", i, i);

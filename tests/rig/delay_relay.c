@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -25,7 +26,7 @@ struct way {
 	pthread_cond_t cond;
 	struct piece *head, **tail;
 	size_t queued;
-	size_t *peak;			/* the most that either way has held */
+	_Atomic size_t *peak;		/* the most that either way has held */
 };
 
 static int64_t
@@ -56,8 +57,10 @@ way_read(void *arg)
 		*w->tail = p;
 		w->tail = &p->next;
 		w->queued += p->len;
-		if (w->queued > *w->peak)
-			*w->peak = w->queued;
+		for (size_t most = *w->peak; w->queued > most;)
+			if (atomic_compare_exchange_weak(w->peak, &most,
+			    w->queued))
+				break;
 		pthread_cond_broadcast(&w->cond);
 		pthread_mutex_unlock(&w->lock);
 	} while (n > 0);
@@ -94,7 +97,7 @@ way_write(void *arg)
 }
 
 static void
-way_start(int from, int to, int64_t delay_us, size_t *peak)
+way_start(int from, int to, int64_t delay_us, _Atomic size_t *peak)
 {
 	struct way *w = calloc(1, sizeof(*w));
 	pthread_t id;
@@ -112,7 +115,7 @@ way_start(int from, int to, int64_t delay_us, size_t *peak)
 }
 
 pid_t
-delay_relay_start(uint16_t port, int ms, uint16_t *at, size_t *peak)
+delay_relay_start(uint16_t port, int ms, uint16_t *at, _Atomic size_t *peak)
 {
 	int fd = loopback_listen(at), c, s;
 	pid_t pid = fork();

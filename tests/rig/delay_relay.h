@@ -17,6 +17,7 @@
  *
  * A process, which dies with its parent; the caller kills it before.
  */
-pid_t delay_relay_start(uint16_t port, int ms, uint16_t *at, size_t *peak);
+pid_t delay_relay_start(uint16_t port, int ms, uint16_t *at,
+    _Atomic size_t *peak);
 
 #endif

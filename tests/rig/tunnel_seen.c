@@ -33,6 +33,15 @@ on_inbound(void *arg, uint16_t port, const char *from, uint16_t from_port,
 const struct ssh_tunnel_events seen_events = { .state = on_state,
 	.inbound = on_inbound };
 
+void
+seen_turn(struct seen *s, int64_t ms)
+{
+	int64_t end = clock_now_ms() + ms;
+
+	while (clock_now_ms() < end)
+		assert_int_equal(loop_run_once(&s->l, 50), SW_OK);
+}
+
 struct ssh_tunnel_options
 seen_options(const struct seen *s, const char **ids)
 {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "tests/lib/patience.h"
 #include "tests/rig/sshd.h"
 #include "transport/ssh_tunnel.h"
 
@@ -24,10 +25,13 @@ struct seen {
 
 /* Turn the loop until the condition holds, at most `ms`. */
 #define seen_until(s, ms, cond) do {						\
-	int64_t end_ = clock_now_ms() + (ms);				\
+	int64_t end_ = clock_now_ms() + patient_ms(ms);		\
 	while (!(cond) && clock_now_ms() < end_)			\
 		assert_int_equal(loop_run_once(&(s)->l, 50), SW_OK);	\
 } while (0)
+
+/* Turn the loop for `ms`, whatever happens. */
+void seen_turn(struct seen *s, int64_t ms);
 
 /* An sshd with these lines more, and a tunnel to it that is up or has failed.
  * Of `extra` some options are taken; both may be NULL. */

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "tests/lib/patience.h"
 #include "transport/dialing.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS patient_ms(10000)
 
 struct rig {
 	struct loop l;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "tests/lib/patience.h"
 #include "transport/forward.h"
 #include "transport/reach.h"
 
@@ -125,7 +126,7 @@ reached(void *arg, int err, int fd)
 static void
 await(const bool *flag)
 {
-	const int64_t until = clock_now_ms() + 20000;
+	const int64_t until = clock_now_ms() + patient_ms(20000);
 
 	while (!*flag && clock_now_ms() < until)
 		assert_int_equal(loop_run_once(&loop, 20), SW_OK);

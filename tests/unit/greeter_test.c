@@ -3,11 +3,12 @@
 #include "tests/rig/unit.h"
 
 #include "mix/greeter.h"
+#include "tests/lib/patience.h"
 #include "tests/unit/tls_rig.h"
 #include "transport/dialing.h"
 
 #define MAX 4
-#define WAIT_MS 20000
+#define WAIT_MS patient_ms(20000)
 
 struct hall {
 	char dir[64];

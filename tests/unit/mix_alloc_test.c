@@ -12,13 +12,14 @@
 #include "mix/localnet.h"
 #include "mix/mixtunnel.h"
 #include "mix/prim.h"
+#include "tests/lib/patience.h"
 #include "tests/rig/nowhere.h"
 
 #define PACKETS 300			/* there and back in each round */
 #define ROUNDS 20
 #define WINDOW 40			/* unanswered */
 #define LEN 1400
-#define LIMIT_MS 60000			/* without anything that arrives */
+#define LIMIT_MS patient_ms(60000)		/* without anything that arrives */
 
 /* Volatile, since compilers know that malloc() changes no such thing. */
 static volatile bool counting;

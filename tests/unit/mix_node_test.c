@@ -14,8 +14,9 @@
 #include "mix/node_private.h"
 #include "mix/nympkt.h"
 #include "mix/prim.h"
+#include "tests/lib/patience.h"
 
-#define WAIT_MS 60000
+#define WAIT_MS patient_ms(60000)
 #define LEN 1643			/* of what a regular packet brings */
 
 struct world {

@@ -6,10 +6,11 @@
 #include <unistd.h>
 
 #include "mix/preparer.h"
+#include "tests/lib/patience.h"
 #include "tests/rig/nowhere.h"
 #include "tests/unit/fakenet.h"
 
-#define WAIT_MS 20000
+#define WAIT_MS patient_ms(20000)
 #define FIRST 8				/* in a new stock */
 
 static struct preparer *preparer;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "tests/lib/patience.h"
 #include "transport/socks_server.h"
 #include "tests/unit/far_dialer.h"
 
@@ -121,7 +122,7 @@ client(int type, uint16_t to)
 static ssize_t
 hear(int fd, void *buf, size_t len)
 {
-	int64_t until = clock_now_ms() + 5000;
+	int64_t until = clock_now_ms() + patient_ms(5000);
 
 	while (clock_now_ms() < until) {
 		ssize_t n;

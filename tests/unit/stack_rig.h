@@ -98,7 +98,7 @@ rig_turns(int ms)
 
 /* Turn the loop until `cond`, for five seconds at most. */
 #define rig_until(cond) do {						\
-	int64_t end_ = clock_now_ms() + 5000;				\
+	int64_t end_ = clock_now_ms() + patient_ms(5000);		\
 									\
 	while (!(cond)) {						\
 		assert_int_equal(loop_run_once(&rig.loop, 5), SW_OK);	\
@@ -107,6 +107,7 @@ rig_turns(int ms)
 	}								\
 } while (0)
 
+#include "tests/lib/patience.h"
 #include "tests/unit/stack_exit.h"
 
 RIG int

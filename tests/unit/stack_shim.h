@@ -154,7 +154,7 @@ RIG void
 rig_write_all(int fd, uint64_t from, size_t n)
 {
 	uint8_t buf[16384];
-	int64_t end = clock_now_ms() + 10000;
+	int64_t end = clock_now_ms() + patient_ms(10000);
 
 	while (n > 0) {
 		size_t some = n < sizeof(buf) ? n : sizeof(buf);
@@ -179,7 +179,7 @@ RIG void
 rig_read_all(int fd, uint64_t from, size_t n)
 {
 	uint8_t buf[16384];
-	int64_t end = clock_now_ms() + 10000;
+	int64_t end = clock_now_ms() + patient_ms(10000);
 
 	while (n > 0) {
 		ssize_t r = recv(fd, buf, n < sizeof(buf) ? n : sizeof(buf),

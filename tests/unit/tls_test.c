@@ -4,6 +4,7 @@
 #include <signal.h>
 
 
+#include "tests/lib/patience.h"
 #include "tests/unit/tls_rig.h"
 
 static struct tls_rig rig;
@@ -18,7 +19,7 @@ dial(const struct transport_options *o, const char *host, int *fd)
 
 	*fd = -1;
 	if (r == SW_OK)
-		r = transport_connect(t, host, rig.port, clock_now_ms() + 10000,
+		r = transport_connect(t, host, rig.port, clock_now_ms() + patient_ms(10000),
 		    fd, why);
 	transport_unref(t);
 	return r;
@@ -315,7 +316,7 @@ cancelling_ends_a_connect_that_waits(void **state)
 	assert_int_equal(transport_new(&t, &o, why), SW_OK);
 	transport_cancel(t);
 	assert_int_equal(transport_connect(t, "127.0.0.1", rig.port,
-	    clock_now_ms() + 10000, &fd, why), SW_ERR_CLOSED);
+	    clock_now_ms() + patient_ms(10000), &fd, why), SW_ERR_CLOSED);
 	transport_unref(t);
 }
 
@@ -341,7 +342,7 @@ ticket_is_used_by_the_next_connection(void **state)
 		ssize_t got;
 
 		for (int k = 0; k < 100 && (r = transport_connect(t,
-		    "127.0.0.1", port, clock_now_ms() + 10000, &fd, why)) ==
+		    "127.0.0.1", port, clock_now_ms() + patient_ms(10000), &fd, why)) ==
 		    SW_ERR_REFUSED; k++)
 			usleep(50000);		/* it is starting */
 		if (r != SW_OK)
