@@ -33,18 +33,17 @@ iprclient_try(struct iprclient *c, int64_t now_ms)
 	struct iprmsg_request q;
 	int r;
 
-	c->version = version_of_try(c);
-	q = iprclient_control(c, IPRMSG_CONNECT);
-
-	if (c->tries++ == IPRCLIENT_TRIES) {
+	if (c->tries == IPRCLIENT_TRIES) {
 		c->state = IPRCLIENT_DOWN;
 		c->try_ms = SW_NEVER;
 		c->cfg.events->down(c->cfg.arg, SW_ERR_TIMEOUT);
 		return;
 	}
+	c->version = version_of_try(c);
+	q = iprclient_control(c, IPRMSG_CONNECT);
 	rng_fill(c->cfg.rng, &c->stream, sizeof(c->stream));
 	c->seq = 0;
-	c->attempt[c->tries - 1] = (struct iprclient_attempt){ c->stream, q.id,
+	c->attempt[c->tries++] = (struct iprclient_attempt){ c->stream, q.id,
 	    now_ms, c->version };
 	c->try_ms = now_ms + IPRCLIENT_TRY_MS;
 	if ((r = iprclient_say(c, &q, FIRST_SURBS)) != SW_OK && r != SW_AGAIN)

@@ -1,6 +1,7 @@
 /* An IPR client and an exit: how one lets the other in, and knows it again. */
 #include "tests/rig/unit.h"
 
+#include "mix/iprclient_priv.h"
 #include "tests/rig/ipr_world.h"
 
 static void
@@ -227,6 +228,8 @@ an_exit_that_is_not_there_is_told(void **state)
 	assert_false(w->up);
 	assert_int_equal(w->down, SW_ERR_TIMEOUT);
 	assert_int_equal(iprclient_send(w->client, w->last, 40), SW_ERR_DOWN);
+	/* What arrives later is looked for among the tries, and no further. */
+	assert_false(iprclient_is_ours(w->client, 0));
 	world_free(w);
 }
 
