@@ -301,10 +301,13 @@ int
 launch_serve(const struct options *o)
 {
 	struct pollfd p = { .events = POLLIN };
+	char path[RENDEZVOUS_MAX];
 
-	if (o->name != NULL) {
+	if (o->name != NULL || (o->via_n == 0 &&
+	    rendezvous_path(path, RENDEZVOUS_DEFAULT, false) == SW_OK &&
+	    rendezvous_connect(path, &p.fd) == SW_OK)) {
 		say("cannot add --socks, -L or -R to a session that is up "
-		    "already; give them to \"smolwrap up\"");
+		    "already; give them to \"smolwrap up\", or --via as well");
 		return LAUNCH_FAILED;
 	}
 	if (launch_start(o, &p.fd) != SW_OK)

@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -91,10 +92,12 @@ manage_down(const struct options *o)
 		r = ask(ctl, SESSION_STOP, text, sizeof(text));
 	if (r != SW_OK)
 		return not_up(o, path, r);
-	/* It is gone when its end of the connection is. */
-	p.fd = ctl;
-	(void)poll(&p, 1, DOWN_MS);
-	close(ctl);
+	/* It is gone when its end of the connection is, and nobody listens. */
+	do {
+		p.fd = ctl;
+		r = poll(&p, 1, DOWN_MS);
+		close(ctl);
+	} while (r > 0 && rendezvous_connect(path, &ctl) == SW_OK);
 	return 0;
 }
 
@@ -114,6 +117,20 @@ print_resolvers(void)
 			    paths[i]);
 }
 
+/* An isolated program's namespace serves for what it starts; the belt around
+ * one that is wrapped only would not let it. */
+static int
+try_isolation(char why[static ISOLATE_WHY_MAX])
+{
+	bool inside = getenv("SMOLWRAP_CTL") != NULL;
+	int r = inside && isolate_is_here() ? SW_OK : isolate_try(why);
+
+	if (r != SW_OK && inside)
+		snprintf(why, ISOLATE_WHY_MAX, "not from within a wrapped program; "
+		    "start that one with \"smolwrap --isolate always\"");
+	return r;
+}
+
 /* Does it work here, and 0 or 1 for the exit status. */
 static int
 check_host(void)
@@ -124,7 +141,7 @@ check_host(void)
 	char why[ISOLATE_WHY_MAX];
 
 	printf("seat-belt %s\n", belt ? "yes" : "no");
-	if (isolate_try(why) == SW_OK)
+	if (try_isolation(why) == SW_OK)
 		puts("isolation yes");
 	else
 		printf("isolation no: %s\n", why);
@@ -147,7 +164,7 @@ print_result(const struct program *p, enum options_isolate when)
 	char no[ISOLATE_WHY_MAX];
 
 	if (when != ISOLATE_NEVER && (why != NULL || p->is_go)) {
-		bool ok = isolate_try(no) == SW_OK;
+		bool ok = try_isolation(no) == SW_OK;
 
 		if (ok)
 			puts("result runs in a network namespace of its own, "

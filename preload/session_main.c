@@ -21,6 +21,17 @@
 /* In smolwrap-session-full only. */
 extern const struct transport_ops transport_iroh __attribute__((weak));
 
+/* Said by the launcher, before the session is ready. */
+static void
+warn(const char *text, const char *value, const char *reason)
+{
+	char msg[400];
+	int n = snprintf(msg, sizeof(msg), "%c%s \"%.250s\": %s", START_WARNING,
+	    text, value, reason);
+
+	(void)send(START_FD, msg, (size_t)n, MSG_NOSIGNAL);
+}
+
 static void
 open_log(bool verbose)
 {
@@ -29,6 +40,9 @@ open_log(bool verbose)
 	int level = word == NULL ? -1 : log_level_parse(word);
 	int fd = 2;
 
+	if (word != NULL && *word != '\0' && level < 0)
+		warn("cannot use SMOLWRAP_LOG", word,
+		    "it is err, warn, info or debug");
 	if (level < 0 && verbose)
 		level = LOG_LEVEL_INFO;
 	if (level < 0)
@@ -38,6 +52,8 @@ open_log(bool verbose)
 		    O_NOFOLLOW, 0600);
 	if (fd >= 0)
 		log_open(fd, (enum log_level)level, "smolwrap-session");
+	else
+		warn("could not open the log", file, strerror(errno));
 }
 
 /* Keys are in here: no core file, no debugger of the same user. */

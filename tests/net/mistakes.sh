@@ -75,6 +75,34 @@ told 'could not start the session program "*smolwrap-session": Permission denied
 told '*too few descriptors; raise "ulimit -n"' "no descriptors" \
     sh -c 'ulimit -n 9; exec "$0" --via ssh://tester@$SSHD true' "$SW"
 
+told 'cannot use SMOLWRAP_LOG "loud": it is err, warn, info or debug' \
+    "a level that is none" env SMOLWRAP_LOG=loud "$SW" --via "ssh://tester@$SSHD" \
+    sh -c 'exit 125'
+told 'could not open the log "/nonexistent/log": No such file*' \
+    "a log that cannot be written" env SMOLWRAP_LOG=info \
+    SMOLWRAP_LOG_FILE=/nonexistent/log "$SW" --via "ssh://tester@$SSHD" \
+    sh -c 'exit 125'
+
+# --- a session that is up --------------------------------------------------
+ok "up" on client "$SW" up --via "ssh://tester@$SSHD"
+told '*"default" is already up; "smolwrap down"*' "up twice" \
+    "$SW" up --via "ssh://tester@$SSHD"
+told 'cannot add --socks*give them to "smolwrap up"*' "a proxy, later" "$SW" -D 1080
+told 'cannot give --identity to a session that is up*' "a key, later" \
+    "$SW" -i "$KEY" true
+# shellcheck disable=SC2016 # for the inner shell
+like "$(on client "$SW" sh -c '"$0" check "$0" | grep ^isolation' "$SW")" \
+    "isolation no: not from within a wrapped program;*--isolate always*" \
+    "no isolation from within"
+if isolation; then
+	is "$(on client "$SW" --isolate always "$SW" check "$SW" |
+	    grep ^isolation)" "isolation yes" "but from within an isolated one"
+else
+	skip "no isolation here" "but from within an isolated one"
+fi
+ok "down" on client "$SW" down
+told 'no tunnel is given*' "nothing is up any more" sh -c '"$0" -D 1080 2>&1 | head -n 1 >&2; exit 125' "$SW"
+
 # Progress is for terminals that know how to erase a line.
 waits() {
 	on client env TERM="$1" script -qec \

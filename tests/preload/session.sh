@@ -107,7 +107,7 @@ cat >"$T/Makefile" <<END
 all: $(seq -s ' ' 1 40) ;
 Makefile: ;
 %:
-	@python3 -c "import socket; s = socket.create_connection(('$WWW', 7), 20); s.sendall(b'\$@'); print(s.recv(9).decode())"
+	@python3 -c "import os, socket; s = socket.create_connection(('$WWW', 7), 20); s.sendall(b'\$@'); os.write(1, s.recv(9) + b'\n')"
 END
 is "$(on client "$SW" make -s -j 8 -C "$T" | sort -n | tail -n 1)" 40 \
     "make -j: every process has the session"
