@@ -34,6 +34,9 @@ static const char *const texts[REASONS] = {
 	[REASON_OUTSIDE] = "an ssh, tmux or gpg was kept from the one that runs "
 	    "outside the tunnel and would have done its work (ControlPath, "
 	    "the tmux server, dirmngr)",
+	[REASON_MOUNT] = "a program was refused a network file system, which the "
+	    "kernel would reach by this machine's own network; with "
+	    "\"--isolate always\" it uses the tunnel",
 };
 
 bool

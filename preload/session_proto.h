@@ -97,6 +97,7 @@ enum session_reason {
 	REASON_STRAY,		/* a datagram without an address was dropped */
 	REASON_DATAGRAM,	/* the tunnel carries none but DNS */
 	REASON_OUTSIDE,		/* one of its kind that runs outside the tunnel */
+	REASON_MOUNT,		/* a network file system */
 	REASONS
 };
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,6 +42,8 @@ const uint8_t shim_syscall_route[SHIM_SYSCALL_MAX] = {
 	[SYS_execveat] = ROUTE_EXECVEAT,
 	[SYS_exit_group] = ROUTE_EXIT_GROUP,
 	[SYS_io_uring_setup] = ROUTE_RING,
+	[SYS_mount] = ROUTE_MOUNT,
+	[SYS_fsopen] = ROUTE_FSOPEN,
 };
 
 long
@@ -111,6 +114,11 @@ shim_syscall_routed(long nr, long a, long b, long c, long d, long e, long f)
 	case ROUTE_RING:
 		shim_note(REASON_RING);
 		return shim_ret(sys_call3(SYS_io_uring_setup, a, b, 0));
+	case ROUTE_MOUNT:
+		return mount((char *)a, (char *)b, (char *)c, (unsigned long)d,
+		    (void *)e);
+	case ROUTE_FSOPEN:
+		return fsopen((char *)a, (unsigned)b);
 	case ROUTE_NONE:
 		break;
 	}

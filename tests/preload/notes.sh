@@ -120,6 +120,23 @@ else
 	skip "no compiler" "which is noted"
 fi
 
+# --- what the kernel would reach for it ----------------------------------------
+MOUNT='import ctypes; c = ctypes.CDLL(None, use_errno=True)
+print(c.mount(b"10.9.0.1:/x", b"/mnt", b"nfs", 0, None), ctypes.get_errno())
+print(c.syscall(ctypes.c_long(430), b"cifs", 0), ctypes.get_errno())
+print(c.mount(b"none", b"/mnt", b"tmpfs", 0, None))'
+noted unshare -m $PY -c "$MOUNT"
+is "$(tr '\n' ' ' <"$T/out")" "-1 1 -1 1 0 " \
+    "network file systems are refused, others mounted"
+is "$(lines 'network file system')" 1 "which is noted"
+if isolation; then
+	OPTIONS='--isolate always' noted unshare -m $PY -c "$MOUNT"
+	: >>"$T/log"
+	is "$(lines 'network file system')" 0 "isolated, they are the kernel's"
+else
+	skip "no network namespaces or TUN devices here" "isolated"
+fi
+
 # --- those of its kind that run outside ---------------------------------------
 on client ssh -fNM -S "$T/outside" tester@$SSHD
 noted ssh -S "$T/outside" -O check nobody
