@@ -2,8 +2,8 @@
  * UDP for a client: one channel is one port here, unconnected, in both families
  * (transport/udp_channel.h).
  *
- * Only peers that the client has sent to are heard, as behind an ordinary NAT;
- * the table of them is bounded, and the one longest unused makes room.
+ * Only peers that the client has sent to are heard, as behind an ordinary NAT
+ * (serve_peers.h).
  *
  * While the client's window is full the sockets are not read, so that a burst
  * waits in the kernel, and what has no room there is lost, as in a network.  Of
@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <netinet/in.h>
@@ -23,20 +22,14 @@
 
 #include "base/clock.h"
 #include "base/container.h"
+#include "transport/serve_peers.h"
 #include "transport/udp_channel.h"
 
-#define PEERS_MAX 64
 #define LOOKUPS_MAX 16			/* at once, each with one datagram */
-#define NAME_MS 60000			/* a name's address is used for so long */
+#define NAME_MS 60000			/* for which a name's address is used */
 #define READS_A_TURN 64
-#define SOCKET_ROOM (1 << 20)		/* for bursts; the kernel may give less */
+#define SOCKET_ROOM (1 << 20)		/* for bursts; it may be given less */
 #define FAMILIES 2
-
-struct peer {
-	struct sw_addr addr;		/* as the kernel tells it */
-	char *name;			/* as the client wrote it, or NULL */
-	int64_t used_ms, found_ms;
-};
 
 struct serve_ports;
 
@@ -58,8 +51,7 @@ struct serve_ports {
 	struct serve_chan *c;
 	struct udp_socket { struct loop_fd w; struct serve_ports *o; }
 	    sock[FAMILIES];		/* IPv4, IPv6; fd -1: not needed yet */
-	struct peer peer[PEERS_MAX];
-	size_t npeers;
+	struct serve_peers peers;
 	LIST_OF(lookups, lookup) lookups;
 	size_t nlookups;
 	uint8_t *part;			/* of a frame, from the client */
@@ -93,8 +85,7 @@ ports_free(struct serve_ports *o)
 		next = LIST_NEXT(k, link);
 		lookup_free(k);
 	}
-	for (size_t i = 0; i < o->npeers; i++)
-		free(o->peer[i].name);
+	serve_peers_wipe(&o->peers);
 	LIST_DROP(&o->s->ports, o, link);
 	o->s->nservices--;
 	free(o->part);
@@ -180,26 +171,6 @@ tell_error(struct serve_ports *o, const char *name, const struct sw_addr *addr,
 	(void)put_frame(o, frame, n);
 }
 
-static struct peer *
-peer_at(struct serve_ports *o, const struct sw_addr *addr)
-{
-	for (size_t i = 0; i < o->npeers; i++)
-		if (o->peer[i].addr.port == addr->port &&
-		    addr_same_ip(&o->peer[i].addr, addr))
-			return &o->peer[i];
-	return NULL;
-}
-
-static struct peer *
-peer_named(struct serve_ports *o, const char *name, uint16_t port)
-{
-	for (size_t i = 0; i < o->npeers; i++)
-		if (o->peer[i].name != NULL && o->peer[i].addr.port == port &&
-		    strcasecmp(o->peer[i].name, name) == 0)
-			return &o->peer[i];
-	return NULL;
-}
-
 /* What went wrong with a datagram that we sent: the kernel kept its address. */
 static void
 take_error(struct serve_ports *o, int fd)
@@ -213,17 +184,18 @@ take_error(struct serve_ports *o, int fd)
 		.msg_controllen = sizeof(control),
 	};
 	struct sw_addr to;
-	const struct peer *p;
+	const struct serve_peer *p;
 
 	if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0 ||
 	    addr_from_sockaddr(&to, (struct sockaddr *)&ss, m.msg_namelen) !=
-	    SW_OK || (p = peer_at(o, &to)) == NULL)
+	    SW_OK || (p = serve_peers_at(&o->peers, &to)) == NULL)
 		return;
 	for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h != NULL;
 	    h = CMSG_NXTHDR(&m, h)) {
 		struct sock_extended_err e;
 
-		if ((h->cmsg_level != IPPROTO_IP || h->cmsg_type != IP_RECVERR) &&
+		if ((h->cmsg_level != IPPROTO_IP ||
+		    h->cmsg_type != IP_RECVERR) &&
 		    (h->cmsg_level != IPPROTO_IPV6 ||
 		    h->cmsg_type != IPV6_RECVERR))
 			continue;
@@ -237,7 +209,7 @@ take_error(struct serve_ports *o, int fd)
 static bool
 take_datagram(struct serve_ports *o, size_t len, const struct sw_addr *from)
 {
-	struct peer *p = peer_at(o, from);
+	struct serve_peer *p = serve_peers_at(&o->peers, from);
 	struct datagram_peer peer;
 	uint8_t head[UDP_CHANNEL_HEAD_MAX];
 	uint8_t *start;
@@ -302,7 +274,8 @@ open_socket(struct serve_ports *o, bool v4)
 		    sw_err_from_errno(errno);
 	(void)setsockopt(u->w.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	if (v4) {
-		(void)setsockopt(u->w.fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+		(void)setsockopt(u->w.fd, IPPROTO_IP, IP_RECVERR, &on,
+		    sizeof(on));
 	} else {
 		(void)setsockopt(u->w.fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
 		    sizeof(on));
@@ -316,31 +289,6 @@ open_socket(struct serve_ports *o, bool v4)
 	close(u->w.fd);
 	u->w.fd = -1;
 	return SW_ERR_LIMIT;
-}
-
-/* Remember whom the client wrote to, and how it calls them. */
-static void
-note_peer(struct serve_ports *o, const char *name, const struct sw_addr *addr)
-{
-	struct peer *p = peer_at(o, addr);
-	int64_t now = o->v->l.now_ms;
-
-	if (p == NULL && o->npeers < PEERS_MAX) {
-		p = &o->peer[o->npeers++];
-		memset(p, 0, sizeof(*p));
-	} else if (p == NULL) {
-		p = &o->peer[0];
-		for (size_t i = 1; i < PEERS_MAX; i++)
-			if (o->peer[i].used_ms < p->used_ms)
-				p = &o->peer[i];
-	}
-	if (p->name == NULL || name == NULL || strcmp(p->name, name) != 0) {
-		free(p->name);
-		p->name = name != NULL ? strdup(name) : NULL;
-		p->found_ms = now;
-	}
-	p->addr = *addr;
-	p->used_ms = now;
 }
 
 /* To one address; name: what it was called, or NULL. */
@@ -362,7 +310,7 @@ send_to(struct serve_ports *o, const char *name, const struct sw_addr *addr,
 		tell_error(o, name, addr, err);
 		return;
 	}
-	note_peer(o, name, addr);
+	serve_peers_note(&o->peers, name, addr, o->v->l.now_ms);
 	addr_to_sockaddr(addr, v4 ? AF_INET : AF_INET6, (struct sockaddr *)&ss,
 	    &ss_len);
 	/* A fault of an earlier datagram is reported first: once more then. */
@@ -401,7 +349,8 @@ on_found(void *arg, int err, const struct sw_addr *addrs, size_t n)
 static void
 send_named(struct serve_ports *o, const struct udp_channel_frame *f)
 {
-	const struct peer *p = peer_named(o, f->name, f->addr.port);
+	const struct serve_peer *p = serve_peers_named(&o->peers, f->name,
+	    f->addr.port);
 	struct sw_addr literal;
 	struct lookup *k;
 
@@ -427,8 +376,8 @@ send_named(struct serve_ports *o, const struct udp_channel_frame *f)
 		memcpy(k->data, f->data, f->len);
 	LIST_APPEND(&o->lookups, k, link);
 	o->nlookups++;
-	k->query = serve_resolve(o->v->dialing.resolver, o->s, k->name, on_found,
-	    k);
+	k->query = serve_resolve(o->v->dialing.resolver, o->s, k->name,
+	    on_found, k);
 	if (k->query == NULL)
 		lookup_free(k);
 }
@@ -442,7 +391,8 @@ take_frames(struct serve_ports *o, const uint8_t *p, size_t len, size_t *used)
 	int r;
 
 	*used = 0;
-	while ((r = udp_channel_take(&f, p + *used, len - *used, &n)) == SW_OK) {
+	while ((r = udp_channel_take(&f, p + *used, len - *used, &n)) ==
+	    SW_OK) {
 		*used += n;
 		if (f.kind != UDP_CHANNEL_DATA)
 			return false;
