@@ -72,25 +72,32 @@ port_free(struct udp_port *p)
 
 /* ---- from the exit ---- */
 
-/* What the program calls this peer; false: it never wrote to it. */
+/* What the program calls this peer; false: it never wrote to that host.  One
+ * that answers by another port has the address that was written to. */
 static bool
 inner_name(struct udp_port *p, const struct datagram_peer *peer,
     struct sw_addr *out)
 {
+	bool known = false;
+
 	if (peer->name == NULL) {
 		*out = peer->addr;
 		return true;
 	}
-	for (size_t i = 0; i < p->nnamed; i++) {
-		const char *name = names_find(p->u->t->map, &p->named[i]);
+	for (size_t i = p->nnamed; i > 0; i--) {
+		const struct sw_addr *at = &p->named[i - 1];
+		const char *name = names_find(p->u->t->map, at);
 
-		if (name != NULL && p->named[i].port == peer->addr.port &&
-		    strcmp(name, peer->name) == 0) {
-			*out = p->named[i];
-			return true;
-		}
+		if (name == NULL || strcmp(name, peer->name) != 0)
+			continue;
+		if (!known || at->port == peer->addr.port)
+			*out = *at;
+		known = true;
+		if (at->port == peer->addr.port)
+			break;
 	}
-	return false;
+	out->port = peer->addr.port;
+	return known;
 }
 
 static void

@@ -2,7 +2,7 @@
  * datagram.h - UDP ports at the exit, as the session sees them.
  *
  * What dialer.h is for streams.  A port is one UDP port beyond the tunnel, not
- * connected to anybody: it sends to any peer, and hears those it has sent to
+ * connected to anybody: it sends to any peer, and hears hosts it has sent to
  * (what else it hears is the exit's affair; a NAT there may let nobody else
  * in).  Everything happens on the loop's thread.  Implementations:
  * preload/session_mix.c (the mix tunnel); for SSH, smolserve's UDP channel.

@@ -23,6 +23,18 @@ serve_peers_at(struct serve_peers *t, const struct sw_addr *addr)
 }
 
 struct serve_peer *
+serve_peers_of_host(struct serve_peers *t, const struct sw_addr *addr)
+{
+	struct serve_peer *last = NULL;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (addr_same_ip(&t->peer[i].addr, addr) && (last == NULL ||
+		    t->peer[i].used_ms > last->used_ms))
+			last = &t->peer[i];
+	return last;
+}
+
+struct serve_peer *
 serve_peers_named(struct serve_peers *t, const char *name, uint16_t port)
 {
 	for (size_t i = 0; i < t->n; i++)

@@ -28,7 +28,11 @@ void serve_peers_wipe(struct serve_peers *t);
 struct serve_peer *serve_peers_at(struct serve_peers *t,
     const struct sw_addr *addr);
 
-/* The same by name, whatever its case. */
+/* The one at that address, by any port, that was used last. */
+struct serve_peer *serve_peers_of_host(struct serve_peers *t,
+    const struct sw_addr *addr);
+
+/* The peer by that name, whatever its case, and port. */
 struct serve_peer *serve_peers_named(struct serve_peers *t, const char *name,
     uint16_t port);
 

@@ -2,8 +2,8 @@
  * UDP for a client: one channel is one port here, unconnected, in both families
  * (transport/udp_channel.h).
  *
- * Only peers that the client has sent to are heard, as behind an ordinary NAT
- * (serve_peers.h).
+ * Only hosts that the client has sent to are heard, by whatever port they answer
+ * (TFTP's is a new one; RFC 4787, 5: address-dependent filtering; serve_peers.h).
  *
  * While the client's window is full the sockets are not read, so that a burst
  * waits in the kernel, and what has no room there is lost, as in a network.  Of
@@ -215,7 +215,7 @@ take_datagram(struct serve_ports *o, size_t len, const struct sw_addr *from)
 	uint8_t *start;
 	size_t n;
 
-	if (p == NULL)
+	if (p == NULL && (p = serve_peers_of_host(&o->peers, from)) == NULL)
 		return true;
 	p->used_ms = o->v->l.now_ms;
 	peer = (struct datagram_peer){ .name = p->name, .addr = *from };

@@ -61,6 +61,34 @@ END
 wrapped_udp() { via_smolserve /usr/bin/python3 "$T/udp.py" "$@"; }
 is "$(wrapped_udp $WWW 7)" hello "a wrapped program's echo by address"
 is "$(wrapped_udp www.example.test 7)" hello "and by name"
+# TFTP answers by a port that nobody has written to.
+for host in www.example.test $WWW "[$WWW6]"; do
+	like "$(via_smolserve curl -sS -m 20 "tftp://$host/index.html" 2>&1)" \
+	    "*the page of*" "TFTP from $host"
+done
+# Another host is not heard.  Whoever has been written to tells both where.
+cat >"$T/told.py" <<'END'
+import socket, sys
+a, b = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+a.bind((sys.argv[1], 5550))
+b.bind((sys.argv[2], 0))
+here = a.recvfrom(10)[1]
+b.sendto(b"a stranger", here)
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"the same host", here)
+a.sendto(b"the peer", here)
+END
+spawn inet /usr/bin/python3 "$T/told.py" $WWW 203.0.113.81
+within 5 on inet grep -q ":15AE " /proc/net/udp
+is "$(via_smolserve /usr/bin/python3 -c '
+import socket, sys
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.settimeout(5)
+u.sendto(b"?", (sys.argv[1], 5550))
+print(sorted(u.recv(100).decode() for _ in range(2)))
+u.settimeout(1)
+try: print(u.recv(100))
+except socket.timeout: print("no more")' $WWW)" "['the peer', 'the same host']
+no more" "a host that was written to is heard by all its ports, others are not"
 is "$(wrapped_udp $WWW 4444)" ConnectionRefusedError "a port that nobody has"
 is "$(via_smolserve /usr/bin/python3 -c '
 import socket, sys
