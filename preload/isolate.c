@@ -35,19 +35,25 @@
 
 #define DEVICE "smol0"
 
-/* What resolvers of this machine, and engines that run containers, listen in
- * (see shim_unix.c). */
+/* What those listen in who look up, run or fetch for others (see shim_unix.c). */
 static const char *const hidden[] = {
 	"/run/systemd/resolve", "/run/nscd", "/run/avahi-daemon",
 	"/var/lib/sss/pipes", "/run/samba/winbindd",
 	"/run/podman", "/run/containerd", "/run/crio", "/run/libvirt",
+	"/run/buildkit", "/run/incus", "/run/tailscale",
+	"/nix/var/nix/daemon-socket", "/var/guix/daemon-socket",
 };
-static const char *const hidden_own[] = { "podman", "containerd", "libvirt" };
+static const char *const hidden_own[] = {
+	"podman", "containerd", "libvirt", "buildkit",
+};
 
 /* And those in folders that hold more. */
 static const char *const covered[] = {
 	"/run/docker.sock", "/run/mdnsd", "/run/systemd/io.systemd.Resolve",
 	"/run/systemd/io.systemd.Resolve.Monitor",
+	"/run/snapd.socket", "/run/snapd-snap.socket",
+	"/var/lib/incus/unix.socket", "/var/lib/lxd/unix.socket",
+	"/var/snap/lxd/common/lxd/unix.socket",
 };
 
 static int

@@ -27,6 +27,16 @@ static const char *const denied[] = {
 	"/run/containerd/containerd.sock",
 	"/run/crio/crio.sock",
 	"/run/libvirt/*",
+	"/run/buildkit/*",
+	"/run/incus/*",
+	"/var/lib/incus/unix.socket*",
+	"/var/lib/lxd/unix.socket*",
+	"/var/snap/lxd/common/lxd/unix.socket*",
+	"/run/snapd.socket",
+	"/run/snapd-snap.socket",
+	"/nix/var/nix/daemon-socket/*",
+	"/var/guix/daemon-socket/*",
+	"/run/tailscale/*",
 };
 
 /* The same in /run/user/ID: engines that an ordinary user runs. */
@@ -35,6 +45,7 @@ static const char *const denied_own[] = {
 	"/podman/podman.sock",
 	"/containerd/*",
 	"/libvirt/*",
+	"/buildkit/*",
 };
 
 static bool

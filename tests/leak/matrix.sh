@@ -24,7 +24,7 @@ within 5 hears server $LAST
 on client mkdir -p /run/nscd /run/systemd/resolve /run/user/0/podman
 spawn client "$SINK" "$T/hits-unix" unix /run/nscd/socket \
     /run/systemd/resolve/io.systemd.Resolve /run/docker.sock \
-    /run/user/0/podman/podman.sock
+    /run/snapd.socket /run/user/0/podman/podman.sock
 spawn client "$SINK" "$T/hits-stub" stub
 within 5 on client test -S /run/user/0/podman/podman.sock
 watch client
@@ -92,6 +92,7 @@ hit() {
 		unix-nscd*) grep -q "nscd/socket by a probe" "$T/hits-unix" ;;
 		unix-resolved) grep -q esolve "$T/hits-unix" ;;
 		unix-podman) grep -q podman "$T/hits-unix" ;;
+		unix-snapd) grep -q snapd "$T/hits-unix" ;;
 		*) grep -q docker "$T/hits-unix" ;;
 		esac ;;
 	link) case $1 in

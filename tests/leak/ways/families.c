@@ -89,6 +89,12 @@ o_unix_docker(void)
 }
 
 static void
+o_unix_snapd(void)
+{
+	o_unix("/run/snapd.socket", 0);
+}
+
+static void
 o_unix_podman(void)
 {
 	o_unix("/run/user/0/podman/podman.sock", 0);
@@ -142,6 +148,7 @@ const struct probe ways_families[] = {
 	{ "unix-resolved", "unix", o_unix_resolved },
 	{ "unix-docker", "unix", o_unix_docker },
 	{ "unix-podman", "unix", o_unix_podman },
+	{ "unix-snapd", "unix", o_unix_snapd },
 	{ "listen", "inbound", o_listen },
 	{ "listen-v6", "inbound", o_listen_v6 },
 	{ "stub-resolver", "lo", o_stub },
