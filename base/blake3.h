@@ -31,6 +31,7 @@ struct blake3 {
 	size_t depth;
 };
 
+/* Begin; add n bytes, as often as wanted. */
 void blake3_init(struct blake3 *b);
 void blake3_update(struct blake3 *b, const void *in, size_t n);
 

@@ -20,6 +20,8 @@ void log_open(int fd, enum log_level level, const char *tag);
 /* Level from a word ("err", "warn", "info", "debug"); -1 for any other. */
 int log_level_parse(const char *word);
 
+/* One line of up to 510 bytes with its tag, cut beyond; the newline is added.
+ * Usually by one of the macros below. */
 void log_line(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

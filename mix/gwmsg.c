@@ -6,7 +6,6 @@
 
 #include "mix/prim.h"
 
-#define ADDRESS_LEN 48
 
 /* Bytes written as an array of integers; exactly `want`, or with want == 0
  * up to `cap` of them. */

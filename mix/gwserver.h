@@ -62,6 +62,8 @@ struct gwserver {
 	int64_t deadline_ms;
 };
 
+/* A client has connected.  `seed` (32 bytes, secret), host and rng are borrowed
+ * until gwserver_wipe().  It has GWSERVER_FIRST_MS to say who it is. */
 void gwserver_init(struct gwserver *g, const uint8_t *seed,
     const struct gwserver_host *host, void *arg, struct rng *rng,
     int64_t now_ms);

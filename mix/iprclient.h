@@ -57,9 +57,11 @@ struct iprclient_config {
 
 struct iprclient;
 
+/* The configuration is copied.  NULL: no memory.  Nothing is said yet. */
 struct iprclient *iprclient_new(const struct iprclient_config *cfg);
 void iprclient_free(struct iprclient *c);	/* NULL is fine */
 
+/* Ask the exit to let us in: up() follows, or down() when it does not answer. */
 void iprclient_start(struct iprclient *c, int64_t now_ms);
 
 /* There was no way to the mixnet for a while: silence until now means

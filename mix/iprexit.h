@@ -52,13 +52,19 @@ struct iprexit_config {
 	struct rng *rng;
 };
 
+/* Clients there are, and packets since the beginning. */
 struct iprexit_stats {
 	size_t clients;
-	uint64_t up, down, spoofed, refused, dropped, malformed, strangers;
+	uint64_t up, down;		/* to the world, to clients */
+	uint64_t spoofed;		/* not from the client's own address */
+	uint64_t refused;		/* by the policy */
+	uint64_t dropped, malformed;
+	uint64_t strangers;		/* messages of who was never let in */
 };
 
 struct iprexit;
 
+/* The configuration is copied.  NULL: no memory. */
 struct iprexit *iprexit_new(const struct iprexit_config *cfg);
 void iprexit_free(struct iprexit *x);	/* NULL is fine */
 
@@ -74,6 +80,7 @@ int iprexit_send(struct iprexit *x, const struct sw_addr *to,
 void iprexit_tick(struct iprexit *x, int64_t now_ms);
 int64_t iprexit_deadline(const struct iprexit *x);
 
+/* Kept up to date; as long-lived as x. */
 const struct iprexit_stats *iprexit_stats(struct iprexit *x);
 
 /* The exit's own inner addresses, 10.0.0.1 and fc00::1: packets to them pass

@@ -30,6 +30,7 @@ struct iprmsg_stream {
 	uint32_t seq;			/* 0 for control answers of an IPR */
 };
 
+/* SW_ERR_TOO_LONG (nothing put) without room for IPRMSG_STREAM_HEAD_LEN. */
 int iprmsg_put_stream(struct wbuf *w, const struct iprmsg_stream *s)
     SW_MUST_CHECK;
 /* SW_ERR_FORMAT (nothing consumed) if it is no stream frame. */
@@ -54,6 +55,7 @@ struct iprmsg_time {
 	uint32_t ns;
 };
 
+/* Unix time to this; not before 1970. */
 struct iprmsg_time iprmsg_time_of(int64_t unix_seconds, uint32_t ns);
 
 struct iprmsg_request {
@@ -92,6 +94,7 @@ struct iprmsg_response {
 	char text[IPRMSG_TEXT_MAX];	/* info: what; cut, as it came */
 };
 
+/* SW_OK, or SW_ERR_TOO_LONG and nothing is put. */
 int iprmsg_put_request(struct wbuf *w, const struct iprmsg_request *q)
     SW_MUST_CHECK;
 int iprmsg_put_response(struct wbuf *w, const struct iprmsg_response *a)

@@ -24,6 +24,7 @@ struct iprsurbs {
 	uint64_t window_replies, requests_seen;
 };
 
+/* None given yet.  `mix` is borrowed for the life of s. */
 void iprsurbs_init(struct iprsurbs *s, const struct mixclient *mix);
 
 /* Has it fewer than it should have?  Fewer than half of that? */

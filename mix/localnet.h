@@ -37,14 +37,19 @@ struct localnet_config {
 
 struct localnet;
 
+/* All of it up and listening; *out is NULL unless SW_OK.  What it binds and
+ * where fails with node_new()'s errors. */
 int localnet_new(struct localnet **out, const struct localnet_config *cfg)
     SW_MUST_CHECK;
 void localnet_free(struct localnet *n);	/* NULL is fine */
 
+/* Its nodes as a directory would tell them; the exit's address; node i, NULL
+ * while it is stopped.  All borrowed from n. */
 const struct topology *localnet_topology(const struct localnet *n);
 const struct recipient *localnet_exit(const struct localnet *n);
 struct node *localnet_node(const struct localnet *n, size_t i);
 
+/* Of the exit's router: kept up to date. */
 const struct iprexit_stats *localnet_routed(const struct localnet *n);
 
 /* A packet from the world to an inner address: see iprexit_send(). */

@@ -49,6 +49,8 @@ struct mixnode_stats {
 
 struct mixnode;
 
+/* The configuration is copied, its key wiped from the copy once expanded.  NULL:
+ * no memory. */
 struct mixnode *mixnode_new(const struct mixnode_config *cfg);
 void mixnode_free(struct mixnode *m);	/* wipes; NULL is fine */
 
@@ -67,6 +69,8 @@ struct mixnode_packet {
 	size_t len;
 };
 
+/* What becomes of each is told by events, now or by a later tick, and counted;
+ * the bytes are free for other use on return. */
 void mixnode_take(struct mixnode *m, const struct mixnode_packet *p, size_t n,
     int64_t now_ms);
 
@@ -74,9 +78,11 @@ void mixnode_take(struct mixnode *m, const struct mixnode_packet *p, size_t n,
 void mixnode_forward(struct mixnode *m, const struct sw_addr *next,
     uint8_t rotation, const uint8_t *pkt, size_t len);
 
+/* Emit what is due; when that is next (ms), SW_NEVER while nothing waits. */
 void mixnode_tick(struct mixnode *m, int64_t now_ms);
 int64_t mixnode_deadline(const struct mixnode *m);
 
+/* Kept up to date; as long-lived as m. */
 const struct mixnode_stats *mixnode_stats(const struct mixnode *m);
 
 #endif

@@ -50,6 +50,8 @@ int node_new(struct node **out, struct loop *l,
     const struct node_config *cfg) SW_MUST_CHECK;
 void node_free(struct node *n);		/* NULL is fine */
 
+/* Where it listens: for nodes, for clients, for clients over TLS (port 0: it
+ * does not).  Borrowed from n. */
 const struct sw_addr *node_mix_addr(const struct node *n);
 const struct sw_addr *node_ws_addr(const struct node *n);
 const struct sw_addr *node_wss_addr(const struct node *n);
@@ -82,6 +84,7 @@ struct node_stats {
 	uint64_t inbox_full, push_full;	/* payloads thrown away */
 };
 
+/* As they are now. */
 void node_stats(const struct node *n, struct node_stats *out);
 
 #endif

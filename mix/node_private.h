@@ -106,11 +106,14 @@ struct node {
 /* Packets may be waiting: set the timer. */
 void node_arm(struct node *n);
 
+/* node_link.c: mixnode's emit(), arg is the node; listeners' ready(); the end
+ * of every link. */
 void node_emit(void *arg, const struct sw_addr *next,
     const struct nympkt_frame *f, const uint8_t *pkt, size_t len);
 void node_accept_links(struct loop_fd *w, uint32_t events);
 void node_close_links(struct node *n);
 
+/* node_client.c: the same for clients; mixnode's deliver(). */
 void node_deliver(void *arg, const uint8_t dest[static 32], uint8_t *data,
     size_t len);
 void node_accept_clients(struct loop_fd *w, uint32_t events);

@@ -15,7 +15,6 @@
 #define NYM_KEY_LEN 32
 #define RECIPIENT_LEN 96
 #define RECIPIENT_TEXT_LEN (3 * BASE58_TEXT_LEN(NYM_KEY_LEN) + 2)
-#define NYM_MIX_PORT 1789	/* where nodes listen unless they say otherwise */
 
 /* A client: whom a message is for.  All public. */
 struct recipient {

@@ -31,6 +31,7 @@ struct pending;
 struct pending *pending_new(size_t n, size_t room);
 void pending_free(struct pending *p);	/* wipes; NULL is fine */
 
+/* Items that may be taken; that wait for a first sending, or another. */
 size_t pending_count_free(const struct pending *p);
 size_t pending_count_queued(const struct pending *p);
 

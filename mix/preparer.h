@@ -42,6 +42,7 @@ void preparer_free(struct preparer *p);
 /* To be given to a mixclient. */
 struct prepared_source *preparer_source(struct preparer *p);
 
+/* As they are now. */
 void preparer_stats(struct preparer *p, struct preparer_stats *out);
 
 #endif

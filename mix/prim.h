@@ -70,6 +70,7 @@ struct prim_chain {
 	uint8_t product[32];		/* modulo the group order */
 };
 
+/* c := k; c := c * k.  k is clamped on the way. */
 void prim_chain_init(struct prim_chain *c,
     const uint8_t k[static X25519_KEY_LEN]);
 void prim_chain_mul(struct prim_chain *c,
@@ -108,6 +109,7 @@ int prim_ed25519_verify(const uint8_t sig[static ED25519_SIG_LEN],
 /* Is it the encoding of a point of the main subgroup?  Public values only. */
 bool prim_ed25519_is_point(const uint8_t pk[static ED25519_PK_LEN]);
 
+/* Of one buffer; of a with b behind it. */
 void prim_sha256(uint8_t out[static SHA256_LEN], const void *in, size_t n);
 void prim_sha256_pair(uint8_t out[static SHA256_LEN], const void *a,
     size_t a_len, const void *b, size_t b_len);

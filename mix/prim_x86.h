@@ -17,6 +17,7 @@ struct x86_features {
 	bool clmul;
 };
 
+/* Of this processor; elsewhere than on x86-64: none. */
 struct x86_features x86_detect(void);
 
 /* Round keys of an AES key of 16 or 32 bytes, 15 * 16 bytes at most. */
@@ -25,6 +26,7 @@ struct x86_aes {
 	int rounds;
 };
 
+/* key_len is 16 or 32.  `blocks` of 16 bytes each, also in place. */
 void x86_aes_init(struct x86_aes *a, const uint8_t *key, size_t key_len);
 void x86_aes_encrypt(const struct x86_aes *a, uint8_t *out, const uint8_t *in,
     size_t blocks);

@@ -49,6 +49,7 @@ int reasm_add(struct reasm *r, const uint8_t *frag, size_t len,
 /* Drop what has been idle too long. */
 void reasm_tick(struct reasm *r, int64_t now_ms);
 
+/* Kept up to date; as long-lived as r. */
 const struct reasm_stats *reasm_stats(const struct reasm *r);
 
 #endif

@@ -33,6 +33,7 @@ void router_attach(struct router *r, struct node *n);
 /* Borrowed until the next call. */
 void router_set_topology(struct router *r, const struct topology *t);
 
+/* The exit's address, and its counts, kept up to date.  Borrowed from r. */
 const struct recipient *router_address(const struct router *r);
 
 const struct iprexit_stats *router_stats(const struct router *r);

@@ -26,6 +26,8 @@ void smolnode_print_counts(const struct node *n);
 struct iprexit_stats;
 void smolnode_print_routed(const struct iprexit_stats *st);
 
+/* An empty loop, with as many descriptors as may be had; signals are blocked
+ * from here on.  To be closed after failure, too. */
 int smolnode_open(struct smolnode *s) SW_MUST_CHECK;
 void smolnode_close(struct smolnode *s);
 

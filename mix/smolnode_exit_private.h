@@ -64,6 +64,8 @@ exit_client_of(const struct sw_addr *inner)
 
 extern const struct dialer_ops exit_dialer_ops;
 
+/* A datagram of a client's: splice_ops.udp(), arg is the exit.  And the end of
+ * all of its ports. */
 int exit_take_udp(void *arg, const struct sw_addr *src,
     const struct sw_addr *dst, const uint8_t *data, size_t len) SW_MUST_CHECK;
 void exit_close_udp(struct smolnode_exit *x);

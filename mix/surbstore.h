@@ -46,6 +46,7 @@ struct surbstore_peer {
 	unsigned fruitless;		/* requests without an answer */
 };
 
+/* For so many peers, SURBSTORE_PER_PEER of each at most.  NULL: no memory. */
 struct surbstore *surbstore_new(size_t peers);
 void surbstore_free(struct surbstore *s);	/* wipes; NULL is fine */
 

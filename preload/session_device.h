@@ -23,8 +23,8 @@ struct hop;
  * Serve a device.  Descriptors, all taken, also on failure: the device itself
  * (IFF_TUN, IFF_NO_PI), a NETLINK_ROUTE and a NETLINK_SOCK_DIAG socket of its
  * namespace, where the device is number `index`, and one to the namespace's
- * guard (guard.h), held open as long as the device is served.  `of`: the control connection whose programs
- * use it.
+ * guard (guard.h), held open as long as the device is served.  `of`: the control
+ * connection whose programs use it.
  * SW_OK with *config what the namespace has been given, or an SW_ERR_*.
  */
 int device_new(struct session *s, const struct control *of, int index,
@@ -40,6 +40,7 @@ void device_orphan(struct session *s, const struct control *of);
 struct hop *device_find_listener(struct session *s, uint16_t port,
     struct sw_addr *at);
 
+/* The session ends. */
 void device_free_all(struct session *s);
 
 #endif

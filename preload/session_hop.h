@@ -32,6 +32,7 @@ struct hop *hop_new(struct session *s, uint32_t owner, int link_fd);
 /* Detach: its flows end with a reset.  Fine from within its callbacks. */
 void hop_free(struct hop *h);
 
+/* By its owner's id, by one of its inner addresses; NULL for none. */
 struct hop *hop_find_owner(struct session *s, uint32_t owner);
 struct hop *hop_find_inner(struct session *s, const struct sw_addr *inner);
 

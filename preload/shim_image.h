@@ -91,6 +91,10 @@ image_is_pristine(void)
 	return __atomic_load_n(&image_pristine, __ATOMIC_RELAXED);
 }
 
+/*
+ * Descriptors of ours under numbers that the program may close or take: each is
+ * known by its cookie.  Is it still ours?  Note `fd` as it; close it if it is.
+ */
 bool image_fd_valid(const struct image *im, enum image_fd_name n);
 void image_fd_set(struct image *im, enum image_fd_name n, int fd);
 void image_fd_close(struct image *im, enum image_fd_name n);
@@ -113,6 +117,8 @@ image_thread_lives(const struct image *im)
 	return __atomic_load_n(&im->tid, __ATOMIC_ACQUIRE) != 0;
 }
 
+/* Sleep while *word is `value`, so long at most (negative: for ever), perhaps
+ * shorter; wake all who sleep on it.  Within one process. */
 void shim_futex_wait(uint32_t *word, uint32_t value, int timeout_ms);
 void shim_futex_wake(uint32_t *word);
 

@@ -30,6 +30,7 @@ struct table_entry {
 	} options[TABLE_OPTIONS];
 };
 
+/* A fresh entry; is there one; a copy of it, false for none. */
 void table_begin(uint64_t cookie);
 bool table_has(uint64_t cookie);
 bool table_copy(uint64_t cookie, struct table_entry *out);

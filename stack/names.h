@@ -56,6 +56,7 @@ const char *names_find(struct names *m, const struct sw_addr *a);
 int names_target(struct names *m, const struct sw_addr *dst,
     struct dial_target *out) SW_MUST_CHECK;
 
+/* Names that have addresses now. */
 size_t names_count(const struct names *m);
 
 #endif

@@ -41,8 +41,10 @@ void origin_set_path(struct origin *o, const struct link_config *c);
 
 /* A whole packet from the exit, for one of its ports. */
 void origin_input(struct origin *o, const uint8_t *pkt, size_t len);
+/* The path has room again, after SW_AGAIN. */
 void origin_writable(struct origin *o);
 
+/* To be used with the ops below; as long-lived as o. */
 struct dialer *origin_dialer(struct origin *o);
 extern const struct dialer_ops origin_dialer_ops;
 

@@ -105,6 +105,7 @@ int stack_send_udp(enum stack_side side, const struct sw_addr *src,
  * of our choice again. */
 void stack_force_isn(const uint32_t *isn);
 
+/* Between our addresses and lwIP's. */
 ip_addr_t stack_ip(const struct sw_addr *a);
 struct sw_addr stack_addr(const ip_addr_t *ip, uint16_t port);
 

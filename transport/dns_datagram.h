@@ -3,7 +3,7 @@
  *
  * Each query has a UDP port and an id of its own, and takes an answer only
  * from the server it was sent to, with its question (RFC 5452).  Sent again
- * after 2 and 5 seconds.
+ * after 2 and 5 seconds; SW_ERR_TIMEOUT after 9.
  */
 #ifndef SW_TRANSPORT_DNS_DATAGRAM_H
 #define SW_TRANSPORT_DNS_DATAGRAM_H
@@ -14,14 +14,13 @@
 #include "base/loop.h"
 #include "stack/datagram.h"
 
-#define DNS_DATAGRAM_TIMEOUT_MS 9000
-
 struct dns_datagram;
 struct dns_datagram_ask;
 
 /* As dns_upstream_fn; the response may be truncated. */
 typedef void dns_datagram_fn(void *arg, int err, uint8_t *msg, size_t len);
 
+/* All borrowed for life.  NULL: no memory. */
 struct dns_datagram *dns_datagram_new(struct loop *l, struct datagrams *d,
     const struct datagram_ops *ops);
 void dns_datagram_free(struct dns_datagram *u);	/* no callback; NULL is fine */

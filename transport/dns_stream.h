@@ -23,6 +23,7 @@ struct dns_stream_ask;
  * in place, until return.  Else msg is NULL: TIMEOUT, REFUSED, DOWN, ... */
 typedef void dns_stream_fn(void *arg, int err, uint8_t *msg, size_t len);
 
+/* All borrowed for life.  NULL: no memory. */
 struct dns_stream *dns_stream_new(struct loop *l, struct dialer *d,
     const struct dialer_ops *ops);
 void dns_stream_free(struct dns_stream *u);	/* no callback; NULL is fine */

@@ -52,6 +52,7 @@ struct iroh_relay *iroh_relay_new(struct loop *l,
 /* End; no event follows.  Not from within one.  NULL is fine. */
 void iroh_relay_free(struct iroh_relay *r);
 
+/* The url of its options; is the link up now? */
 const char *iroh_relay_url(const struct iroh_relay *r);
 bool iroh_relay_is_up(const struct iroh_relay *r);
 

@@ -25,6 +25,7 @@ extern const struct dialer_ops names_dialer_ops;
 
 struct names_datagrams;
 
+/* The same for datagrams. */
 struct names_datagrams *names_datagrams_new(struct names_service *s,
     struct datagrams *below, const struct datagram_ops *ops);
 void names_datagrams_free(struct names_datagrams *n);

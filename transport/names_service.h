@@ -63,6 +63,8 @@ struct names_service_options {
 
 struct names_service;
 
+/* The options are copied but for dns and hosts, which are read now; a --dns that
+ * makes no sense is logged and left out.  NULL: no memory. */
 struct names_service *names_service_new(struct loop *l,
     const struct names_service_options *o);
 void names_service_free(struct names_service *s);	/* no callback follows */

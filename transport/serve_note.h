@@ -8,6 +8,7 @@
 
 #include "transport/serve.h"
 
+/* A client has connected; it was not let in, and why. */
 void serve_note_opened(const struct serve_info *who);
 void serve_note_rejected(const struct serve_info *who, const char *why);
 /* It had not logged in when its time was over, or (why) sooner. */

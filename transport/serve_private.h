@@ -77,6 +77,11 @@ void serve_relays_cut(struct serve_server *v);	/* those that linger */
 
 /* ---- serve_remote.c: tcpip-forward ---- */
 
+/*
+ * The client asks for a port at `bind` ("", "*", "localhost", an address), 0 for
+ * any: *bound is which.  SW_ERR_DENIED, _FORMAT (such an address), _LIMIT, _IN_USE,
+ * _NOMEM.  And it gives one back: SW_ERR_NO_NAME when it had none such.
+ */
 int serve_remote_listen(struct serve_session *s, const char *bind, uint16_t port,
     uint16_t *bound) SW_MUST_CHECK;
 int serve_remote_unlisten(struct serve_session *s, const char *bind,
@@ -85,11 +90,14 @@ void serve_remote_free(struct serve_session *s);
 
 /* ---- serve_ports.c: datagrams ---- */
 
+/* A channel that asks to be a UDP port: accepted or refused.  And the end of all
+ * of a session's. */
 void serve_ports_open(struct serve_session *s, struct serve_chan *c);
 void serve_ports_free(struct serve_session *s);
 
 /* ---- serve_names.c: look-ups ---- */
 
+/* The same for a channel that asks for names. */
 void serve_names_open(struct serve_session *s, struct serve_chan *c);
 void serve_names_free(struct serve_session *s);
 

@@ -133,6 +133,8 @@ void serve_ssh_fail(struct serve_ssh *s, enum serve_goodbye code,
 
 /* ---- serve_kex.c ---- */
 
+/* Send our KEXINIT; take a message of the exchange; have so many bytes or packets
+ * gone by that new keys are due? */
 void serve_kex_start(struct serve_ssh *s);
 void serve_kex_take(struct serve_ssh *s, uint8_t type, struct rbuf payload);
 bool serve_kex_is_due(const struct serve_ssh *s);
@@ -148,11 +150,14 @@ serve_kex_holds(const struct serve_ssh *s)
 
 /* ---- serve_auth.c; payload begins with the message number ---- */
 
+/* SERVICE_REQUEST; USERAUTH_REQUEST.  What breaks the rules ends the session. */
 void serve_auth_service(struct serve_ssh *s, struct rbuf payload);
 void serve_auth_take(struct serve_ssh *s, struct rbuf payload);
 
 /* ---- serve_chan.c ---- */
 
+/* A message of the connection protocol (RFC 4254), with its number; the end of
+ * all channels. */
 void serve_chan_take(struct serve_ssh *s, uint8_t type, struct rbuf payload);
 void serve_chan_free_all(struct serve_ssh *s);
 
