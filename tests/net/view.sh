@@ -70,9 +70,11 @@ nonblocking
 True
 False"
 is "$(wrapped $PY "$T/ask.py" $WWW)" "$asked" "what it names can be bound to"
-# shellcheck disable=SC2086 # VIA is a list of words
-is "$(on client "$B/smolwrap" --stack session $VIA -- $PY "$T/ask.py" $WWW)" \
-    "$asked" "--stack session"
+for stack in thread session; do
+	# shellcheck disable=SC2086 # VIA is a list of words
+	is "$(on client "$B/smolwrap" --stack $stack $VIA -- \
+	    $PY "$T/ask.py" $WWW)" "$asked" "--stack $stack"
+done
 # shellcheck disable=SC2086
 is "$(on client unshare -U --map-user=1000 --map-group=1000 "$B/smolwrap" \
     $VIA -- $PY "$T/ask.py" $WWW)" "$asked" "an ordinary user"

@@ -42,7 +42,8 @@ is "$(lines nscd)" 0 "and not named"
 
 # Without an address, by a call that is the kernel's alone: in the stack of the
 # program, and on loopback.
-for there in 53:$WWW 7:127.0.0.1; do
+for there in "thread 53:$WWW" "session 53:$WWW" "session 7:127.0.0.1"; do
+	OPTIONS="--stack ${there% *}" there=${there#* }
 	noted $PY -c "
 import os, socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -52,6 +53,7 @@ for i in range(2): print(os.write(s.fileno(), b'lost'))
 	is "$(tr '\n' ' ' <"$T/out")" "4 4 " "a datagram to nobody, ${there#*:}"
 	is "$(lines 'it was dropped')" 1 "is noted, once"
 done
+OPTIONS=
 noted $PY -c "
 import socket
 for i in range(2):
