@@ -189,9 +189,11 @@ static bool
 is_hidden(const char *path)
 {
 	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
-		size_t n = strlen(hidden[i]);
+		const char *at = path, *folder = hidden[i];
 
-		if (strncmp(path, hidden[i], n) == 0 && path[n] == '/')
+		while (*folder != '\0' && *at == *folder)
+			at++, folder++;
+		if (*folder == '\0' && *at == '/')
 			return true;
 	}
 	return false;

@@ -78,7 +78,7 @@ void
 shim_mark_unix(const char *path)
 {
 	struct timespec when[2] = { { .tv_nsec = UTIME_OMIT } };
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (find(path) == NULL || !find_file(path, &st))
 		return;
@@ -93,7 +93,7 @@ shim_judge_peer(int fd, const char *path)
 {
 	const struct helper *h = find(path);
 	char termios[64];		/* of the kernel: 36 bytes */
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (h == NULL || !find_file(path, &st) || !S_ISSOCK(st.st_mode) ||
 	    st.st_mtim.tv_nsec == MARK_NS)
