@@ -14,6 +14,8 @@ row "chroot" chroot - 'today*' 'chroot / $GET </dev/null'
 row "a user namespace" unshare - 'today*' 'unshare -Ur $GET </dev/null'
 row "a process namespace" unshare - 'today*' \
     'unshare -mpf --mount-proc $GET </dev/null'
+row "bubblewrap, an empty environment" bwrap - '*the page of*' \
+    'bwrap --ro-bind / / --dev /dev --proc /proc --unshare-pid --unshare-user --clearenv curl -sS http://www.example.test/'
 row "setpriv" setpriv - 'today*' \
     'setpriv --no-new-privs --inh-caps=-all $GET </dev/null'
 row "timeout" timeout - '*124' 'timeout 1 nc $H 5002 </dev/null; echo $?'
