@@ -140,7 +140,8 @@ recv_stream(int fd, struct shim_tag t, struct msghdr *m, int flags)
 	else if (shim_waits_for_all(fd, flags))
 		r = shim_recv_whole(fd, m, flags & RECV_FLAGS);
 	else
-		r = shim_native_recvmsg(fd, &plain, flags & RECV_FLAGS);
+		r = shim_native_recvmsg(fd, &plain,
+		    flags & RECV_FLAGS & ~MSG_WAITALL);
 	if (r == -ECONNRESET)
 		return shim_true_error(fd, t, (int)r);
 	if (r >= 0) {

@@ -50,8 +50,51 @@ shim_more_comes(int fd, int64_t until)
 bool
 shim_waits_for_all(int fd, int flags)
 {
-	return (flags & (MSG_WAITALL | MSG_PEEK | MSG_DONTWAIT)) == MSG_WAITALL &&
+	return (flags & (MSG_WAITALL | MSG_DONTWAIT)) == MSG_WAITALL &&
 	    !(sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
+}
+
+static size_t
+room_of(const struct msghdr *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->msg_iovlen; i++)
+		n += m->msg_iov[i].iov_len;
+	return n;
+}
+
+/* Until so much waits that it can be looked at whole, or the end has come.  No
+ * call waits for more than what is there, so this looks again and again. */
+static void
+wait_to_look(int fd, size_t want)
+{
+	int64_t limit = shim_timeout_ms(fd, SO_RCVTIMEO);
+	int64_t until = limit == 0 ? SW_NEVER : clock_now_ms() + limit;
+	int saved = errno, bytes = 0, pause = 1;
+
+	while (sys_ioctl(fd, FIONREAD, &bytes) == 0 && (size_t)bytes < want &&
+	    (until == SW_NEVER || clock_now_ms() < until)) {
+		struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+		if (poll(&p, 1, pause) != 0)
+			break;
+		pause = pause < 16 ? pause * 2 : 16;
+	}
+	errno = saved;
+}
+
+static ssize_t
+look_at_whole(int fd, const struct msghdr *m, int flags)
+{
+	struct msghdr one = { .msg_iov = m->msg_iov,
+		.msg_iovlen = m->msg_iovlen };
+	ssize_t r = shim_native_recvmsg(fd, &one, flags);
+
+	if (r <= 0 || (size_t)r == room_of(m))
+		return r;
+	wait_to_look(fd, room_of(m));
+	return shim_native_recvmsg(fd, &one, flags | MSG_DONTWAIT);
 }
 
 /* Into one buffer; how much.  *done: of all that the call has got so far. */
@@ -97,6 +140,8 @@ shim_recv_whole(int fd, const struct msghdr *m, int flags)
 		return -EMSGSIZE;
 	if (m->msg_iov == NULL && m->msg_iovlen > 0)
 		return -EFAULT;
+	if (flags & MSG_PEEK)
+		return look_at_whole(fd, m, flags);
 	for (size_t i = 0; i < m->msg_iovlen; i++) {
 		size_t n = m->msg_iov[i].iov_len;
 		ssize_t r = fill(fd, m->msg_iov[i].iov_base, n, flags, &until,
@@ -115,11 +160,9 @@ shim_recv_nothing(int fd, const struct msghdr *m, int flags)
 {
 	char scratch[1024];
 	int64_t until = shim_waits_for_all(fd, flags) ? 0 : clock_now_ms();
-	size_t left = 0, done = 0;
+	size_t left = room_of(m), done = 0;
 
 	flags &= ~MSG_WAITALL;
-	for (size_t i = 0; i < m->msg_iovlen; i++)
-		left += m->msg_iov[i].iov_len;
 	if (flags & MSG_PEEK)
 		left = left < sizeof(scratch) ? left : sizeof(scratch);
 	while (left > 0) {

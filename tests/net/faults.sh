@@ -61,10 +61,18 @@ interrupted "the session is killed" kill_sessions
 # However a program receives, what was cut does not end well: an error that came
 # after the first bytes of a call is the next one's.
 cat >"$T/ways.py" <<'END'
-import os, socket, sys
+import os, socket, time
 def lowat(s):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 3000)
     return len(os.read(s.fileno(), 60000))
+def look(s):
+    n = len(s.recv(2000, socket.MSG_PEEK | socket.MSG_WAITALL))
+    return len(s.recv(n)) if n else 0
+def soon(s):
+    try:
+        return len(s.recv(60000, socket.MSG_WAITALL | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return not time.sleep(0.01)
 ways = {
     "recv": lambda s: len(s.recv(60000)),
     "all": lambda s: len(s.recv(60000, socket.MSG_WAITALL)),
@@ -73,7 +81,7 @@ ways = {
         socket.MSG_WAITALL)[0],
     "thrown": lambda s: s.recv_into(bytearray(30000), 30000,
         socket.MSG_TRUNC | socket.MSG_WAITALL),
-    "lowat": lowat,
+    "lowat": lowat, "look": look, "soon": soon,
 }
 for name, way in ways.items():
     if os.fork():
@@ -93,16 +101,16 @@ for name, way in ways.items():
 for name in ways:
     os.wait()
 END
-begun() { [ "$(wc -c <"$T/part")" -eq 5 ]; }
+begun() { [ "$(wc -c <"$T/part")" -eq 7 ]; }
 for how in cut_tunnel kill_sessions; do
 	: >"$T/part"
 	wrapped timeout 60 python3 "$T/ways.py" >"$T/part" 2>"$T/err" &
 	job=$!
-	ok "$how: five ways to receive have begun" within 20 begun
+	ok "$how: seven ways to receive have begun" within 20 begun
 	$how
 	wait $job
 	is "$(sort "$T/err" | tr '\n' ' ')" \
-	    "all 104 lowat 104 parts 104 recv 104 thrown 104 " \
+	    "all 104 look 104 lowat 104 parts 104 recv 104 soon 104 thrown 104 " \
 	    "$how: each ends in ECONNRESET"
 done
 
