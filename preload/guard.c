@@ -81,8 +81,10 @@ guard_start(int session, int diag)
 
 	if (pid < 0)
 		return SW_ERR_SYS;
+	/* Where SIGCHLD is ignored, the kernel reaps, and says ECHILD. */
 	if (pid > 0)
-		return waitpid(pid, NULL, 0) == pid ? SW_OK : SW_ERR_SYS;
+		return waitpid(pid, NULL, 0) == pid || errno == ECHILD ?
+		    SW_OK : SW_ERR_SYS;
 	/* Nobody's child, with nothing of the program's. */
 	if (fork() != 0)
 		_exit(0);

@@ -364,9 +364,9 @@ isolate(int ctl, char why[static ISOLATE_WHY_MAX])
 int
 isolate_try(char why[static ISOLATE_WHY_MAX])
 {
-	int p[2], status;
 	ssize_t n;
 	pid_t pid;
+	int p[2];
 
 	why[0] = '\0';
 	if (pipe2(p, O_CLOEXEC) != 0 || (pid = fork()) < 0)
@@ -374,19 +374,19 @@ isolate_try(char why[static ISOLATE_WHY_MAX])
 		    strerror(errno));
 	if (pid == 0) {
 		struct device_fds d = { -1, -1, -1, 0 };
-		int r = enter(why);
 
-		if (r == SW_OK)
-			r = make_device(&d, why);
-		(void)!write(p[1], why, strlen(why));
-		_exit(r == SW_OK ? 0 : 1);
+		/* A reason, or none; and its NUL. */
+		if (enter(why) == SW_OK)
+			(void)!make_device(&d, why);
+		(void)!write(p[1], why, strlen(why) + 1);
+		_exit(0);
 	}
 	close(p[1]);
 	n = read(p[0], why, ISOLATE_WHY_MAX - 1);
 	why[n > 0 ? n : 0] = '\0';
 	close(p[0]);
-	if (waitpid(pid, &status, 0) != pid || status != 0)
-		return why[0] != '\0' ? SW_ERR_SYS :
-		    fail(why, "the trial ended strangely");
-	return SW_OK;
+	(void)waitpid(pid, NULL, 0);
+	if (n <= 0)
+		return fail(why, "the trial ended strangely");
+	return why[0] == '\0' ? SW_OK : SW_ERR_SYS;
 }

@@ -149,7 +149,7 @@ view_new(const struct link_config *c)
 		serve(c);
 	}
 	close(ends[1]);
-	if (pid < 0 || waitpid(pid, NULL, 0) != pid) {
+	if (pid < 0 || (waitpid(pid, NULL, 0) != pid && errno != ECHILD)) {
 		close(ends[0]);
 		free(v);
 		return NULL;

@@ -56,6 +56,15 @@ is "$(on client unshare -U --map-user=1000 --map-group=1000 \
 $PAGE" "an ordinary user, who keeps the id"
 }
 
+# As cron's and others' children may have it, who want no news of their own.
+# shellcheck disable=SC2016 # for the inner shell
+is "$(on client env VIA="$VIA" SW="$B/smolwrap" sh -c 'trap "" CHLD
+	$SW check | grep "^isolation"
+	$SW $VIA busybox wget -q -O - http://www.example.test/
+	$SW $VIA ip route')" "isolation yes
+$PAGE
+default dev tun0 proto static " "with SIGCHLD ignored"
+
 # --- 32-bit programs -------------------------------------------------------------
 # As their libc does it: socketcall(), whose arguments no filter sees.  Prints
 # what port 13 says, or ends with the errno of socket() or connect().
