@@ -83,8 +83,8 @@ peer(const char *key, int fd)
 	    ntohs(((struct sockaddr_in *)&ss)->sin_port), len);
 }
 
-/* A cell: getsockname().  The address differs by host, so only: is there one, and
- * a port? */
+/* A cell: getsockname().  The address differs by host, so only: is there one,
+ * and a port? */
 static inline void
 own(const char *key, int fd)
 {

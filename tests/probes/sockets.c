@@ -1,6 +1,6 @@
 /*
- * sockets OPEN4 OPEN6 - what may be opened, bound, connected to, and how
- * datagrams and loopback do, of interposer.md 4.1, 5.2 and 6.2, one cell a line.
+ * sockets OPEN4 OPEN6 - what may be opened, bound and connected to, and how
+ * datagrams and loopback do: interposer.md 4.1, 5.2, 6.2, one cell a line.
  *
  * OPEN4 and OPEN6 run tests/lib/serve.
  */
