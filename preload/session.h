@@ -53,7 +53,7 @@ struct session {
 
 	struct loop_fd listener, start_watch, program_watch, signals;
 	bool program_lives;
-	struct loop_timer drain;
+	struct loop_timer drain, tidy;
 
 	struct session_tunnel *tunnel;
 	struct services *services;	/* NULL: none are asked for */

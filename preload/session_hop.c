@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "preload/session_memory.h"
 #include "preload/session_control.h"
 #include "preload/session_view.h"
 
@@ -314,4 +315,5 @@ hop_free(struct hop *h)
 	link_close(h->link);
 	s->tunnel->ops->detach(s->tunnel, h);
 	free(h);
+	session_memory_tidy(s);
 }

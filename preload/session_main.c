@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 
 #include "base/log.h"
 #include "preload/session.h"
+#include "preload/session_memory.h"
 #include "transport/transport.h"
 
 /* In smolwrap-session-full only. */
@@ -83,15 +83,6 @@ give_up(const char *why)
 	return 125;
 }
 
-/* Blocks of a transfer come and go by the megabyte: given back to the kernel
- * each time, their pages cost a tenth of a download. */
-static void
-keep_memory(void)
-{
-	(void)mallopt(M_MMAP_THRESHOLD, 2 * 1024 * 1024);
-	(void)mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
-}
-
 int
 main(void)
 {
@@ -102,7 +93,7 @@ main(void)
 	int r;
 
 	harden();
-	keep_memory();
+	session_memory_keep();
 	if (fstat(START_FD, &st) != 0 || !S_ISSOCK(st.st_mode)) {
 		fprintf(stderr, "usage: started by smolwrap only\n");
 		return 125;

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #define ARENA_BLOCK_MAX (72 * 1024 - 16)	/* largest request, bytes */
-#define ARENA_TOTAL_MAX ((size_t)1 << 30)	/* of all slabs */
+#define ARENA_TOTAL_MAX ((size_t)8 << 30)	/* of all slabs */
 
 /* `n` bytes, aligned to 16, contents undefined.  NULL: too large, or the
  * kernel or ARENA_TOTAL_MAX refuses. */

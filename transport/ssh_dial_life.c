@@ -10,6 +10,9 @@
 
 #include "base/container.h"
 
+#define BLOCK_LARGE ((size_t)512 * 1024)	/* bytes */
+#define BLOCKS_SPARE 6
+
 void
 ssh_dial_queue(struct dial *d)
 {
@@ -124,18 +127,42 @@ ssh_dial_end_channel(struct dial *d, bool was_open)
 	d->ch = NULL;
 }
 
+/* Large blocks of one size, of the loop's thread.  A transfer uses a few, again
+ * and again; taken from the kernel anew, their pages would cost it a tenth. */
+static struct ssh_block *spare[BLOCKS_SPARE];
+static unsigned spares;
+
 static void
-release(struct dial_block *b)
+release(struct dial_block *lent)
 {
-	free(CONTAINER_OF(b, struct ssh_block, lent));
+	struct ssh_block *b = CONTAINER_OF(lent, struct ssh_block, lent);
+
+	if (b->room == BLOCK_LARGE && spares < BLOCKS_SPARE)
+		spare[spares++] = b;
+	else
+		free(b);
+}
+
+static struct ssh_block *
+new_block(size_t len)
+{
+	size_t room = len >= BLOCK_LARGE / 4 && len <= BLOCK_LARGE ?
+	    BLOCK_LARGE : len;
+	struct ssh_block *b = room == BLOCK_LARGE && spares > 0 ?
+	    spare[--spares] : malloc(sizeof(*b) + room);
+
+	if (b == NULL)
+		return NULL;
+	b->lent = (struct dial_block){ .refs = 1, .release = release };
+	b->room = room;
+	return b;
 }
 
 bool
 ssh_dial_hold(struct dial *d, const uint8_t *buf, size_t len)
 {
-	if ((d->held = malloc(sizeof(*d->held) + len)) == NULL)
+	if ((d->held = new_block(len)) == NULL)
 		return false;
-	d->held->lent = (struct dial_block){ .refs = 1, .release = release };
 	if (buf != NULL)
 		memcpy(d->held->bytes, buf, len);
 	d->held_at = 0;

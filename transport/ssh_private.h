@@ -144,6 +144,7 @@ enum ssh_dial_state {
 /* Received bytes that the user may keep (stack/dialer.h). */
 struct ssh_block {
 	struct dial_block lent;
+	size_t room;			/* bytes */
 	uint8_t bytes[];
 };
 
