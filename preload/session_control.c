@@ -54,7 +54,7 @@ control_parse(struct control_msg *m, const uint8_t *bytes, size_t len)
 static int
 take_fd(struct control_msg *m, int i)
 {
-	int fd = i < m->fd_n ? m->fds[i] : -1;
+	int fd = i >= 0 && i < m->fd_n ? m->fds[i] : -1;
 
 	if (fd >= 0)
 		m->fds[i] = -1;
