@@ -126,7 +126,8 @@ addr_to_sockaddr(const struct sw_addr *a, int family, struct sockaddr *sa,
 		u.in6.sin6_scope_id = a->scope;
 		full = sizeof(u.in6);
 	}
-	memcpy(sa, &u, room < full ? room : full);
+	if (room > 0)			/* else there may be no `sa` */
+		memcpy(sa, &u, room < full ? room : full);
 	*len = full;
 }
 
