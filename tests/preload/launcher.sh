@@ -104,7 +104,7 @@ chmod +x "$T/script"
 says 127 'smolwrap: could not run *interpreter*' "no interpreter" \
     "$SW" $VIA "$T/script"
 says 126 'smolwrap: cannot wrap *statically linked*' "static program" \
-    "$SW" $VIA --isolate never "$SW"
+    "$SW" $VIA --isolate never "$B/tests/leak/static"
 printf 'echo by the shell $#\n' >"$T/script"
 is "$(on client "$SW" $VIA "$T/script" a b)" "by the shell 2" \
     "a script without #! is run by the shell, as execvp does"
@@ -182,7 +182,7 @@ rm "$HOME/.config/smolwrap/config"
 # --- check ---------------------------------------------------------------
 is "$(on client "$SW" check sh | sed -n 's/^result //p')" \
     "runs inside the tunnel" "check: a dynamic program"
-is "$(on client "$SW" check --isolate never "$SW" >/dev/null; echo $?)" 1 \
+is "$(on client "$SW" check --isolate never "$B/tests/leak/static" >/dev/null; echo $?)" 1 \
     "check: a static program that may not be isolated gives 1"
 is "$(on client "$SW" check nosuch 2>/dev/null; echo $?)" 1 \
     "check: no such program gives 1"
