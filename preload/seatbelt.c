@@ -26,7 +26,8 @@
  * socketcall(), by which libc makes sockets for 32-bit programs, hides from the
  * filter what it asks for.  It does not exist, but for the isolated: their
  * internet sockets lead into the tunnel, and the few families that know no
- * namespaces (vsock) are the price for running such programs at all.
+ * namespaces (vsock) are the price for running such programs at all.  So is
+ * what root could do with setsockopt() by it: untie a granted stream.
  */
 #include "preload/seatbelt.h"
 
