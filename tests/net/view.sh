@@ -6,8 +6,7 @@
 
 hosts && services small dns || exit 1
 product || skip_all "smolwrap is not built"
-on client "$B/smolwrap" check | grep -q '^isolation yes' ||
-    skip_all "no network namespaces or TUN devices here"
+isolation || skip_all "no network namespaces or TUN devices here"
 PY=/usr/bin/python3
 [ -x $PY ] || skip_all "python3 is not installed"
 watch client
