@@ -31,6 +31,8 @@ void smolnode_print_routed(const struct iprexit_stats *st);
 int smolnode_open(struct smolnode *s) SW_MUST_CHECK;
 void smolnode_close(struct smolnode *s);
 
+extern const char smolnode_help[];	/* what --help prints */
+
 /* A role: its options are argv[1] and on.  The program's exit status; what
  * went wrong was said on stderr. */
 int smolnode_local(int argc, char **argv);

@@ -292,6 +292,18 @@ static const struct {
 
 #define N_ROLES (sizeof(roles) / sizeof(roles[0]))
 
+static int
+other_word(const char *word)
+{
+	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
+		return fputs(smolnode_help, stdout) < 0 ? EXIT_FAIL : 0;
+	if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0)
+		return puts("smolnode 0.1") < 0 ? EXIT_FAIL : 0;
+	fprintf(stderr, "usage: smolnode mix|gateway|exit|directory|local|"
+	    "identity [option ...]; --help shows them\n");
+	return EXIT_USAGE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -299,12 +311,8 @@ main(int argc, char **argv)
 
 	while (i < N_ROLES && (argc < 2 || strcmp(argv[1], roles[i].name) != 0))
 		i++;
-	if (i == N_ROLES) {
-		fprintf(stderr, "usage: smolnode mix|gateway|exit|directory|local|"
-		    "identity "
-		    "[option ...]\n");
-		return EXIT_USAGE;
-	}
+	if (i == N_ROLES)
+		return other_word(argc < 2 ? "" : argv[1]);
 	/* Secrets live here: no core files, no ptrace by the same user. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	log_open(STDERR_FILENO, LOG_LEVEL_WARN, "smolnode");

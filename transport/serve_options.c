@@ -8,9 +8,11 @@
 #define CONFIG_MAX ((size_t)256 * 1024)
 
 const char serve_usage[] =
-    "usage: smolserve [-v] [-c FILE] -k FILE [option ...] [-l [KIND:][ADDR:]PORT]...\n"
+    "usage: smolserve [-v] [-c FILE] -k FILE [-l [KIND:][ADDR:]PORT] [option ...]\n"
     "\n"
-    "  -l, --listen [tcp:|tls:|iroh:][ADDR:]PORT, or iroh   where; may be repeated [tcp:22]\n"
+    "An SSH server that forwards, and nothing else.\n"
+    "\n"
+    "  -l, --listen [tcp:|tls:|iroh:][ADDR:]PORT, or iroh   where [tcp:22]\n"
     "  -k, --authorized-keys FILE    who may log in\n"
     "      --cert-authority FILE     keys that sign users' certificates\n"
     "      --revoked-keys FILE       keys that are not to be used any more\n"
@@ -22,21 +24,24 @@ const char serve_usage[] =
     "      --allow-private           private and local addresses too\n"
     "      --remote-forward no|loopback|any   whether clients may listen here [no]\n"
     "      --no-udp                  no datagrams\n"
-    "      --outbound URL            reach everything through this proxy: socks5:// or http://\n"
+    "      --outbound URL            reach everything through this proxy:\n"
+    "                                socks5://... or http://...\n"
     "\n"
     "      --tls-cert FILE, --tls-key FILE   for tls: listeners\n"
-    "      --web ROOT|URL            what those see who do not speak SSH: files, or a web\n"
-    "                                server at http://ADDRESS:PORT\n"
-    "      --iroh-key FILE, --iroh-relay URL   identity and relay of an iroh listener\n"
+    "      --web ROOT|URL            what those see who do not speak SSH: files, or\n"
+    "                                a web server at http://ADDRESS:PORT\n"
+    "      --iroh-key FILE, --iroh-relay URL   of an iroh listener\n"
     "\n"
-    "      --max-connections N [1000]   --max-per-ip N [0: any]   --max-startups N [256]\n"
-    "      --max-channels N [1024]      --max-auth N [10]         --memory MIB [512]\n"
-    "      --login-time S [30]          --keepalive S [30]        --drain S [5]\n"
+    "      --max-connections N [1000] --max-per-ip N [0: any] --max-startups N [256]\n"
+    "      --max-channels N [1024]    --max-auth N [10]       --memory MIB [512]\n"
+    "      --login-time S [30]        --keepalive S [30]      --drain S [5]\n"
     "\n"
     "      --user NAME               run as this user once the ports are open\n"
     "      --no-sandbox              without the system call filter\n"
     "      --syslog                  log to syslog, not to stderr\n"
-    "  -v, --verbose   --help   --version\n";
+    "  -v, --verbose   --help   --version\n"
+    "\n"
+    "`man smolserve' has more.\n";
 
 /* ---- values ---- */
 

@@ -64,7 +64,16 @@ says 125 'smolwrap: "b" names no iroh peer: give an endpoint*' \
 says 0 '' "help" "$SW" --help
 says 0 '' "version" "$SW" --version
 says 0 '' "help, in short" "$SW" -h
-is "$("$SW" --help | awk 'length > 79' | head -n 1)" "" "help fits 79 columns"
+for program in smolwrap smolserve smolnode; do
+	is "$("$B/$program" --help | awk 'length > 79' | head -n 1)" "" \
+	    "$program --help fits 79 columns"
+	for option in $("$B/$program" --help | grep -oE '(^| )--?[A-Za-z][a-z-]*' |
+	    sort -u); do
+		grep -qE "Fl (.* )?${option#-}( |\$)" "$SW_ROOT"/man/$program.[18] ||
+			echo "$option"
+	done >"$T/unknown"
+	is "$(cat "$T/unknown")" "" "its options are in the manual"
+done
 line 125 'smolwrap: could not write to standard output: No space left*' \
     "nowhere to print" sh -c '"$0" --help >/dev/full' "$SW"
 
