@@ -1,7 +1,5 @@
 /* The thread that looks the network up: file, cache, service. */
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 
 #include "mix/netdir_job.h"
 #include "mix/topology_api.h"
+#include "transport/detached.h"
 
 #define PAGES_MAX 64
 #define PATH_LEN 2048
@@ -269,21 +268,8 @@ run(void *arg)
 int
 netdir_job_start(struct netdir_job *j)
 {
-	sigset_t all, old;
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r;
-
-	if (pthread_attr_init(&attr) != 0)
-		return SW_ERR_SYS;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	atomic_fetch_add(&j->refs, 1);
-	sigfillset(&all);		/* signals are the loop's */
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attr, run, j);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (r == 0)
+	if (detached_start_deaf(run, j))
 		return SW_OK;
 	atomic_fetch_sub(&j->refs, 1);
 	return SW_ERR_SYS;

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "mix/netdir_job.h"
+#include "transport/detached.h"
 
 #define ACCEPT_MS 5000
 #define STRANGERS 16			/* who may come before us */
@@ -127,21 +127,6 @@ run(void *arg)
 	return NULL;
 }
 
-static bool
-start_thread(struct joint *j)
-{
-	pthread_attr_t attr;
-	pthread_t id;
-	bool fine;
-
-	if (pthread_attr_init(&attr) != 0)
-		return false;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	fine = pthread_create(&id, &attr, run, j) == 0;
-	pthread_attr_destroy(&attr);
-	return fine;
-}
-
 /* At a name that the kernel chooses. */
 static int
 listen_somewhere(struct sockaddr_un *at, socklen_t *len)
@@ -167,7 +152,7 @@ netdir_stream_offer(int fd, struct sockaddr_un *at, socklen_t *len)
 	if (j != NULL) {
 		j->far = fd;
 		j->listener = listen_somewhere(at, len);
-		if (j->listener >= 0 && start_thread(j))
+		if (j->listener >= 0 && detached_start(run, j))
 			return SW_OK;
 		if (j->listener >= 0)
 			close(j->listener);

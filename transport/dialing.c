@@ -2,8 +2,6 @@
  * what nobody has taken. */
 #include "transport/dialing.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/container.h"
+#include "transport/detached.h"
 #include "transport/shared.h"
 
 struct dialing {
@@ -79,23 +78,11 @@ on_over(struct loop_fd *w, uint32_t events)
 static bool
 start_thread(struct dialing *d)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
-	pthread_t id;
-	bool fine;
-
-	if (pthread_attr_init(&attr) != 0)
-		return false;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);		/* signals are the loop's */
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	shared_ref(&d->shared);
-	fine = pthread_create(&id, &attr, run, d) == 0;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (!fine)
-		(void)shared_unref(&d->shared);
-	return fine;
+	if (detached_start_deaf(run, d))
+		return true;
+	(void)shared_unref(&d->shared);
+	return false;
 }
 
 struct dialing *

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "transport/detached.h"
 #include "transport/iroh_frame.h"
 #include "transport/iroh_upgrade.h"
 #include "transport/transport.h"
@@ -110,9 +111,6 @@ static struct attempt *
 attempt_start(const struct iroh_relay *r)
 {
 	struct attempt *a = calloc(1, sizeof(*a));
-	pthread_attr_t attr;
-	pthread_t thread;
-	int e;
 
 	if (a == NULL)
 		return NULL;
@@ -121,12 +119,7 @@ attempt_start(const struct iroh_relay *r)
 	a->net = transport_ref(r->net);
 	pthread_mutex_init(&a->lock, NULL);
 	a->tell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	e = a->tell < 0 ? EMFILE : pthread_create(&thread, &attr, attempt_run,
-	    a);
-	pthread_attr_destroy(&attr);
-	if (e == 0)
+	if (a->tell >= 0 && detached_start(attempt_run, a))
 		return a;
 	attempt_free(a);
 	return NULL;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/container.h"
+#include "transport/detached.h"
 #include "transport/shared.h"
 #include "transport/tcp.h"
 
@@ -85,19 +86,11 @@ ready(struct loop_fd *w, uint32_t events)
 static bool
 start_thread(struct reach *r)
 {
-	pthread_attr_t attr;
-	pthread_t id;
-	bool fine;
-
-	if (pthread_attr_init(&attr) != 0)
-		return false;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	shared_ref(&r->shares);
-	fine = pthread_create(&id, &attr, thread_main, r) == 0;
-	pthread_attr_destroy(&attr);
-	if (!fine)
-		(void)shared_unref(&r->shares);	/* the caller has one, too */
-	return fine;
+	if (detached_start(thread_main, r))
+		return true;
+	(void)shared_unref(&r->shares);	/* the caller has one, too */
+	return false;
 }
 
 struct reach *

@@ -6,7 +6,6 @@
 #include "transport/resolve.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "transport/detached.h"
 #include "transport/shared.h"
 
 struct question {
@@ -57,9 +57,6 @@ static struct question *
 ask(const char *host, const char *port)
 {
 	struct question *q = calloc(1, sizeof(*q));
-	pthread_attr_t attr;
-	pthread_t id;
-	bool fine;
 
 	if (q == NULL)
 		return NULL;
@@ -67,17 +64,11 @@ ask(const char *host, const char *port)
 	snprintf(q->host, sizeof(q->host), "%s", host);
 	snprintf(q->port, sizeof(q->port), "%s", port);
 	q->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	fine = q->done_fd >= 0 &&
-	    pthread_create(&id, &attr, thread_main, q) == 0;
-	pthread_attr_destroy(&attr);
-	if (!fine) {
-		shared_init(&q->shares, 1);
-		unref(q);
-		return NULL;
-	}
-	return q;
+	if (q->done_fd >= 0 && detached_start(thread_main, q))
+		return q;
+	shared_init(&q->shares, 1);
+	unref(q);
+	return NULL;
 }
 
 static int

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/wipe.h"
+#include "transport/detached.h"
 #include "transport/shared.h"
 #include "transport/ssh_text.h"
 #include "transport/transport.h"
@@ -357,8 +358,6 @@ struct ssh_login *
 ssh_login_start(const struct ssh_plan *p, int notify_fd, bool again)
 {
 	struct ssh_login *g = calloc(1, sizeof(*g));
-	pthread_attr_t attr;
-	pthread_t id;
 
 	if (g == NULL)
 		return NULL;
@@ -368,16 +367,12 @@ ssh_login_start(const struct ssh_plan *p, int notify_fd, bool again)
 	g->notify_fd = fcntl(notify_fd, F_DUPFD_CLOEXEC, 0);
 	g->plan = ssh_plan_copy(p);
 	pthread_mutex_init(&g->lock, NULL);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (g->plan == NULL || g->notify_fd < 0 ||
-	    pthread_create(&id, &attr, thread_main, g) != 0) {
-		shared_init(&g->shares, 1);
-		unref(g);
-		g = NULL;
-	}
-	pthread_attr_destroy(&attr);
-	return g;
+	if (g->plan != NULL && g->notify_fd >= 0 &&
+	    detached_start(thread_main, g))
+		return g;
+	shared_init(&g->shares, 1);
+	unref(g);
+	return NULL;
 }
 
 int

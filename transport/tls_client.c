@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "transport/detached.h"
 #include "transport/shared.h"
 #include "transport/tls_stream.h"
 #include "transport/tls_verify.h"
@@ -203,9 +204,6 @@ hand_over(struct tls_client *c, struct tls_stream *s, const char *name,
     int *fd)
 {
 	struct pump *p = calloc(1, sizeof(*p));
-	pthread_attr_t attr;
-	pthread_t id;
-	bool fine;
 
 	if (p == NULL || loop_init(&p->l) != SW_OK) {
 		free(p);
@@ -215,13 +213,9 @@ hand_over(struct tls_client *c, struct tls_stream *s, const char *name,
 	p->c = client_ref(c);
 	p->s = s;
 	snprintf(p->name, sizeof(p->name), "%s", name);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	fine = tls_stream_open(s, fd) == SW_OK &&
+	if (tls_stream_open(s, fd) == SW_OK &&
 	    tls_stream_run(s, &p->l, &pump_events, p) == SW_OK &&
-	    pthread_create(&id, &attr, pump_main, p) == 0;
-	pthread_attr_destroy(&attr);
-	if (fine)
+	    detached_start(pump_main, p))
 		return SW_OK;
 	if (*fd >= 0)
 		close(*fd);
