@@ -148,6 +148,18 @@ ok "and it is still there" on client ssh -S "$T/outside" -O exit nobody
 noted sh -c 'ssh -fNM -S "$0" "$1"; ssh -S "$0" -O exit nobody' \
     "$T/inside" tester@$SSHD
 is "$?" 0 "one that was made inside is used"
+# Agents are no such thing: by SSH_AUTH_SOCK, by a path that says so.
+on client ssh-agent -a "$T/keys" >/dev/null
+on client env SSH_AUTH_SOCK="$T/keys" ssh-add -q "$KEY"
+mkdir "$T/nothing"
+for how in "SSH_AUTH_SOCK=$T/keys" "SSH_AUTH_SOCK="; do
+	ln -sf "$T/keys" "$T/an-agent"
+	noted env "$how" ssh -v -F none -i "$T/nothing/no" \
+	    -o IdentityAgent="$(case $how in *=) echo "$T/an-agent" ;;
+	    *) echo SSH_AUTH_SOCK ;; esac)" -o UserKnownHostsFile="$KNOWN" \
+	    -o BatchMode=yes tester@$SSHD true
+	is $? 0 "an agent outside is asked, ${how%%=*} being \"${how##*[=/]}\""
+done
 rm -f "$T/outside"
 noted $PY -c '
 import ctypes, socket, sys
