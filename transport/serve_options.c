@@ -1,5 +1,6 @@
 #include "transport/serve_options.h"
 
+#include <errno.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -362,8 +363,8 @@ take_file(struct serve_options *o, const char *path, char why[static 256])
 	int r = SW_OK;
 
 	if (f == NULL) {
-		snprintf(why, 256, "could not read configuration file \"%.150s\"",
-		    path);
+		snprintf(why, 256, "could not read configuration file \"%.150s\": "
+		    "%s", path, strerror(errno));
 		return SW_ERR_CONFIG;
 	}
 	while (r == SW_OK && fgets(line, sizeof(line), f) != NULL) {
