@@ -1,7 +1,7 @@
 #include "transport/serve_options.h"
 
-#include <errno.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
