@@ -64,9 +64,10 @@ pending_error(int fd, struct shim_tag t)
 	if (!shim_is_stream(t))
 		return -shim_datagram_error(fd, t);
 	sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &native, &len);
-	if (shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) < 0)
-		return native;
-	return s.error;
+	if (shim_owner_state(fd, t, OWNER_TAKE_ERROR, &s) == 0)
+		return s.error;
+	/* Nobody to ask, and it never was up: connect() would say this. */
+	return native == 0 && !(t.flags & SHIM_UP) ? ENETUNREACH : native;
 }
 
 static int

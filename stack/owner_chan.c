@@ -32,14 +32,30 @@ chan_reply(int reply_fd, int error, const struct sw_addr *addr,
 	sys_close(reply_fd);
 }
 
+/* Without a descriptor for its far end, or memory, a socket fails when it is to
+ * connect. */
+static void
+lose(struct owner *o, uint64_t cookie)
+{
+	tomb_add(o, &(struct tomb){ .cookie = cookie, .error = ENFILE,
+	    .state = OWNER_FAILED });
+	if (!o->short_told)
+		log_warn("no descriptor left for a socket; raise the limit of "
+		    "open files (ulimit -Hn)");
+	o->short_told = true;
+}
+
 static void
 do_open(struct owner *o, const struct owner_msg *m, int fd)
 {
-	if (fd < 0)
-		return;
-	if (flow_find(o, m->cookie) != NULL || flow_new(o, m->cookie, fd,
-	    (m->flags & OWNER_DGRAM) != 0, (m->flags & OWNER_V6) != 0) == NULL)
+	if (fd >= 0 && (flow_find(o, m->cookie) != NULL ||
+	    flow_new(o, m->cookie, fd, (m->flags & OWNER_DGRAM) != 0,
+	    (m->flags & OWNER_V6) != 0) == NULL)) {
 		sys_close(fd);
+		fd = -1;
+	}
+	if (fd < 0 && flow_find(o, m->cookie) == NULL)
+		lose(o, m->cookie);
 }
 
 static int

@@ -84,18 +84,21 @@ flow_watch_out(struct flow *f, bool on)
 	loop_mod(f->owner->loop, &f->w, on ? always | EPOLLOUT : always);
 }
 
+void
+tomb_add(struct owner *o, const struct tomb *t)
+{
+	o->tombs[o->tomb_at++ % TOMBS] = *t;
+}
+
 static void
 remember(const struct flow *f)
 {
-	struct owner *o = f->owner;
-	struct tomb *t = &o->tombs[o->tomb_at++ % TOMBS];
-
-	*t = (struct tomb){
+	tomb_add(f->owner, &(struct tomb){
 		.cookie = f->cookie, .local = f->local, .peer = f->peer,
 		.error = f->error,
 		.state = f->state == OWNER_FAILED || f->state ==
 		    OWNER_CONNECTING ? OWNER_FAILED : OWNER_ENDED,
-	};
+	});
 }
 
 const struct tomb *

@@ -119,6 +119,7 @@ struct owner {
 	bool link_dead;
 	bool freed;			/* being freed: the link is left alone */
 	bool idle_told, stray_told;
+	bool short_told;		/* a socket was lost for want of room */
 	bool greeted;			/* lwIP has just taken a SYN-ACK */
 	struct flow *by_cookie[FLOW_HASH];
 	struct flow *flows;
@@ -164,6 +165,7 @@ void flow_close_far(struct flow *f);
 /* Forget the flow; far end and pcb must have ended, or end now (reset). */
 void flow_free(struct flow *f);
 void flow_watch_out(struct flow *f, bool on);
+void tomb_add(struct owner *o, const struct tomb *t);
 const struct tomb *tomb_find(const struct owner *o, uint64_t cookie);
 void tomb_clear_error(struct owner *o, uint64_t cookie);
 void flow_answer_drains(struct flow *f, int error);
