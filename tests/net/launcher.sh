@@ -65,9 +65,11 @@ cat >"$T/tasks.py" <<-'END'
 END
 is "$(wrapped /usr/bin/python3 "$T/tasks.py" $WWW)" "1 tasks" \
     "over SSH the session runs the stack: no thread in the program"
+# shellcheck disable=SC2034 # `wrapped` reads it
 STACK=thread
 is "$(wrapped /usr/bin/python3 "$T/tasks.py" $WWW)" "2 tasks" \
     "--stack thread: one in the program does"
+# shellcheck disable=SC2034
 STACK=
 ok "the session ends with the program" within 10 no_sessions
 

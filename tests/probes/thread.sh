@@ -7,6 +7,7 @@
 hosts && services small dns || exit 1
 product || skip_all "smolwrap is not built"
 watch client
+# shellcheck disable=SC2034 # `wrapped` reads it
 STACK=thread
 wrapped "$B/tests/probes/thread" $WWW $DARK >"$T/out" 2>"$T/err"
 is $? 0 "the program ends well" || diag "$(cat "$T/err")"
