@@ -298,10 +298,11 @@ guests: $(B)/smolwrap $(B)/libsmolwrap.so $(TEST_BIN)
 # An instruction takes forty times as long.  Not mix_alloc_test, which brings its
 # own malloc(); mix_local_test, whose network keeps to real time and is too slow
 # for it then; two that carry megabytes in virtual time through engines which
-# others here test as well.
+# others here test as well; two that want seccomp(2), which valgrind has not.
 VALGRIND := valgrind -q --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite --error-exitcode=9
-VALGRINDLESS := mix_alloc mix_local mix_slotrate stack_reorder
+VALGRINDLESS := mix_alloc mix_local mix_slotrate stack_reorder seatbelt \
+	serve_sandbox
 valgrind: $(filter-out $(patsubst %,\%/%_test,$(VALGRINDLESS)),$(UNIT_BIN))
 	CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j$(shell nproc) -e '$(VALGRIND)' $^
 # FUZZ_SECONDS for each target, one after the other; crashes stay in build/fuzz.
