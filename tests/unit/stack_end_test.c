@@ -148,7 +148,7 @@ what_was_sent_and_ended_outlives_the_process(void **state)
 	(void)state;
 	rig_write_all(fd, 0, 100000);
 	close(fd);
-	rig_turns(20);
+	rig_turns(patient_ms(20));	/* it arrives, and its end */
 	splice_forget(rig.splice, &rig.config.inner4);
 	assert_false(rig.dials->gone);
 	rig.open_tap = true;
