@@ -9,11 +9,10 @@ reports=$PWD/$B/reports
 rm -rf "$reports"
 mkdir -p "$reports"
 chmod 1777 "$reports"		# smolserve may have become another user
-# Faults are reported to us, not by cmocka; SIGILL is UBSan's.  Leaks are told
-# from others' by who asked for the memory, far down the stack.
+# Faults are reported to us, not by cmocka; SIGILL is UBSan's.  Who asked for
+# memory that leaks is known through libraries without frame pointers, too.
 export ASAN_OPTIONS="log_path=$reports/asan:handle_segv=2:handle_sigill=2\
 :fast_unwind_on_malloc=0"
-export LSAN_OPTIONS="suppressions=$PWD/tests/lib/leaks.supp:print_suppressions=0"
 export TSAN_OPTIONS="log_path=$reports/tsan"
 export SANITIZED=yes
 tests/lib/prove.sh "$@"
