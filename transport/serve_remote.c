@@ -12,12 +12,14 @@
 #include <unistd.h>
 #include <netinet/in.h>
 
+#include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
 
 #define LISTENERS_MAX 32		/* of one session */
 #define BACKLOG 128
 #define ACCEPTS_A_TURN 16
+#define PAUSE_MS 200			/* when there are no descriptors left */
 #define BINDS 2				/* both families */
 
 struct serve_listener {
@@ -25,6 +27,7 @@ struct serve_listener {
 	struct serve_session *s;
 	struct socket_watch { struct loop_fd w; struct serve_listener *o; }
 	    at[BINDS];
+	struct loop_timer pause;
 	char bind[DIAL_HOST_MAX + 1];
 	uint16_t asked, port;
 };
@@ -32,6 +35,7 @@ struct serve_listener {
 static void
 listener_free(struct serve_listener *o)
 {
+	loop_set_timer(&o->s->v->l, &o->pause, SW_NEVER);
 	for (int i = 0; i < BINDS; i++) {
 		loop_del(&o->s->v->l, &o->at[i].w);
 		if (o->at[i].w.fd >= 0)
@@ -40,6 +44,20 @@ listener_free(struct serve_listener *o)
 	LIST_DROP(&o->s->listeners, o, link);
 	o->s->nlisteners--;
 	free(o);
+}
+
+static void
+watch(struct serve_listener *o, uint32_t events)
+{
+	for (int i = 0; i < BINDS; i++)
+		if (o->at[i].w.fd >= 0)
+			loop_mod(&o->s->v->l, &o->at[i].w, events);
+}
+
+static void
+on_pause(struct loop_timer *t)
+{
+	watch(CONTAINER_OF(t, struct serve_listener, pause), EPOLLIN);
 }
 
 static void
@@ -55,6 +73,13 @@ on_ready(struct loop_fd *w, uint32_t events)
 		int fd = accept4(w->fd, (struct sockaddr *)&ss, &len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE ||
+		    errno == ENOBUFS || errno == ENOMEM)) {
+			watch(o, 0);
+			loop_set_timer(&o->s->v->l, &o->pause,
+			    o->s->v->l.now_ms + PAUSE_MS);
+			return;
+		}
 		if (fd < 0)
 			return;
 		if (o->s->v->draining || addr_from_sockaddr(&from,
@@ -142,6 +167,7 @@ serve_remote_listen(struct serve_session *s, const char *bind, uint16_t port,
 	if ((o = calloc(1, sizeof(*o))) == NULL)
 		return SW_ERR_NOMEM;
 	o->s = s;
+	o->pause = (struct loop_timer){ .fire = on_pause, .at_ms = SW_NEVER };
 	for (int i = 0; i < BINDS; i++) {
 		o->at[i].w = (struct loop_fd){ .fd = -1, .ready = on_ready };
 		o->at[i].o = o;
