@@ -97,7 +97,7 @@ remote_reset(void)
 
 	fd = dial("reset-then-send", 5001);
 	put(fd, 1);
-	wait_for(fd, POLLIN);
+	wait_for(fd, 0);		/* hung up, not just at an end */
 	result("send-1", send(fd, "x", 1, MSG_NOSIGNAL));
 	result("send-2", send(fd, "x", 1, MSG_NOSIGNAL));
 	result("recv", recv(fd, buf, 100, 0));
@@ -105,7 +105,7 @@ remote_reset(void)
 
 	fd = dial("reset-then-read", 5001);
 	put(fd, 1);
-	wait_for(fd, POLLIN);
+	wait_for(fd, 0);		/* hung up, not just at an end */
 	result("read-1", read(fd, buf, 100));
 	result("read-2", read(fd, buf, 100));
 	result("write", write(fd, "x", 1));
@@ -116,7 +116,7 @@ remote_reset(void)
 	socklen_t len = sizeof(err);
 
 	put(fd, 1);
-	wait_for(fd, POLLIN);
+	wait_for(fd, 0);		/* hung up, not just at an end */
 	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	cell("so_error", "%s", name_of(err));
 	result("recv", recv(fd, buf, 100, 0));
