@@ -155,7 +155,7 @@ SERVICES='/run/docker.sock /run/snapd.socket /run/nscd/socket
 on client mkdir -p /run/nscd /run/user/0/podman
 # shellcheck disable=SC2086 # a list
 spawn client "$B/tests/leak/sink" "$T/hits" unix $SERVICES
-within 5 on client test -S /run/user/0/podman/podman.sock
+within 20 on client "$B/tests/leak/static" /run/user/0/podman/podman.sock
 for service in $SERVICES; do
 	ok "bare, $service answers a static program" \
 	    on client "$B/tests/leak/static" "$service"
