@@ -118,9 +118,9 @@ reply_state(struct owner *o, struct flow *f, const struct owner_msg *m, int fd)
 		s.error = t->error;
 		s.local = t->local;
 		s.peer = t->peer;
-		if (take)
-			tomb_clear_error(o, m->cookie);
 	}
+	if (take)		/* wherever it is kept: told once */
+		tomb_clear_error(o, m->cookie);
 	chan_reply(fd, 0, NULL, &s, sizeof(s));
 }
 
