@@ -298,7 +298,7 @@ bind_foreign(int fd, const struct sockaddr *sa, socklen_t len)
 	    !addr_is_loopback(&a) && !addr_is_any(&a))
 		return shim_refused(fd, -EADDRNOTAVAIL);
 	r = native_bind(fd, sa, len);
-	if (r == 0 && sa->sa_family == AF_UNIX)
+	if (r == 0 && sa != NULL && sa->sa_family == AF_UNIX)
 		shim_bound_unix(sa, len);
 	return r;
 }
