@@ -103,7 +103,10 @@ struct tomb {
 	struct sw_addr local, peer;
 	int error;
 	uint8_t state;
+	uint8_t spare[3];		/* no byte unset: it is handed over */
 };
+_Static_assert(sizeof(struct tomb) == sizeof(uint64_t) + 2 *
+    sizeof(struct sw_addr) + sizeof(int) + 4, "a tombstone has holes");
 
 struct owner {
 	struct owner *next;		/* all in this process */
