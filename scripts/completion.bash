@@ -57,6 +57,7 @@ _smolwrap()
 			    "${XDG_CONFIG_HOME:-$HOME/.config}/smolwrap/config" \
 			    2>/dev/null)" -- "$word")) ;;
 		--listen) COMPREPLY=($(compgen -W "loopback deny tunnel open" -- "$word")) ;;
+		--stack) COMPREPLY=($(compgen -W "auto thread session" -- "$word")) ;;
 		--traffic) COMPREPLY=($(compgen -W "default fast raw" -- "$word")) ;;
 		--isolate | --entry-tls)
 			COMPREPLY=($(compgen -W "auto always never" -- "$word")) ;;

@@ -126,9 +126,8 @@ struct link *link_open(struct loop *l, int fd, const struct link_events *ev,
  * peer  the other end, or NULL for the first of the two; that one's packets
  *       wait until there is a second.
  *
- * Frames pass in memory: in their order, with the same limits, in a later turn
- * than the one they were sent in, so nothing is called from within a send.
- * NULL: no memory.
+ * Frames pass in memory: in their order, bounded as in a socket, and looked at
+ * later, so nothing is called from within a send.  NULL: no memory.
  */
 struct link *link_open_near(struct loop *l, struct link *peer,
     const struct link_events *ev, void *arg);
@@ -181,8 +180,9 @@ void link_flush(struct link *k);
 void link_end_turn(struct link *k);
 
 /*
- * Give the descriptor up: returns it (non-blocking; -1 from a near end) with whatever waits unread in its queue, and frees the link.
- * Packets still in our backlog are dropped; call link_flush() before.
+ * Give the descriptor up: returns it (non-blocking; -1 from a near end) with
+ * whatever waits unread in its queue, and frees the link.  Packets still in our
+ * backlog are dropped; call link_flush() before.
  */
 int link_detach(struct link *k);
 
